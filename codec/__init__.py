@@ -1,0 +1,1 @@
+"""Events and the two directions between them and sound: numpy and numba, no torch."""

@@ -1,0 +1,1 @@
+"""Shipped patches and inserts."""

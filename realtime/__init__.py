@@ -1,0 +1,1 @@
+"""Devices, threads, time and the command line."""
