@@ -1,0 +1,154 @@
+"""Events in magnitude-STFT space: how loud and where each partial and noise band is in every frame.
+
+Rendering a waveform to know an event's spectrogram is wasteful. A slowly varying partial of amplitude
+``a`` shows in a frame as the main lobe of the window's transform, scaled by ``a`` averaged under the window;
+noise shows as its power averaged under the squared window. Everything up to placing the lobes is here,
+for numpy and torch alike; placing them is :mod:`struck.codec.lobes` (numba) and
+:mod:`struck.models.event_spectrum` (torch).
+
+Spectrograms are normalised by ``2 / sum(window)``: a steady sine of amplitude 1 has magnitude 1.
+Axes: E event, M mode, B noise band, F bin, T frame, J place under the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from .controls import LN_1000, Controls, mel, noise_band_centres_hz
+from .event_spec import ROOM_COUNT
+from .room_spec import ROOM_T60_SECONDS
+
+ANALYSIS_RATE: Final = 22_050
+HOP: Final = 256
+WINDOW_PLACES: Final = 8
+
+#: mean of a Rayleigh-distributed magnitude over the root of its mean square
+RAYLEIGH_MEAN: Final = 0.886227
+
+#: Faster decays than this are averaged under the window as if they had this rate (1/s).
+_FASTEST_COMMON_RATE: Final = 120.0
+
+
+@lru_cache(maxsize=8)
+def hann_window(n_fft: int) -> np.ndarray:
+    """Periodic Hann window, float32 ``[n_fft]``."""
+    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+
+
+def frames_to_magnitudes(frames: np.ndarray) -> np.ndarray:
+    """Normalised magnitudes ``[T, n_fft // 2 + 1]`` of windowless frames ``[T, n_fft]``."""
+    window = hann_window(frames.shape[-1])
+    return (np.abs(np.fft.rfft(frames * window)) * (2.0 / window.sum())).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def noise_band_matrix(n_fft: int) -> np.ndarray:
+    """Mean squared magnitude ``[B, F]`` that noise of RMS 1 in each band shows in each bin.
+
+    Bands overlap as triangles in mel, complementary in power, so that equal densities give a flat floor.
+    """
+    bins = np.arange(n_fft // 2 + 1) * ANALYSIS_RATE / n_fft
+    shape = noise_band_shapes(bins)
+    # White noise of variance 1 has mean square 6 / n_fft after a Hann window normalised by 2 / sum.
+    share = shape.sum(1) / len(bins)
+    return (6.0 / n_fft * shape / share[:, None]).astype(np.float32)
+
+
+def noise_band_shapes(frequency_hz: np.ndarray) -> np.ndarray:
+    """Power shape ``[B, len(frequency_hz)]`` of each noise band: triangles in mel that sum to 1."""
+    centres = mel(noise_band_centres_hz())
+    place = np.interp(mel(frequency_hz), centres, np.arange(len(centres)))
+    return np.clip(1.0 - np.abs(place[None, :] - np.arange(len(centres))[:, None]), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class FrameTables:
+    """Constants for frames at fixed times after the onset, in one namespace; see :func:`make_frame_tables`."""
+
+    times: Any  # [T] seconds from the onset to the centre of each frame
+    places: Any  # [J] seconds from the centre of a frame
+    window: Any  # [J] weights of amplitude under the window, sum 1
+    window_squared: Any  # [J] weights of power under the window, sum 1
+    rooms: Any  # [R, T, T] share of the power of frame j that a room shows in frame k
+
+
+def make_frame_tables(offsets: np.ndarray, n_fft: int, convert: Any = np.asarray) -> FrameTables:
+    """Tables for frames whose centres lie ``offsets * HOP`` samples after the onset (ascending)."""
+    times = np.asarray(offsets, np.float64) * HOP / ANALYSIS_RATE
+    places = ((np.arange(WINDOW_PLACES) + 0.5) / WINDOW_PLACES - 0.5) * n_fft / ANALYSIS_RATE
+    window = 0.5 + 0.5 * np.cos(2.0 * np.pi * places * ANALYSIS_RATE / n_fft)
+    # A room is an exponential tail of energy 1: what enters during an interval shows, later, in every frame.
+    middle = 0.5 * (times[1:] + times[:-1])
+    start = np.concatenate([[times[0] - 0.5 * HOP / ANALYSIS_RATE], middle])
+    end = np.concatenate([middle, [times[-1] + 0.5 * HOP / ANALYSIS_RATE]])
+    rooms = np.zeros((ROOM_COUNT, len(times), len(times)))
+    for r, t60 in enumerate(ROOM_T60_SECONDS):
+        rate = 2.0 * LN_1000 / t60
+        since_start = np.maximum(times[:, None] - start[None, :], 0.0)
+        since_end = np.maximum(times[:, None] - end[None, :], 0.0)
+        rooms[r] = np.exp(-rate * since_end) - np.exp(-rate * since_start)
+    return FrameTables(
+        *(
+            convert(a.astype(np.float32))
+            for a in (times, places, window / window.sum(), window**2 / (window**2).sum(), rooms)
+        )
+    )
+
+
+def compute_frames(controls: Controls, tables: FrameTables, onset_shift: Any, xp: Any) -> tuple[Any, Any, Any]:
+    """Partials and noise of E events in T frames.
+
+    Args:
+        controls: from :func:`struck.codec.controls.compute_controls`.
+        tables: the frames' times relative to a nominal onset.
+        onset_shift: ``[E]`` seconds by which each onset comes after the nominal one.
+        xp: ``numpy`` or ``torch``.
+
+    Returns:
+        amplitude ``[E, M, T]``, frequency in Hz ``[E, M, T]``, noise power per band ``[E, B, T]``.
+    """
+    time = tables.times - onset_shift[:, None]  # [E, T]
+    t = time[..., None] + tables.places  # [E, T, J]
+    since = xp.clip(t, 0.0, 1e3)
+    reference = xp.clip(time, 0.0, 1e3)
+
+    attack = controls.attack_seconds[:, None, None]
+    rise = xp.clip(t / attack, 0.0, 1.0)
+    released = xp.clip(t - attack - controls.hold_seconds[:, None, None], 0.0, 1e3)
+    force = rise * xp.exp(-xp.clip(controls.release_rate[:, None, None] * released, 0.0, 60.0))
+
+    power = controls.mode_gain**2
+    common = (power * controls.decay_rate).sum(-1) / power.sum(-1)
+    common = xp.clip(common, 0.0, _FASTEST_COMMON_RATE)
+    weight = tables.window * force * xp.exp(-common[:, None, None] * (since - reference[..., None]))
+    level = weight.sum(-1)  # [E, T]
+    centre = (weight * (since - reference[..., None])).sum(-1) / (level + 1e-9)
+    at = (reference + centre)[:, None, :]
+
+    share = controls.tail_share[:, None, None]
+
+    def decayed(rate: Any) -> Any:
+        exponent = rate[..., None] * at - (common[:, None] * centre)[:, None, :]
+        return xp.exp(-xp.clip(exponent, -20.0, 60.0))
+
+    shape = (1.0 - share) * decayed(controls.decay_rate) + share * decayed(controls.tail_rate)
+    amplitude = controls.mode_gain[..., None] * level[:, None, :] * shape
+
+    bend = xp.clip(1.0 - at / controls.glide_seconds[:, None, None], 0.0, 1.0)
+    frequency = controls.frequency_hz[..., None] * (1.0 + controls.glide_ratio[:, None, None] * bend)
+
+    fade = xp.exp(-xp.clip(controls.noise_rate[:, None, None] * since, 0.0, 30.0))
+    noise_level = (tables.window_squared * (force * fade) ** 2).sum(-1)
+    noise = controls.noise_gain[..., None] ** 2 * noise_level[:, None, :]
+
+    # Power that reaches the listener by way of the rooms; T x T per event instead of per mode and frame.
+    rooms = xp.einsum("er,rkj->ekj", controls.room_weight**2, tables.rooms)
+    direct = (controls.dry**2)[:, None, None]
+    squared = amplitude**2
+    amplitude = xp.sqrt(direct * squared + xp.einsum("emj,ekj->emk", squared, rooms) + 1e-20)
+    noise = direct * noise + xp.einsum("ebj,ekj->ebk", noise, rooms)
+    return amplitude, frequency, noise

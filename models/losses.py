@@ -1,0 +1,51 @@
+"""What training minimises, in the units in which the codec is judged: dB of energy and of mel distance."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from struck.codec.event_network import FRAME_OFFSETS
+from struck.codec.spectrum import ANALYSIS_RATE
+
+MEL_BANDS = 80
+FLOOR_DB = 60.0
+
+
+def frame_weights() -> Tensor:
+    """Hops that each of the network's frames stands for, ``[T]``."""
+    offsets = FRAME_OFFSETS.astype(np.float64)
+    middle = 0.5 * (offsets[1:] + offsets[:-1])
+    edges = np.concatenate([[offsets[0] - 0.5], middle, [offsets[-1] + 8.0]])
+    return torch.from_numpy(np.diff(edges).astype(np.float32))
+
+
+def mel_matrix(n_fft: int, bands: int = MEL_BANDS) -> Tensor:
+    """Triangular mel bands ``[F, bands]`` that average power."""
+    top = 2595.0 * np.log10(1.0 + ANALYSIS_RATE / 2 / 700.0)
+    edges = 700.0 * (10.0 ** (np.linspace(0.0, top, bands + 2) / 2595.0) - 1.0) * n_fft / ANALYSIS_RATE
+    bins = np.arange(n_fft // 2 + 1)[:, None]
+    rise = (bins - edges[:-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
+    fall = (edges[2:] - bins) / np.maximum(edges[2:] - edges[1:-1], 1.0)
+    matrix = np.clip(np.minimum(rise, fall), 0.0, 1.0)
+    # The narrowest bands fall between bins: give them their nearest.
+    nearest = np.clip(np.round(edges[1:-1]).astype(int), 0, n_fft // 2)
+    matrix[nearest, np.arange(bands)] = np.maximum(matrix[nearest, np.arange(bands)], 1e-3)
+    return torch.from_numpy((matrix / matrix.sum(0)).astype(np.float32))
+
+
+def residual_energy_db(target: Tensor, decoded: Tensor, weights: Tensor) -> Tensor:
+    """Energy left over energy there, dB, ``[E]``; ``weights [E, T]`` per frame."""
+    w = weights[..., None]
+    left = (w * (target - decoded) ** 2).sum((1, 2))
+    there = (w * target**2).sum((1, 2)) + 1e-12
+    return 10.0 * torch.log10(left / there + 1e-3)
+
+
+def mel_distance_db(target: Tensor, decoded: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
+    """Mean difference of mel bands in dB ``[E]``, both floored 60 dB under the target's maximum."""
+    bands, found = target**2 @ matrix, decoded**2 @ matrix
+    floor = bands.amax((1, 2), keepdim=True) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
+    difference = (10.0 * torch.log10((bands + floor) / (found + floor))).abs().mean(-1)
+    return (difference * weights).sum(1) / weights.sum(1)
