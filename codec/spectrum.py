@@ -146,9 +146,11 @@ def compute_frames(controls: Controls, tables: FrameTables, onset_shift: Any, xp
     noise = controls.noise_gain[..., None] ** 2 * noise_level[:, None, :]
 
     # Power that reaches the listener by way of the rooms; T x T per event instead of per mode and frame.
-    rooms = xp.einsum("er,rkj->ekj", controls.room_weight**2, tables.rooms)
+    count = len(tables.times)
+    rooms = (controls.room_weight**2 @ tables.rooms.reshape(ROOM_COUNT, -1)).reshape(-1, count, count)
+    rooms = xp.swapaxes(rooms, -1, -2)
     direct = (controls.dry**2)[:, None, None]
     squared = amplitude**2
-    amplitude = xp.sqrt(direct * squared + xp.einsum("emj,ekj->emk", squared, rooms) + 1e-20)
-    noise = direct * noise + xp.einsum("ebj,ekj->ebk", noise, rooms)
+    amplitude = xp.sqrt(direct * squared + squared @ rooms + 1e-20)
+    noise = direct * noise + noise @ rooms
     return amplitude, frequency, noise

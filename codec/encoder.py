@@ -1,0 +1,259 @@
+"""The streaming encoder: energy out of the residual spectrogram again and again, events out.
+
+For each hop: frames of the new samples, minus what earlier events still ring; then propose onsets and
+pitches, read each as an event with the network, render it in magnitude space, keep those that remove most,
+subtract, and repeat until no proposal takes enough. Work is done when a whole hop and its lookahead are in
+the buffer, whatever sizes they came in, so any slicing of the input gives the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import StruckError
+from .event_frames import FRAMES_BEFORE, EventFrames
+from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
+from .event_spec import GAIN_DB_HIGH, quantize_gains, quantize_vectors
+from .events import Event
+from .lobes import correlate
+from .patches import make_patches, patch_mel_matrix
+from .profiles import Profile
+from .proposals import Proposals, Proposer
+from .spectrum import ANALYSIS_RATE, HOP, frames_to_magnitudes
+from .weights import CodecWeights
+
+#: Frames of the past kept as context: what the network and the proposer look back on.
+_CONTEXT = 8
+#: Frames of the future into which an event may ring.
+_TAIL = 512
+#: Events quieter than this at their attack are silence.
+_QUIETEST_DB = -66.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted event with the energy it took: what ``struck plot`` draws."""
+
+    event: Event
+    removed: float  # energy over magnitudes
+    window_energy: float
+
+
+@dataclass
+class _Candidate:
+    start: int  # frame of ``frames[0]``, in the rolling buffer
+    onset_sample: int  # in the stream
+    gain_db: float
+    vector: np.ndarray
+    frames: np.ndarray
+    energy: float
+
+
+class StreamingEncoder:
+    """Sound in, events out.
+
+    Args:
+        weights: trained codec weights.
+        profile: lookahead and hop, from :data:`struck.codec.profiles.PROFILES`.
+        observer: called with every accepted :class:`Step`.
+
+    Raises:
+        StruckError: the weights lack the event network.
+
+    Example:
+        >>> from struck.codec.profiles import PROFILES
+        >>> from struck.codec.weights import load_codec_weights
+        >>> from struck.models import default_codec_weights_path
+        >>> encoder = StreamingEncoder(load_codec_weights(default_codec_weights_path()), PROFILES["live"])
+        >>> encoder.process(np.zeros(22_050, np.float32)) + encoder.flush()
+        []
+    """
+
+    def __init__(
+        self, weights: CodecWeights, profile: Profile, observer: Callable[[Step], None] | None = None
+    ) -> None:
+        for name, shape in parameter_shapes().items():
+            if name not in weights.encoder or weights.encoder[name].shape != shape:
+                raise StruckError(f"weights {weights.name} lack encoder weight {name} of shape {shape}")
+        self.profile = profile
+        self.nonfinite_samples = 0
+        self._parameters = weights.encoder
+        self._observer = observer
+        self._renderer = EventFrames(weights.decoder, profile.n_fft)
+        self._proposer = Proposer(profile.n_fft)
+        self._mel = patch_mel_matrix(profile.n_fft)
+        self._hop_frames = profile.hop_samples // HOP
+        self._reach = (profile.lookahead_samples - profile.n_fft // 2) // HOP
+        self._bins = profile.n_fft // 2 + 1
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples between an onset and the latest moment at which its event is returned."""
+        return self.profile.latency_samples
+
+    def reset(self) -> None:
+        """Forget everything heard; the next sample is sample 0."""
+        p = self.profile
+        known = _CONTEXT + self._hop_frames + self._reach
+        # The first frame is centred on sample 0.
+        self._buffer = np.zeros(p.n_fft // 2, np.float32)
+        self._taken = 0
+        self._hop_index = 0
+        self._observed = np.zeros((known, self._bins), np.float32)
+        self._model = np.zeros((known + _TAIL + self._hop_frames, self._bins), np.float32)
+        self._filled = _CONTEXT
+        self._allowance = 0.0
+        self._ended_at: int | None = None
+
+    def process(self, samples: np.ndarray) -> list[Event]:
+        """Take samples in, give back the events that are decided by now, in order of onset per hop.
+
+        Args:
+            samples: mono at 22,050 Hz, any length, ``[N]``. Non-finite ones count as 0 and are counted.
+
+        Raises:
+            ValueError: not one-dimensional, or the stream has been flushed.
+        """
+        samples = np.asarray(samples, dtype=np.float32)
+        if samples.ndim != 1:
+            raise ValueError(f"the encoder takes mono samples of shape [N], not {samples.shape}")
+        if self._ended_at is not None:
+            raise ValueError("the stream was flushed; call reset() before more samples")
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.nonfinite_samples += int((~finite).sum())
+            samples = np.where(finite, samples, np.float32(0.0))
+        self._buffer = np.concatenate([self._buffer, samples])
+        self._taken += len(samples)
+        return self._advance()
+
+    def flush(self) -> list[Event]:
+        """Encode what is left, up to the last sample, as if silence followed."""
+        if self._ended_at is None:
+            self._ended_at = self._taken
+        events = []
+        while self._hop_index * self.profile.hop_samples < self._ended_at:
+            missing = self._needed_samples() - len(self._buffer)
+            self._buffer = np.concatenate([self._buffer, np.zeros(max(0, missing), np.float32)])
+            events += self._advance(once=True)
+        return events
+
+    def _needed_samples(self) -> int:
+        """Samples the buffer must hold for the next hop; it starts half a window before its first frame."""
+        missing_frames = len(self._observed) - self._filled
+        return (missing_frames - 1) * HOP + self.profile.n_fft
+
+    def _advance(self, once: bool = False) -> list[Event]:
+        events: list[Event] = []
+        while len(self._buffer) >= self._needed_samples():
+            count = len(self._observed) - self._filled
+            view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
+            self._observed[self._filled :] = frames_to_magnitudes(view[: count * HOP : HOP])
+            self._buffer = self._buffer[count * HOP :].copy()
+            events += self._encode_hop()
+            self._hop_index += 1
+            h = self._hop_frames
+            self._observed[:-h] = self._observed[h:].copy()
+            self._model[:-h] = self._model[h:].copy()
+            self._model[-h:] = 0.0
+            self._filled = len(self._observed) - h
+            if once:
+                break
+        return events
+
+    def _encode_hop(self) -> list[Event]:
+        p = self.profile
+        known = len(self._observed)
+        hop_seconds = p.hop_samples / ANALYSIS_RATE
+        self._allowance = min(self._allowance + hop_seconds * p.events_per_second, 2.0 + hop_seconds * p.events_per_second)
+        zone = self._observed[_CONTEXT:]
+        energy = float(np.square(zone, dtype=np.float64).sum())
+        accepted: list[_Candidate] = []
+        if energy < 1e-12:
+            return []
+        needed = energy * 10.0 ** (-p.stop_gain_db / 10.0)
+        while self._allowance >= 1.0:
+            residual = self._observed - self._model[:known]
+            found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
+            candidates = [c for c in self._encode(residual, found) if c.energy >= needed]
+            candidates.sort(key=lambda c: -c.energy)
+            taken = 0
+            for candidate in candidates:
+                if self._allowance < 1.0:
+                    break
+                # What an earlier choice of this round has already taken must not be taken twice.
+                if taken and self._fit(residual, candidate) < max(needed, 0.7 * candidate.energy):
+                    continue
+                self._subtract(residual, candidate)
+                accepted.append(candidate)
+                self._allowance -= 1.0
+                taken += 1
+            if not taken:
+                break
+        return self._emit(accepted, energy)
+
+    def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
+        """Read each proposal as a quantised event and fit its gain to the residual."""
+        if not len(found.frame):
+            return []
+        index = found.frame[:, None] + FRAME_OFFSETS
+        inside = (index >= 0) & (index < len(residual))
+        patches = np.maximum(residual[np.clip(index, 0, len(residual) - 1)], 0.0)
+        mask = (index < len(residual)).astype(np.float32)
+        patches *= inside[..., None]
+        features, scalars, reference_db = make_patches(
+            patches, mask, found.pitch_midi, found.noise_like, self._mel, np
+        )
+        outputs = run_event_network(self._parameters, features, mask, scalars, np)
+        gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
+        gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
+        origin = (self._hop_index * self._hop_frames - _CONTEXT) * HOP
+        candidates = []
+        for i, frames in enumerate(self._renderer.render(gain_db, vectors, shift)):
+            onset = origin + int(found.frame[i]) * HOP + round(float(shift[i]) * ANALYSIS_RATE)
+            candidate = _Candidate(
+                int(found.frame[i]) - FRAMES_BEFORE, max(0, onset), float(gain_db[i]), vectors[i], frames, 0.0
+            )
+            cross, own = correlate(*self._overlap(residual, candidate))
+            if cross <= 0.0 or own <= 0.0:
+                continue
+            # The network's gain, corrected to what removes most.
+            wanted = min(GAIN_DB_HIGH, candidate.gain_db + np.clip(20.0 * np.log10(cross / own), -9.0, 6.0))
+            corrected = float(quantize_gains(np.float32(wanted)))
+            factor = 10.0 ** ((corrected - candidate.gain_db) / 20.0)
+            candidate.gain_db = corrected
+            candidate.frames *= np.float32(factor)
+            candidate.energy = 2.0 * factor * cross - factor * factor * own
+            if candidate.gain_db >= _QUIETEST_DB:
+                candidates.append(candidate)
+        return candidates
+
+    def _overlap(self, residual: np.ndarray, candidate: _Candidate) -> tuple[np.ndarray, np.ndarray]:
+        count = min(len(candidate.frames), len(residual) - candidate.start)
+        return residual[candidate.start : candidate.start + count], candidate.frames[:count]
+
+    def _fit(self, residual: np.ndarray, candidate: _Candidate) -> float:
+        """Energy the candidate takes out of the residual as it is now."""
+        cross, own = correlate(*self._overlap(residual, candidate))
+        return 2.0 * cross - own
+
+    def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        target, frames = self._overlap(residual, candidate)
+        target -= frames
+        end = min(candidate.start + len(candidate.frames), len(self._model))
+        self._model[candidate.start : end] += candidate.frames[: end - candidate.start]
+
+    def _emit(self, accepted: list[_Candidate], energy: float) -> list[Event]:
+        events = []
+        for candidate in accepted:
+            if self._ended_at is not None and candidate.onset_sample >= self._ended_at:
+                continue
+            event = Event(candidate.onset_sample / ANALYSIS_RATE, candidate.gain_db, candidate.vector)
+            events.append(event)
+            if self._observer is not None:
+                self._observer(Step(event, candidate.energy, energy))
+        return sorted(events, key=lambda event: event.onset_seconds)

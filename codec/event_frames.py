@@ -1,0 +1,85 @@
+"""Events as magnitude frames for the encoder: the numpy twin of the training renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from .controls import LN_1000, Controls, compute_controls, make_tables
+from .lobes import make_lobe_table, place_lobes
+from .spectrum import (
+    ANALYSIS_RATE,
+    HOP,
+    RAYLEIGH_MEAN,
+    FrameTables,
+    compute_frames,
+    make_frame_tables,
+    noise_band_matrix,
+)
+
+#: Frames rendered before the onset: its window reaches back that far.
+FRAMES_BEFORE: Final = 4
+_LENGTHS: Final = (16, 32, 64, 128, 256, 512)
+
+
+@lru_cache(maxsize=16)
+def _frame_tables(length: int, n_fft: int) -> FrameTables:
+    return make_frame_tables(np.arange(-FRAMES_BEFORE, length - FRAMES_BEFORE), n_fft)
+
+
+class EventFrames:
+    """Renders events to magnitudes ``[T, F]``, from 4 frames before the onset's frame until they fade.
+
+    Args:
+        weights: the decoder's weights.
+        n_fft: window length of the analysis.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray], n_fft: int) -> None:
+        self.n_fft = n_fft
+        self._weights = weights
+        self._tables = make_tables()
+        self._lobes = make_lobe_table()
+        self._bands = noise_band_matrix(n_fft) * np.float32(RAYLEIGH_MEAN**2)
+
+    def render(
+        self, gain_db: np.ndarray, vectors: np.ndarray, shift_seconds: np.ndarray
+    ) -> list[np.ndarray]:
+        """Frames of each event; ``shift_seconds`` is the onset's distance from its frame's centre."""
+        controls = compute_controls(self._weights, gain_db, vectors, self._tables, np)
+        lengths = self._lengths(controls)
+        rendered: list[np.ndarray] = [np.empty((0, 0))] * len(gain_db)
+        for length in np.unique(lengths):
+            chosen = np.flatnonzero(lengths == length)
+            part = Controls(**{name: value[chosen] for name, value in vars(controls).items()})
+            amplitude, frequency, noise = compute_frames(
+                part, _frame_tables(int(length), self.n_fft), shift_seconds[chosen], np
+            )
+            for row, event in enumerate(chosen):
+                rendered[event] = self._place(amplitude[row], frequency[row], noise[row])
+        return rendered
+
+    def _place(self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        frames = np.zeros((amplitude.shape[1], self.n_fft // 2 + 1), np.float32)
+        place_lobes(
+            frames,
+            np.ascontiguousarray(amplitude, np.float32),
+            np.ascontiguousarray(frequency, np.float32),
+            np.float32(self.n_fft / ANALYSIS_RATE),
+            self._lobes,
+        )
+        np.multiply(frames, frames, out=frames)
+        frames += np.ascontiguousarray(noise.T, np.float32) @ self._bands
+        return np.sqrt(frames, out=frames)
+
+    def _lengths(self, controls: Controls) -> np.ndarray:
+        """Frames until the event is 60 dB down, rounded up to a length with tables."""
+        force = controls.attack_seconds + controls.hold_seconds + LN_1000 / controls.release_rate
+        free = np.maximum(LN_1000 / controls.tail_rate.min(-1), LN_1000 / controls.noise_rate)
+        rooms = 1.0 * (controls.room_weight.max(-1) > 0.05)
+        seconds = np.minimum(force, controls.attack_seconds + free) + rooms
+        frames = seconds * ANALYSIS_RATE / HOP + FRAMES_BEFORE + 4
+        return np.array(_LENGTHS)[np.minimum(np.searchsorted(_LENGTHS, frames), len(_LENGTHS) - 1)]

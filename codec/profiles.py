@@ -1,0 +1,52 @@
+"""Profiles: how far the encoder looks ahead, how often it decides, and when it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Encoder settings, in samples at the analysis rate.
+
+    ::
+
+        |<------------- window ------------>|
+        |    onsets may    |   lookahead:   |
+        |  | start here    |   masked       |
+           |<---- hop ---->|
+
+    Only the last hop of the first half is still open: what lies before it was decided earlier.
+    """
+
+    name: str
+    window_samples: int
+    hop_samples: int
+    n_fft: int
+    #: A proposal must take this share of the window's energy, in dB under it, or the loop ends.
+    stop_gain_db: float
+    #: Ceiling on the event rate: bounds the work and the bits whatever comes in.
+    events_per_second: float
+    #: Proposals encoded at once.
+    proposals: int
+
+    @property
+    def lookahead_samples(self) -> int:
+        """The masked second half of the window."""
+        return self.window_samples // 2
+
+    @property
+    def latency_samples(self) -> int:
+        """From an onset to the moment at which its event can be known, at the latest."""
+        return self.hop_samples + self.lookahead_samples
+
+
+PROFILES: Final[dict[str, Profile]] = {
+    profile.name: profile
+    for profile in (
+        Profile("studio", 131_072, 65_536, 2048, 34.0, 10.6, 24),
+        Profile("live", 8_192, 1_024, 2048, 22.0, 10.6, 6),
+        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 4),
+    )
+}
