@@ -33,6 +33,13 @@ _TAIL = 512
 _QUIETEST_DB = -66.0
 
 
+#: Target frames, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts out.
+Refine = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    tuple[np.ndarray, np.ndarray, np.ndarray],
+]
+
+
 @dataclass(frozen=True)
 class Step:
     """One accepted event with the energy it took: what ``struck plot`` draws."""
@@ -45,11 +52,29 @@ class Step:
 @dataclass
 class _Candidate:
     start: int  # frame of ``frames[0]``, in the rolling buffer
-    onset_sample: int  # in the stream
+    onset_frame: int  # in the stream
+    shift_seconds: float  # of the onset from its frame's centre
     gain_db: float
     vector: np.ndarray
     frames: np.ndarray
     energy: float
+
+    @property
+    def onset_sample(self) -> int:
+        return max(0, self.onset_frame * HOP + round(self.shift_seconds * ANALYSIS_RATE))
+
+
+class EncoderObserver:
+    """Sees what the encoder does; training and plots override what they need."""
+
+    def on_round(self, residual: np.ndarray, model: np.ndarray, found: Proposals) -> None:
+        """Proposals of a round, the residual ``[T, F]`` they were found in and what is modelled so far.
+
+        Both arrays are the encoder's own: copy what is to be kept.
+        """
+
+    def on_event(self, step: Step) -> None:
+        """An event was accepted."""
 
 
 class StreamingEncoder:
@@ -58,7 +83,8 @@ class StreamingEncoder:
     Args:
         weights: trained codec weights.
         profile: lookahead and hop, from :data:`struck.codec.profiles.PROFILES`.
-        observer: called with every accepted :class:`Step`.
+        observer: told of every round and every accepted event.
+        refine: improves the events of each hop, say :class:`struck.models.refine.Refiner`.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -73,7 +99,11 @@ class StreamingEncoder:
     """
 
     def __init__(
-        self, weights: CodecWeights, profile: Profile, observer: Callable[[Step], None] | None = None
+        self,
+        weights: CodecWeights,
+        profile: Profile,
+        observer: EncoderObserver | None = None,
+        refine: Refine | None = None,
     ) -> None:
         for name, shape in parameter_shapes().items():
             if name not in weights.encoder or weights.encoder[name].shape != shape:
@@ -81,7 +111,8 @@ class StreamingEncoder:
         self.profile = profile
         self.nonfinite_samples = 0
         self._parameters = weights.encoder
-        self._observer = observer
+        self._refine = refine
+        self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
         self._proposer = Proposer(profile.n_fft)
         self._mel = patch_mel_matrix(profile.n_fft)
@@ -179,6 +210,7 @@ class StreamingEncoder:
         while self._allowance >= 1.0:
             residual = self._observed - self._model[:known]
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
+            self._observer.on_round(residual, self._model[:known], found)
             candidates = [c for c in self._encode(residual, found) if c.energy >= needed]
             candidates.sort(key=lambda c: -c.energy)
             taken = 0
@@ -194,7 +226,31 @@ class StreamingEncoder:
                 taken += 1
             if not taken:
                 break
+        if accepted and self._refine is not None:
+            self._refine_hop(accepted)
         return self._emit(accepted, energy)
+
+    def _refine_hop(self, accepted: list[_Candidate]) -> None:
+        assert self._refine is not None
+        model = self._model
+        for c in accepted:
+            self._add_to_model(c, -1.0)
+        target = self._observed - model[: len(self._observed)]
+        gain_db, vectors, shift = self._refine(
+            target,
+            np.array([c.start for c in accepted]),
+            np.array([len(c.frames) for c in accepted]),
+            np.array([c.gain_db for c in accepted], np.float32),
+            np.stack([c.vector for c in accepted]),
+            np.array([c.shift_seconds for c in accepted], np.float32),
+        )
+        gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
+        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
+        for i, (c, frames) in enumerate(
+            zip(accepted, self._renderer.render(gain_db, vectors, shift), strict=True)
+        ):
+            c.gain_db, c.vector, c.shift_seconds, c.frames = float(gain_db[i]), vectors[i], float(shift[i]), frames
+            self._add_to_model(c, 1.0)
 
     def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
         """Read each proposal as a quantised event and fit its gain to the residual."""
@@ -211,12 +267,14 @@ class StreamingEncoder:
         outputs = run_event_network(self._parameters, features, mask, scalars, np)
         gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
-        origin = (self._hop_index * self._hop_frames - _CONTEXT) * HOP
+        origin = self._hop_index * self._hop_frames - _CONTEXT
+        # A shift is a whole number of samples: the frames subtracted are those of the event as it is sent.
+        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
         candidates = []
         for i, frames in enumerate(self._renderer.render(gain_db, vectors, shift)):
-            onset = origin + int(found.frame[i]) * HOP + round(float(shift[i]) * ANALYSIS_RATE)
+            frame = int(found.frame[i])
             candidate = _Candidate(
-                int(found.frame[i]) - FRAMES_BEFORE, max(0, onset), float(gain_db[i]), vectors[i], frames, 0.0
+                frame - FRAMES_BEFORE, origin + frame, float(shift[i]), float(gain_db[i]), vectors[i], frames, 0.0
             )
             cross, own = correlate(*self._overlap(residual, candidate))
             if cross <= 0.0 or own <= 0.0:
@@ -244,8 +302,11 @@ class StreamingEncoder:
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
         target, frames = self._overlap(residual, candidate)
         target -= frames
+        self._add_to_model(candidate, 1.0)
+
+    def _add_to_model(self, candidate: _Candidate, sign: float) -> None:
         end = min(candidate.start + len(candidate.frames), len(self._model))
-        self._model[candidate.start : end] += candidate.frames[: end - candidate.start]
+        self._model[candidate.start : end] += np.float32(sign) * candidate.frames[: end - candidate.start]
 
     def _emit(self, accepted: list[_Candidate], energy: float) -> list[Event]:
         events = []
@@ -254,6 +315,5 @@ class StreamingEncoder:
                 continue
             event = Event(candidate.onset_sample / ANALYSIS_RATE, candidate.gain_db, candidate.vector)
             events.append(event)
-            if self._observer is not None:
-                self._observer(Step(event, candidate.energy, energy))
+            self._observer.on_event(Step(event, candidate.energy, energy))
         return sorted(events, key=lambda event: event.onset_seconds)

@@ -1,0 +1,121 @@
+"""Refining events by gradient steps through the decoder: all events of a hop against the residual at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from struck.codec.event_frames import FRAMES_BEFORE
+from struck.codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
+
+from .event_spectrum import EventSpectrum
+
+_LEARNING_RATE = 0.03
+_DB_PER_STEP = 15.0  # gains are optimised in units of this, so that one learning rate serves all
+_SECONDS_PER_STEP = 0.02
+
+
+@lru_cache(maxsize=16)
+def _spectrum(length: int, n_fft: int) -> EventSpectrum:
+    return EventSpectrum(np.arange(-FRAMES_BEFORE, length - FRAMES_BEFORE), n_fft)
+
+
+@dataclass
+class Refiner:
+    """Callable that improves a hop's events; hand it to :class:`struck.codec.encoder.StreamingEncoder`.
+
+    Args:
+        weights: the decoder's weights (numpy).
+        steps: gradient steps, >= 1.
+        report: told the energy left in dB before and after each hop's steps.
+
+    Raises:
+        ValueError: ``steps`` is below 1.
+    """
+
+    weights: Mapping[str, np.ndarray]
+    steps: int
+    report: Callable[[float, float], None] | None = None
+    _torch_weights: dict[str, Tensor] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps is {self.steps}; at least 1 is needed")
+        self._torch_weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+
+    def __call__(
+        self,
+        target: np.ndarray,
+        start_frames: np.ndarray,
+        lengths: np.ndarray,
+        gain_db: np.ndarray,
+        vectors: np.ndarray,
+        shift_seconds: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Better gains ``[E]``, vectors ``[E, 32]`` and onset shifts ``[E]`` s.
+
+        Args:
+            target: what the events should add up to, ``[T, F]`` magnitudes, signed.
+            start_frames: row of ``target`` at which each event's frames begin, ``[E]``.
+            lengths: rendered frames of each event, ``[E]``.
+        """
+        wanted = torch.from_numpy(np.ascontiguousarray(target))
+        parameters = [
+            torch.tensor(a, dtype=torch.float32, requires_grad=True)
+            for a in (gain_db / _DB_PER_STEP, vectors, shift_seconds / _SECONDS_PER_STEP)
+        ]
+        gain, vector, shift = parameters
+        optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE, betas=(0.8, 0.95))
+        there = float((wanted**2).sum()) + 1e-12
+        best = (np.inf, [p.detach().clone() for p in parameters])
+        first = np.inf
+        for step in range(self.steps + 1):
+            optimizer.zero_grad()
+            total = self._render(wanted.shape, start_frames, lengths, gain, vector, shift)
+            loss = ((wanted - total) ** 2).sum() / there
+            value = float(loss.detach())
+            if step == 0:
+                first = value
+            if value < best[0]:
+                best = (value, [p.detach().clone() for p in parameters])
+            if step == self.steps:
+                break
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            with torch.no_grad():
+                vector.clamp_(-1.0, 1.0)
+                gain.clamp_(GAIN_DB_LOW / _DB_PER_STEP, GAIN_DB_HIGH / _DB_PER_STEP)
+        if self.report is not None:
+            self.report(10.0 * np.log10(first + 1e-12), 10.0 * np.log10(best[0] + 1e-12))
+        gain, vector, shift = best[1]
+        return (gain * _DB_PER_STEP).numpy(), vector.numpy(), (shift * _SECONDS_PER_STEP).numpy()
+
+    def _render(
+        self,
+        shape: tuple[int, ...],
+        start_frames: np.ndarray,
+        lengths: np.ndarray,
+        gain: Tensor,
+        vector: Tensor,
+        shift: Tensor,
+    ) -> Tensor:
+        bins = shape[1]
+        rows = int((start_frames + lengths).max())
+        total = torch.zeros(max(rows, shape[0]) * bins)
+        for length in np.unique(lengths):
+            chosen = np.flatnonzero(lengths == length)
+            pick = torch.from_numpy(chosen)
+            spectrum = _spectrum(int(length), 2 * (bins - 1))
+            frames = spectrum(
+                self._torch_weights, gain[pick] * _DB_PER_STEP, vector[pick], shift[pick] * _SECONDS_PER_STEP
+            )
+            for row, event in enumerate(chosen):
+                begin = int(start_frames[event]) * bins
+                index = torch.arange(begin, begin + int(length) * bins)
+                total = total.index_add(0, index, frames[row].reshape(-1))
+        return total.view(-1, bins)[: shape[0]]
