@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -47,6 +48,10 @@ class Step:
     event: Event
     removed: float  # energy over magnitudes
     window_energy: float
+    start_frame: int  # row of the residual in which the event's frames begin
+    frame_count: int
+    round: int  # of the hop, from 0
+    proposal: int  # of the round
 
 
 @dataclass
@@ -58,6 +63,8 @@ class _Candidate:
     vector: np.ndarray
     frames: np.ndarray
     energy: float
+    proposal: int
+    round: int = 0
 
     @property
     def onset_sample(self) -> int:
@@ -181,10 +188,10 @@ class StreamingEncoder:
     def _advance(self, once: bool = False) -> list[Event]:
         events: list[Event] = []
         while len(self._buffer) >= self._needed_samples():
-            count = len(self._observed) - self._filled
+            fresh = len(self._observed) - self._filled
             view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
-            self._observed[self._filled :] = frames_to_magnitudes(view[: count * HOP : HOP])
-            self._buffer = self._buffer[count * HOP :].copy()
+            self._observed[self._filled :] = frames_to_magnitudes(view[: fresh * HOP : HOP])
+            self._buffer = self._buffer[fresh * HOP :].copy()
             events += self._encode_hop()
             self._hop_index += 1
             h = self._hop_frames
@@ -207,7 +214,9 @@ class StreamingEncoder:
         if energy < 1e-12:
             return []
         needed = energy * 10.0 ** (-p.stop_gain_db / 10.0)
-        while self._allowance >= 1.0:
+        for depth in count():
+            if self._allowance < 1.0:
+                break
             residual = self._observed - self._model[:known]
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
             self._observer.on_round(residual, self._model[:known], found)
@@ -221,6 +230,7 @@ class StreamingEncoder:
                 if taken and self._fit(residual, candidate) < max(needed, 0.7 * candidate.energy):
                     continue
                 self._subtract(residual, candidate)
+                candidate.round = depth
                 accepted.append(candidate)
                 self._allowance -= 1.0
                 taken += 1
@@ -274,7 +284,7 @@ class StreamingEncoder:
         for i, frames in enumerate(self._renderer.render(gain_db, vectors, shift)):
             frame = int(found.frame[i])
             candidate = _Candidate(
-                frame - FRAMES_BEFORE, origin + frame, float(shift[i]), float(gain_db[i]), vectors[i], frames, 0.0
+                frame - FRAMES_BEFORE, origin + frame, float(shift[i]), float(gain_db[i]), vectors[i], frames, 0.0, i
             )
             cross, own = correlate(*self._overlap(residual, candidate))
             if cross <= 0.0 or own <= 0.0:
@@ -291,8 +301,8 @@ class StreamingEncoder:
         return candidates
 
     def _overlap(self, residual: np.ndarray, candidate: _Candidate) -> tuple[np.ndarray, np.ndarray]:
-        count = min(len(candidate.frames), len(residual) - candidate.start)
-        return residual[candidate.start : candidate.start + count], candidate.frames[:count]
+        shared = min(len(candidate.frames), len(residual) - candidate.start)
+        return residual[candidate.start : candidate.start + shared], candidate.frames[:shared]
 
     def _fit(self, residual: np.ndarray, candidate: _Candidate) -> float:
         """Energy the candidate takes out of the residual as it is now."""
@@ -315,5 +325,15 @@ class StreamingEncoder:
                 continue
             event = Event(candidate.onset_sample / ANALYSIS_RATE, candidate.gain_db, candidate.vector)
             events.append(event)
-            self._observer.on_event(Step(event, candidate.energy, energy))
+            self._observer.on_event(
+                Step(
+                    event,
+                    candidate.energy,
+                    energy,
+                    candidate.start,
+                    len(candidate.frames),
+                    candidate.round,
+                    candidate.proposal,
+                )
+            )
         return sorted(events, key=lambda event: event.onset_seconds)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from struck.codec.event_frames import FRAMES_BEFORE
-from struck.codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
+from struck.codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
 
-from .event_spectrum import EventSpectrum
+from .event_spectrum import FRAME_STRIDE, render_together
 
-_LEARNING_RATE = 0.03
+_LEARNING_RATE = 0.04
+#: Fields to which a spectrogram is so sensitive that a common step would jump over the valley.
+_SENSITIVE = {"pitch": 0.008, "stiffness": 0.2, "bar_membrane": 0.1, "plate_bell": 0.1, "glide": 0.3}
 _DB_PER_STEP = 15.0  # gains are optimised in units of this, so that one learning rate serves all
 _SECONDS_PER_STEP = 0.02
-
-
-@lru_cache(maxsize=16)
-def _spectrum(length: int, n_fft: int) -> EventSpectrum:
-    return EventSpectrum(np.arange(-FRAMES_BEFORE, length - FRAMES_BEFORE), n_fft)
 
 
 @dataclass
@@ -64,10 +59,13 @@ class Refiner:
             start_frames: row of ``target`` at which each event's frames begin, ``[E]``.
             lengths: rendered frames of each event, ``[E]``.
         """
-        wanted = torch.from_numpy(np.ascontiguousarray(target))
+        wanted = torch.from_numpy(np.ascontiguousarray(target[::FRAME_STRIDE]))
+        scale = torch.ones(vectors.shape[1])
+        for name, factor in _SENSITIVE.items():
+            scale[INDEX[name]] = factor
         parameters = [
             torch.tensor(a, dtype=torch.float32, requires_grad=True)
-            for a in (gain_db / _DB_PER_STEP, vectors, shift_seconds / _SECONDS_PER_STEP)
+            for a in (gain_db / _DB_PER_STEP, vectors / scale.numpy(), shift_seconds / _SECONDS_PER_STEP)
         ]
         gain, vector, shift = parameters
         optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE, betas=(0.8, 0.95))
@@ -76,7 +74,15 @@ class Refiner:
         first = np.inf
         for step in range(self.steps + 1):
             optimizer.zero_grad()
-            total = self._render(wanted.shape, start_frames, lengths, gain, vector, shift)
+            total = render_together(
+                self._torch_weights,
+                (len(target), target.shape[1]),
+                start_frames,
+                lengths,
+                gain * _DB_PER_STEP,
+                vector * scale,
+                shift * _SECONDS_PER_STEP,
+            )
             loss = ((wanted - total) ** 2).sum() / there
             value = float(loss.detach())
             if step == 0:
@@ -88,34 +94,9 @@ class Refiner:
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             with torch.no_grad():
-                vector.clamp_(-1.0, 1.0)
+                vector.clamp_(-1.0 / scale, 1.0 / scale)
                 gain.clamp_(GAIN_DB_LOW / _DB_PER_STEP, GAIN_DB_HIGH / _DB_PER_STEP)
         if self.report is not None:
             self.report(10.0 * np.log10(first + 1e-12), 10.0 * np.log10(best[0] + 1e-12))
         gain, vector, shift = best[1]
-        return (gain * _DB_PER_STEP).numpy(), vector.numpy(), (shift * _SECONDS_PER_STEP).numpy()
-
-    def _render(
-        self,
-        shape: tuple[int, ...],
-        start_frames: np.ndarray,
-        lengths: np.ndarray,
-        gain: Tensor,
-        vector: Tensor,
-        shift: Tensor,
-    ) -> Tensor:
-        bins = shape[1]
-        rows = int((start_frames + lengths).max())
-        total = torch.zeros(max(rows, shape[0]) * bins)
-        for length in np.unique(lengths):
-            chosen = np.flatnonzero(lengths == length)
-            pick = torch.from_numpy(chosen)
-            spectrum = _spectrum(int(length), 2 * (bins - 1))
-            frames = spectrum(
-                self._torch_weights, gain[pick] * _DB_PER_STEP, vector[pick], shift[pick] * _SECONDS_PER_STEP
-            )
-            for row, event in enumerate(chosen):
-                begin = int(start_frames[event]) * bins
-                index = torch.arange(begin, begin + int(length) * bins)
-                total = total.index_add(0, index, frames[row].reshape(-1))
-        return total.view(-1, bins)[: shape[0]]
+        return (gain * _DB_PER_STEP).numpy(), (vector * scale).numpy(), (shift * _SECONDS_PER_STEP).numpy()
