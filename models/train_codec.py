@@ -22,19 +22,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from struck.codec.errors import StruckError
 from struck.codec.event_network import FRAME_OFFSETS
 from struck.codec.weights import save_codec_weights
 
 from . import losses
+from .adversary import Discriminator, drop_half
 from .datasets import MixtureSampler, Mixtures, build_library
 from .event_encoder import EventCodec
-from .event_spectrum import EventSpectrum
+from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
+from .residuals import SHORT_SHARE, Residuals, ResidualStream, Scene
 
 CHECKPOINT_SECONDS = 180.0
 MEL_WEIGHT = 0.7
 EMA_DECAY = 0.999
 #: How much the frames count that the encoder may not see: it must guess on, but not at any price.
 FUTURE_WEIGHT = 0.4
+SHARE_WEIGHT = 5.0
+ADVERSARIAL_WEIGHT = 0.15
+#: Minutes of each stage's end, as shares of all.
+STAGE_ENDS = (0.45, 0.85, 1.0)
+#: The analysis windows of the profiles.
+WINDOWS = (2048, 1024)
+BATCHES_PER_CLIP = 6
+LOG_STEPS = 200
 
 Report = Callable[[str], None]
 
@@ -42,15 +53,18 @@ Report = Callable[[str], None]
 class _Stream(torch.utils.data.IterableDataset[Mixtures]):
     """Batches drawn in worker processes, each with its own seed."""
 
-    def __init__(self, library: dict[str, np.ndarray], batch: int, seed: int) -> None:
-        self._library, self._batch, self._seed = library, batch, seed
+    def __init__(self, libraries: list[dict[str, np.ndarray]], batch: int, seed: int) -> None:
+        self._libraries, self._batch, self._seed = libraries, batch, seed
 
     def __iter__(self) -> Iterator[Mixtures]:
         info = torch.utils.data.get_worker_info()
         torch.set_num_threads(1)
-        sampler = MixtureSampler(self._library, self._seed + (info.id if info else 0))
+        seed = self._seed + (info.id if info else 0)
+        samplers = [MixtureSampler(library, seed) for library in self._libraries]
+        chance = np.random.default_rng(seed)
         while True:
-            yield sampler.draw(self._batch)
+            short = len(samplers) > 1 and chance.random() < SHORT_SHARE
+            yield samplers[1 if short else 0].draw(self._batch)
 
 
 def _keep(batch: Any) -> Any:
@@ -141,40 +155,204 @@ def learning_rate(peak: float, progress: float, warm: float = 0.02) -> float:
     return peak * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress))))
 
 
-def train_supervised(
-    trainer: Trainer, data: Path, until_seconds: float, seed: int, batch: int, workers: int
+class Objectives:
+    """The losses of the stages, for both window lengths."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._frame_weights = losses.frame_weights().to(device)
+        self._spectra = {n: EventSpectrum(FRAME_OFFSETS, n, device) for n in WINDOWS}
+        self._mel = {n: losses.mel_matrix(n).to(device) for n in WINDOWS}
+
+    def supervised(self, codec: EventCodec, mixtures: Mixtures) -> tuple[Tensor, dict[str, float]]:
+        """Residual energy and mel distance, in dB, of each event from the note alone."""
+        m = Mixtures(*(t.to(self.device) for t in vars(mixtures).values()))
+        n_fft = 2 * (m.target.shape[-1] - 1)
+        gain_db, vectors, shift = codec(m.mixture, m.mask, m.pitch_midi, m.noise_like)
+        decoded = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
+        weights = self._frame_weights * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * m.mask)
+        energy = losses.residual_energy_db(m.target, decoded, weights).mean()
+        distance = losses.mel_distance_db(m.target, decoded, weights, self._mel[n_fft]).mean()
+        return energy + MEL_WEIGHT * distance, {"energy_db": energy.item(), "mel_db": distance.item()}
+
+    def greedy(self, codec: EventCodec, residuals: Residuals) -> tuple[Tensor, dict[str, float]]:
+        """Share of its own energy that each event takes out of the residual, and mel distance to the sound.
+
+        An event that matches takes exactly its own energy, 1; one that misses takes less than nothing. The
+        norm is held fixed, or the cheapest way to a good share would be to fall silent.
+        """
+        r = Residuals(*(t.to(self.device) for t in vars(residuals).values()))
+        n_fft = 2 * (r.residual.shape[-1] - 1)
+        gain_db, vectors, shift = codec(r.residual.clamp(min=0.0), r.mask, r.pitch_midi, r.noise_like)
+        decoded = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
+        weights = self._frame_weights * r.known * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * r.mask)
+        w = weights[..., None]
+        before = (w * r.residual**2).sum((1, 2))
+        removed = before - (w * (r.residual - decoded) ** 2).sum((1, 2))
+        own = (w * decoded**2).sum((1, 2)).detach()
+        share = (removed / (own + 0.02 * before + 1e-12)).clamp(min=-4.0).mean()
+        sound = (r.residual + r.model).clamp(min=0.0)
+        distance = losses.mel_distance_db(sound, r.model + decoded, weights, self._mel[n_fft]).mean()
+        return MEL_WEIGHT * distance - SHARE_WEIGHT * share, {
+            "share": share.item(),
+            "removed": (removed / (before + 1e-12)).mean().item(),
+            "sound_mel_db": distance.item(),
+        }
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    names = {name for row in rows for name in row}
+    return {n: round(float(np.mean([row[n] for row in rows if n in row])), 3) for n in sorted(names)}
+
+
+def _run(
+    trainer: Trainer, stage: str, until_seconds: float, peak_rate: float, losses_of: Iterator[tuple[Tensor, dict[str, float]]]
 ) -> None:
-    """Stage 1, until the trainer's clock shows ``until_seconds``."""
-    library = build_library(data, 2048, seed, 0, trainer.report)
-    loader = torch.utils.data.DataLoader(
-        _Stream(library, batch, seed + 1000 + trainer.step),
-        batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None, collate_fn=_keep,
-    )
-    spectrum = EventSpectrum(FRAME_OFFSETS, 2048, trainer.device)
-    frame_weights = losses.frame_weights().to(trainer.device)
-    matrix = losses.mel_matrix(2048).to(trainer.device)
-    trainer.codec.train()
-    running: list[tuple[float, float]] = []
+    """Step on the losses that ``losses_of`` yields until the trainer's clock shows ``until_seconds``."""
+    began = trainer.seconds
+    rows: list[dict[str, float]] = []
     clock = time.monotonic()
-    for mixtures in loader:
-        m = Mixtures(*(t.to(trainer.device) for t in vars(mixtures).values()))
-        gain_db, vectors, shift = trainer.codec(m.mixture, m.mask, m.pitch_midi, m.noise_like)
-        decoded = spectrum(trainer.codec.decoder_weights, gain_db, vectors, shift)
-        weights = frame_weights * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * m.mask)
-        energy = losses.residual_energy_db(m.target, decoded, weights)
-        distance = losses.mel_distance_db(m.target, decoded, weights, matrix)
-        trainer.update(
-            (energy + MEL_WEIGHT * distance).mean(), learning_rate(1.5e-3, trainer.seconds / until_seconds)
-        )
-        running.append((float(energy.mean()), float(distance.mean())))
+    for loss, values in losses_of:
+        progress = (trainer.seconds - began) / max(1.0, until_seconds - began)
+        trainer.update(loss, learning_rate(peak_rate, progress))
+        rows.append(values)
         now = time.monotonic()
         trainer.seconds += now - clock
         clock = now
-        if len(running) == 200:
-            mean = np.mean(running, 0)
-            trainer.log(stage="supervised", energy_db=round(mean[0], 3), mel_db=round(mean[1], 3))
-            running.clear()
+        if len(rows) == LOG_STEPS:
+            trainer.log(stage=stage, **_mean(rows))
+            rows.clear()
         trainer.save()
         if trainer.seconds >= until_seconds:
             break
     trainer.save(force=True)
+
+
+def _loader(dataset: torch.utils.data.IterableDataset[Any], workers: int) -> Any:
+    return torch.utils.data.DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        collate_fn=_keep,
+    )
+
+
+def train_supervised(trainer: Trainer, mixtures: Any, until_seconds: float) -> None:
+    """Stage 1, until the trainer's clock shows ``until_seconds``."""
+    objectives = Objectives(trainer.device)
+    trainer.codec.train()
+    steps = (objectives.supervised(trainer.codec, m) for m in mixtures)
+    _run(trainer, "supervised", until_seconds, 1.5e-3, steps)
+
+
+def train_greedy(trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float) -> None:
+    """Stage 2: residuals of music, beside the mixtures that keep pitch and onset honest."""
+    objectives = Objectives(trainer.device)
+    trainer.codec.train()
+
+    def steps() -> Iterator[tuple[Tensor, dict[str, float]]]:
+        for known, (unknown, _) in zip(mixtures, residuals, strict=False):
+            first, a = objectives.supervised(trainer.codec, known)
+            second, b = objectives.greedy(trainer.codec, unknown)
+            yield 0.5 * first + second, a | b
+
+    _run(trainer, "greedy", until_seconds, 8e-4, steps())
+
+
+def train_adversarial(trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float, seed: int) -> None:
+    """Stage 3: stage 2, and a discriminator that sees half of the events of a scene."""
+    objectives = Objectives(trainer.device)
+    trainer.codec.train()
+    rng = np.random.default_rng(seed)
+    judges = {n: Discriminator(n).to(trainer.device) for n in WINDOWS}
+    learners = {n: torch.optim.Adam(j.parameters(), 3e-4, betas=(0.5, 0.9)) for n, j in judges.items()}
+
+    def judge_scene(scene: Scene) -> tuple[Tensor, dict[str, float]]:
+        observed = scene.observed.to(trainer.device)
+        n_fft = 2 * (observed.shape[-1] - 1)
+        half = drop_half(len(scene.pitch_midi), rng)
+        pick = torch.from_numpy(half)
+        parts = (scene.residual, scene.mask, scene.pitch_midi, scene.noise_like)
+        patches, mask, pitch, noise = (part[pick].to(trainer.device) for part in parts)
+        gain_db, vectors, shift = trainer.codec(patches.clamp(min=0.0), mask, pitch, noise)
+        start, length = scene.start_frame[pick].numpy(), scene.length[pick].numpy()
+        shape = (len(observed), observed.shape[1])
+        weights = trainer.codec.decoder_weights
+        played = render_together(weights, shape, start, length, gain_db, vectors, shift)
+        real = observed[::FRAME_STRIDE].clamp(min=0.0)
+        judge, learner = judges[n_fft], learners[n_fft]
+        # Hinge loss for the judge on what is there, then its opinion as the events' loss.
+        against = torch.relu(1.0 - judge(real)).mean() + torch.relu(1.0 + judge(played.detach())).mean()
+        learner.zero_grad()
+        against.backward()
+        learner.step()
+        return -judge(played).mean(), {"judge": against.item()}
+
+    def steps() -> Iterator[tuple[Tensor, dict[str, float]]]:
+        for known, (unknown, scene) in zip(mixtures, residuals, strict=False):
+            first, a = objectives.supervised(trainer.codec, known)
+            second, b = objectives.greedy(trainer.codec, unknown)
+            loss, values = 0.5 * first + second, a | b
+            if scene is not None:
+                opinion, c = judge_scene(scene)
+                loss, values = loss + ADVERSARIAL_WEIGHT * opinion, values | c
+            yield loss, values
+
+    _run(trainer, "adversarial", until_seconds, 3e-4, steps())
+
+
+def train(
+    data: Path,
+    minutes: float,
+    *,
+    folder: Path = Path("runs/codec"),
+    resume: bool = False,
+    device: str = "auto",
+    seed: int = 0,
+    batch: int = 48,
+    workers: int = 2,
+    report: Report = print,
+) -> Path:
+    """Train all stages for ``minutes`` in all; returns the path of the exported weights.
+
+    Args:
+        data: folder with ``notes/`` and ``midi/`` and their manifests.
+        folder: where checkpoint, log and weights go.
+        resume: go on from the folder's checkpoint.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        batch: examples per step; half of each kind from stage 2 on.
+        workers: processes that make data.
+
+    Raises:
+        StruckError: data or FluidSynth is missing, or there is nothing to resume, or CUDA is asked for and
+            there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise StruckError("no CUDA device is available")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainer = Trainer(folder, device, seed, report)
+    if resume:
+        if not trainer.resume():
+            raise StruckError(f"nothing to resume: {folder / 'checkpoint.pt'} is missing")
+        report(f"resumed at step {trainer.step}, {trainer.seconds / 60.0:.1f} minutes")
+    else:
+        trainer.save(force=True)
+    ends = [60.0 * minutes * share for share in STAGE_ENDS]
+    libraries = [build_library(data, n_fft, seed, 0, report) for n_fft in WINDOWS]
+    exported = folder / "codec.safetensors"
+    salt = seed + 1000 + trainer.step
+    if trainer.seconds < ends[0]:
+        train_supervised(trainer, _loader(_Stream(libraries, batch, salt), workers), ends[0])
+    for stage, end in (("greedy", ends[1]), ("adversarial", ends[2])):
+        if trainer.seconds >= end:
+            continue
+        mixtures = _loader(_Stream(libraries, batch // 2, salt + trainer.step), max(1, workers // 2))
+        stream = ResidualStream(data, exported, batch // 2, BATCHES_PER_CLIP, salt + trainer.step)
+        residuals = _loader(stream, max(1, workers // 2))
+        if stage == "greedy":
+            train_greedy(trainer, mixtures, residuals, end)
+        else:
+            train_adversarial(trainer, mixtures, residuals, end, seed)
+    return exported
