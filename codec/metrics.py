@@ -104,7 +104,7 @@ def magnitude_spectrogram(signal: ArrayLike) -> Float32Array:
 def mel_filters() -> Float32Array:
     """Triangular filters ``[BIN_COUNT, MEL_BAND_COUNT]`` of height 1, centres equally spaced in mel.
 
-    They reach from 0 Hz to half of ``METRIC_RATE_HZ``; for the mel scale see :func:`struck.codec.controls.mel`.
+    They reach from 0 Hz to half of ``METRIC_RATE_HZ``, on the mel scale of :func:`struck.codec.controls.mel`.
     """
     top = float(mel(np.float64(METRIC_RATE_HZ / 2)))
     edges_hz = 700.0 * (10.0 ** (np.linspace(0.0, top, MEL_BAND_COUNT + 2) / 2595.0) - 1.0)

@@ -45,7 +45,7 @@ _BATCH_SAMPLES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class GaborAtom:
-    """One atom: ``SCALARS_PER_ATOM`` numbers. ``centre_sample`` may be any position inside the signal."""
+    """One atom: ``SCALARS_PER_ATOM`` numbers. The centre may lie just beyond the signal's end."""
 
     centre_sample: int
     scale_samples: int
@@ -72,9 +72,7 @@ def count_equal_atoms(event_count: int, scalars_per_event: int) -> int:
     return round(event_count * scalars_per_event / SCALARS_PER_ATOM)
 
 
-def pursue(
-    signal: ArrayLike, atom_count: int, progress: Callable[[int, int], None] | None = None
-) -> Pursuit:
+def pursue(signal: ArrayLike, atom_count: int, progress: Callable[[int, int], None] | None = None) -> Pursuit:
     """Take up to ``atom_count`` atoms from ``signal [N]``, always the one that removes most energy.
 
     Args:
@@ -205,10 +203,7 @@ class _Scale:
         )
         coarse = (centre, best / self.size)
         # Where several atoms overlap, the surface is no parabola and the refined place may be the worse one.
-        residual = self._residual
-        if _project(residual, *refined, self.half_window)[2] > _project(residual, *coarse, self.half_window)[2]:
-            return refined
-        return coarse
+        return max(coarse, refined, key=lambda at: _project(self._residual, *at, self.half_window)[2])
 
     def _spectrum(self, frames: NDArray[np.float64]) -> Any:
         return scipy.fft.rfft(np.multiply(frames, self._window, dtype=np.float32), axis=1)
