@@ -203,7 +203,8 @@ class _Scale:
         )
         coarse = (centre, best / self.size)
         # Where several atoms overlap, the surface is no parabola and the refined place may be the worse one.
-        return max(coarse, refined, key=lambda at: _project(self._residual, *at, self.half_window)[2])
+        window = self.half_window
+        return max(coarse, refined, key=lambda at: _project(self._residual, at[0], at[1], window)[2])
 
     def _spectrum(self, frames: NDArray[np.float64]) -> Any:
         return scipy.fft.rfft(np.multiply(frames, self._window, dtype=np.float32), axis=1)
