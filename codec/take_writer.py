@@ -99,7 +99,7 @@ class TakeWriter:
             ValueError: the onset is beyond what a take can hold.
             StruckError: the disk refuses.
         """
-        _check_time(event.onset_seconds)
+        check_time(event.onset_seconds)
         onsets = [event.onset_seconds, *(pending.onset_seconds for pending in self._pending)]
         if len(onsets) > MAX_PACKET_EVENTS or max(onsets) - min(onsets) >= PACKET_SECONDS:
             self._write_packet()
@@ -111,19 +111,33 @@ class TakeWriter:
 
     def write_midi(self, seconds: float, data: bytes) -> None:
         """Add one MIDI message at stream time ``seconds``."""
-        self._write_message("/midi", seconds, bytes(data))
+        self.write_message("/midi", seconds, data)
 
     def write_osc(self, seconds: float, packet: bytes) -> None:
         """Add one OSC packet at stream time ``seconds``."""
-        self._write_message("/osc", seconds, bytes(packet))
+        self.write_message("/osc", seconds, packet)
 
     def write_patch(self, seconds: float, patch: str, **details: Any) -> None:
         """Add a change to the patch named ``patch``; ``details`` are JSON values."""
-        self._write_json("/patch", seconds, {**details, "patch": patch})
+        self.write_message("/patch", seconds, {**details, "patch": patch})
 
     def write_mark(self, seconds: float, kind: str, **details: Any) -> None:
         """Add a mark, such as ``dropout``; ``details`` are JSON values."""
-        self._write_json("/marks", seconds, {**details, "kind": kind})
+        self.write_message("/marks", seconds, {**details, "kind": kind})
+
+    def write_message(self, channel: str, seconds: float, value: bytes | Mapping[str, Any]) -> None:
+        """Add a message to ``channel``: bytes to ``/midi`` and ``/osc``, JSON values to the others.
+
+        Raises:
+            ValueError: a take has no such channel, or the time is out of range.
+            StruckError: the disk refuses.
+        """
+        if channel not in CHANNELS or channel == "/events":
+            raise ValueError(f"a take has no channel {channel!r} for messages")
+        if isinstance(value, Mapping):
+            value = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        self._add(channel, seconds, bytes(value))
+        self.tick()
 
     def tick(self) -> None:
         """Flush a live take if a second of wall time has gone by since the last flush."""
@@ -145,7 +159,7 @@ class TakeWriter:
         Args:
             duration_seconds: of the stream; at least up to the last thing written is assumed.
         """
-        _check_time(duration_seconds)
+        check_time(duration_seconds)
         self.flush()
         end = {"duration_seconds": max(duration_seconds, self._last_seconds), "events": self._event_count}
         try:
@@ -194,16 +208,12 @@ class TakeWriter:
         last = max(event.onset_seconds for event in self._pending)
         packet = self._encoder.encode(self._pending)
         self._pending = []
-        self._write_message("/events", first, packet, sequence=self._packet_count)
+        self._add("/events", first, packet, sequence=self._packet_count)
         self._packet_count += 1
         self._last_seconds = max(self._last_seconds, last)
 
-    def _write_json(self, topic: str, seconds: float, value: Mapping[str, Any]) -> None:
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-        self._write_message(topic, seconds, text.encode())
-
-    def _write_message(self, topic: str, seconds: float, data: bytes, sequence: int = 0) -> None:
-        _check_time(seconds)
+    def _add(self, topic: str, seconds: float, data: bytes, sequence: int = 0) -> None:
+        check_time(seconds)
         nanoseconds = round(seconds * 1e9)
         with self._disk():
             if topic not in self._channel_ids:
@@ -223,6 +233,7 @@ class TakeWriter:
             raise StruckError(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def _check_time(seconds: float) -> None:
+def check_time(seconds: float) -> None:
+    """Raise ValueError unless a take can hold this time."""
     if not 0.0 <= seconds < _MAX_SECONDS:
         raise ValueError(f"the time {seconds} s is outside a take's range, 0 to {_MAX_SECONDS:g} s")
