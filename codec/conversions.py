@@ -7,10 +7,12 @@ has its physical values for people and its vector for machines; only onset, gain
 from __future__ import annotations
 
 import csv
+import heapq
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -23,8 +25,11 @@ from .midi_file import brightness_unit, read_field, sounding_seconds, write_midi
 from .take_format import CHANNELS, TakeHeader
 from .take_reader import TakeMessage, TakeReader
 from .take_writer import PART_SUFFIX, TakeWriter, check_time
+from .transforms import Edit, apply_edits
 
 Item = Event | TakeMessage
+Load = Callable[[Path], tuple[TakeHeader, float, Iterator[Item]]]
+Save = Callable[[Path, TakeHeader, float, Iterable[Item]], None]
 
 _MAX_LINE_CHARACTERS: Final = 2**20
 
@@ -39,14 +44,44 @@ def convert(source: str | Path, destination: str | Path) -> None:
         StruckError: there is no such conversion, the source is malformed, or the disk refuses.
     """
     source, destination = Path(source), Path(destination)
-    opener = _SOURCES.get(_extension(source))
+    load, save = _find(source, destination)
+    save(destination, *load(source))
+
+
+def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
+    """Edit the events of a take into another file; the files are those of :func:`convert`.
+
+    What was recorded beside the events is kept, and stretched with them.
+
+    Raises:
+        StruckError: as :func:`convert`.
+    """
+    source, destination = Path(source), Path(destination)
+    load, save = _find(source, destination)
+    header, duration_seconds, items = load(source)
+    events = apply_edits(_only_events(items), edit)
+    messages = (
+        replace(item, seconds=item.seconds * edit.stretch)
+        for item in load(source)[2]
+        if isinstance(item, TakeMessage)
+    )
+    merged = heapq.merge(events, messages, key=_seconds)
+    save(destination, header, duration_seconds * edit.stretch, merged)
+
+
+def _seconds(item: Item) -> float:
+    return item.onset_seconds if isinstance(item, Event) else item.seconds
+
+
+def _find(source: Path, destination: Path) -> tuple[Load, Save]:
+    load = _SOURCES.get(_extension(source))
     save = _DESTINATIONS.get(_extension(destination))
-    if opener is None or save is None:
+    if load is None or save is None:
         raise StruckError(
             f"cannot convert {source.name} to {destination.name}: from {', '.join(_SOURCES)} "
             f"to {', '.join(_DESTINATIONS)}"
         )
-    save(destination, *opener(source))
+    return load, save
 
 
 def _extension(path: Path) -> str:
@@ -245,8 +280,8 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-_SOURCES: Final = {".mcap": read_take, ".jsonl": read_json_lines}
-_DESTINATIONS: Final = {
+_SOURCES: Final[dict[str, Load]] = {".mcap": read_take, ".jsonl": read_json_lines}
+_DESTINATIONS: Final[dict[str, Save]] = {
     ".mcap": write_take,
     ".jsonl": write_json_lines,
     ".mid": write_midi,

@@ -100,11 +100,7 @@ class TakeWriter:
             StruckError: the disk refuses.
         """
         check_time(event.onset_seconds)
-        onsets = [event.onset_seconds, *(pending.onset_seconds for pending in self._pending)]
-        if len(onsets) > MAX_PACKET_EVENTS or max(onsets) - min(onsets) >= PACKET_SECONDS:
-            self._write_packet()
-            if self._live:
-                self.flush()
+        self._make_room(event.onset_seconds)
         self._pending.append(event)
         self._event_count += 1
         self.tick()
@@ -136,6 +132,8 @@ class TakeWriter:
             raise ValueError(f"a take has no channel {channel!r} for messages")
         if isinstance(value, Mapping):
             value = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        check_time(seconds)
+        self._make_room(seconds)
         self._add(channel, seconds, bytes(value))
         self.tick()
 
@@ -201,6 +199,15 @@ class TakeWriter:
         else:
             self.abort()
 
+    def _make_room(self, seconds: float) -> None:
+        """End the packet if something at ``seconds`` does not fit into it: the file stays in order."""
+        onsets = [seconds, *(event.onset_seconds for event in self._pending)]
+        if len(onsets) > MAX_PACKET_EVENTS or max(onsets) - min(onsets) >= PACKET_SECONDS:
+            if self._live:
+                self.flush()
+            else:
+                self._write_packet()
+
     def _write_packet(self) -> None:
         if not self._pending:
             return
@@ -213,7 +220,6 @@ class TakeWriter:
         self._last_seconds = max(self._last_seconds, last)
 
     def _add(self, topic: str, seconds: float, data: bytes, sequence: int = 0) -> None:
-        check_time(seconds)
         nanoseconds = round(seconds * 1e9)
         with self._disk():
             if topic not in self._channel_ids:

@@ -13,11 +13,12 @@ import mido
 import numpy as np
 import pytest
 
-from struck.codec.conversions import convert
+from struck.codec.conversions import convert, edit_take
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events import Event
 from struck.codec.takes import TakeHeader, TakeReader, TakeWriter, part_path
+from struck.codec.transforms import Edit
 
 HEADER = TakeHeader("live", "codec", "0123456789abcdef", source="test.wav")
 
@@ -71,6 +72,16 @@ def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
     reader = TakeReader(tmp_path / "a.mcap")
     assert not reader.truncated and len(list(reader.events())) == 1
     assert [mark.value for mark in reader.marks()] == [{"kind": "cut"}]
+
+
+def test_an_edited_take_keeps_what_was_recorded_beside_it(tmp_path: Path) -> None:
+    take = make_take(tmp_path / "a.mcap")
+    edit_take(take, tmp_path / "b.mcap", Edit(transpose_semitones=2.0, stretch=2.0, thin_db=9.5))
+    a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
+    assert b.header == a.header and b.duration_seconds == 18.0
+    assert [e.gain_db for e in b.events()] == [-float(i) for i in range(10)]
+    assert [e.onset_seconds for e in b.events()] == pytest.approx([0.6 * i for i in range(10)], abs=1e-4)
+    assert [m.seconds for m in b.midi()] == [15.0] and [m.seconds for m in b.marks()] == [15.5]
 
 
 # ---- MIDI ----------------------------------------------------------------------------------------------

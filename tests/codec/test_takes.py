@@ -35,7 +35,6 @@ from struck.codec.takes import (
 )
 from struck.codec.weights import CodecWeights
 
-
 HEADER = TakeHeader("studio", "codec", "0123456789abcdef", source="test.wav")
 
 
