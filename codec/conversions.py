@@ -59,8 +59,8 @@ def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
     source, destination = Path(source), Path(destination)
     load, save = _find(source, destination)
     header, duration_seconds, items = load(source)
-    events = apply_edits(_only_events(items), edit)
-    messages = (
+    events: Iterator[Item] = iter(apply_edits(_only_events(items), edit))
+    messages: Iterator[Item] = (
         replace(item, seconds=item.seconds * edit.stretch)
         for item in load(source)[2]
         if isinstance(item, TakeMessage)

@@ -17,7 +17,7 @@ from mcap.records import Channel, Message, Metadata
 from .errors import StruckError
 from .events import Event
 from .mcap_records import DamagedRecordError, RecordWalk, parse_record
-from .quantize import PacketDecoder, packet_info
+from .packets import PacketDecoder, packet_info
 from .take_format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, unseal_json
 from .weights import CodecWeights
 
