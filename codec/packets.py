@@ -72,20 +72,48 @@ def _mantissa_sizes(classes: IntArray) -> NDArray[np.int32]:
     return (1 << (classes[classes > 1] - 1)).astype(np.int32)
 
 
-class _Models:
-    """Counts of every symbol, and the levels of recent events; they change only after a packet."""
+class _Tables:
+    """Counts of several columns of symbols, side by side in one array so that all learn at once."""
 
     # An observed symbol also counts, less, for its neighbours: the fields are smooth quantities, and a few
     # events must already say something about 31 or 63 levels.
     _KERNEL = np.array([6, 14, 24, 14, 6])
-    _PRIOR = 4
+    _REACH = len(_KERNEL) // 2
     _LIMIT = 16_384
 
+    def __init__(self, priors: Sequence[IntArray]) -> None:
+        # Gaps between the columns catch what the kernel spreads beyond their ends.
+        lengths = [len(prior) + self._REACH for prior in priors]
+        self._starts = self._REACH + np.cumsum([0, *lengths[:-1]])
+        self._counts = np.zeros(self._REACH + sum(lengths), dtype=np.int64)
+        self._is_symbol = np.zeros(len(self._counts), dtype=np.int64)
+        self.columns: list[IntArray] = []
+        for start, prior in zip(self._starts, priors, strict=True):
+            self._counts[start : start + len(prior)] = prior
+            self._is_symbol[start : start + len(prior)] = 1
+            self.columns.append(self._counts[start : start + len(prior)])
+
+    def count(self, symbols: IntArray) -> None:
+        """Take in symbols ``[E, columns]``."""
+        seen = np.bincount((self._starts + symbols).ravel(), minlength=len(self._counts))
+        self._counts += np.convolve(seen, self._KERNEL)[self._REACH : -self._REACH] * self._is_symbol
+        for column in np.flatnonzero(np.add.reduceat(self._counts, self._starts) > self._LIMIT):
+            self.columns[column] += 1
+            self.columns[column] >>= 1
+
+
+class _Models:
+    """Counts of every symbol, and the levels of recent events; they change only after a packet."""
+
+    _PRIOR = 4
+
     def __init__(self) -> None:
-        self.leading = [np.full(size, self._PRIOR, dtype=np.int64) for size in _LEADING_SIZES]
-        self.levels = [np.full(2 * half + 1, self._PRIOR, dtype=np.int64) for half in _OTHER_HALF]
-        self.differences = [self._prior_of_differences(int(half)) for half in _OTHER_HALF]
-        self.references = np.full(HISTORY + 1, self._PRIOR, dtype=np.int64)
+        sizes = (HISTORY + 1, *_LEADING_SIZES, *(2 * _OTHER_HALF + 1))
+        self._always = _Tables([np.full(size, self._PRIOR, dtype=np.int64) for size in sizes])
+        self.references, columns = self._always.columns[0], self._always.columns[1:]
+        self.leading, self.levels = columns[: len(_LEADING_SIZES)], columns[len(_LEADING_SIZES) :]
+        self._differences = _Tables([self._prior_of_differences(int(half)) for half in _OTHER_HALF])
+        self.differences = self._differences.columns
         self.history = np.empty((0, len(_OTHERS)), dtype=np.int64)  # newest first
 
     @staticmethod
@@ -97,24 +125,12 @@ class _Models:
 
     def learn(self, references: IntArray, leading: IntArray, levels: IntArray) -> None:
         """Take in one packet: references ``[E]``, leading symbols ``[E, 4]``, other levels ``[E, 31]``."""
-        for column, counts in enumerate(self.leading):
-            self._count(counts, leading[:, column])
+        self._always.count(np.hstack([references[:, None], leading, levels + _OTHER_HALF]))
         referring = references > 0
-        differences = levels[referring] - self.history[references[referring] - 1]
-        for column, half in enumerate(_OTHER_HALF):
-            self._count(self.levels[column], levels[:, column] + half)
-            self._count(self.differences[column], differences[:, column] + 2 * half)
-        self._count(self.references, references)
+        if np.any(referring):
+            differences = levels[referring] - self.history[references[referring] - 1]
+            self._differences.count(differences + 2 * _OTHER_HALF)
         self.history = np.concatenate([levels[::-1], self.history])[:HISTORY]
-
-    def _count(self, counts: IntArray, symbols: IntArray) -> None:
-        if not len(symbols):
-            return
-        reach = len(self._KERNEL) // 2
-        counts += np.convolve(np.bincount(symbols, minlength=len(counts)), self._KERNEL)[reach:-reach]
-        if counts.sum() > self._LIMIT:
-            counts += 1
-            counts >>= 1
 
     def choose_references(self, levels: IntArray) -> IntArray:
         """For every event, the reference 1..``HISTORY`` that makes it cheapest, or 0 for none, ``[E]``."""
@@ -246,11 +262,12 @@ class PacketDecoder:
         if references.max() > len(models.history):
             raise StruckError("an event packet is damaged")
         referring = references > 0
+        referring_count = int(referring.sum())
         leading = np.stack([get(counts, count) for counts in models.leading], axis=1)
         levels = np.empty((count, len(_OTHERS)), dtype=np.int64)
         for column, half in enumerate(_OTHER_HALF):
-            levels[~referring, column] = get(models.levels[column], int(np.sum(~referring))) - half
-            differences = get(models.differences[column], int(np.sum(referring))) - 2 * half
+            levels[~referring, column] = get(models.levels[column], count - referring_count) - half
+            differences = get(models.differences[column], referring_count) - 2 * half
             levels[referring, column] = models.history[references[referring] - 1, column] + differences
         deltas = np.minimum(leading[:, 0], 1)
         sizes = _mantissa_sizes(leading[:, 0])

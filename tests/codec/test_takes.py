@@ -182,7 +182,7 @@ def test_flipped_bits_never_yield_a_wrong_event(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     broken_path = tmp_path / "broken.mcap"
     refused = resumed = 0
-    for _ in range(250):
+    for _ in range(200):
         broken = bytearray(data)
         broken[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
         broken_path.write_bytes(broken)
@@ -196,8 +196,8 @@ def test_flipped_bits_never_yield_a_wrong_event(tmp_path: Path) -> None:
         if len(found) < len(expected):
             assert reader.truncated or reader.statistics().gaps > 0
             resumed += bool(found and found[-1] == expected[-1])
-    assert refused < 30  # only the few hundred bytes of the header are vital
-    assert resumed > 50  # after a damaged chunk it goes on at the next keyframe
+    assert refused < 20  # only the few hundred bytes of the header are vital
+    assert resumed > 40  # after a damaged chunk it goes on at the next keyframe
 
 
 def test_rubbish_inside_never_crashes(tmp_path: Path) -> None:
