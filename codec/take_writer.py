@@ -15,7 +15,8 @@ from mcap.writer import CompressionType, IndexType, Writer
 
 from .errors import StruckError
 from .events import Event
-from .packets import MAX_PACKET_EVENTS, PACKET_SECONDS, PacketEncoder
+from .packet_models import PACKET_SECONDS
+from .packets import MAX_PACKET_EVENTS, PacketEncoder
 from .take_format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, seal_json
 
 #: A live take stands in NAME + this until it is closed.
