@@ -29,6 +29,8 @@ MODE_COUNT: Final = 64
 NOISE_BAND_COUNT: Final = 24
 ENVELOPE_POINT_COUNT: Final = 32
 ROOM_COUNT: Final = 4
+#: Small to large, at the positions 0, 1, 2, 3 of the field ``room``.
+ROOM_NAMES: Final = ("box", "room", "chamber", "hall")
 
 #: No partial or noise band sounds above this, whatever the device rate: it is what the encoder hears.
 BANDWIDTH_HZ: Final = 11_025.0
