@@ -1,7 +1,7 @@
 """Sound files: read as a stream of mono samples at a wanted rate, written whole or not at all.
 
-Whatever soundfile (libsndfile) reads is read: WAV, FLAC, Ogg, MP3, AIFF and more, any sample format. Written are
-``.wav``, ``.flac`` and ``.ogg``. Memory stays flat: a file of an hour costs no more than one of a second.
+Read is whatever soundfile (libsndfile) reads: WAV, FLAC, Ogg, MP3, AIFF and more, any sample format. Written
+are ``.wav``, ``.flac`` and ``.ogg``. Memory stays flat: a file of an hour costs no more than one of a second.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _MAGNITUDE_LIMIT: Final = 1e6
 class AudioReader:
     """A sound file as mono float32 at ``rate``; use :func:`open_audio`. Iterate with :meth:`blocks`.
 
-    Channels are averaged. Damaged samples (NaN, infinite, beyond 120 dB over full scale) become 0. What the user
-    should know of either is in :attr:`notes` once the end has been reached.
+    Channels are averaged. Damaged samples (NaN, infinite, beyond 120 dB over full scale) become 0. What the
+    user should know is in :attr:`notes`, complete once the end has been reached.
     """
 
     def __init__(self, path: Path, rate: int | None) -> None:
@@ -94,9 +94,7 @@ class AudioReader:
     def _read_chunks(self) -> Iterator[FloatArray]:
         resampler = None
         if self.rate != self.source_rate:
-            resampler = soxr.ResampleStream(
-                self.source_rate, self.rate, 1, dtype="float32", quality="HQ"
-            )
+            resampler = soxr.ResampleStream(self.source_rate, self.rate, 1, dtype="float32", quality="HQ")
         frames = max(64, _READ_SAMPLES // self.source_channels)
         while len(source := self._read_source(frames)):
             mono = source.mean(axis=1, dtype=np.float32) if source.shape[1] > 1 else source[:, 0]

@@ -29,7 +29,7 @@ _WRITE_FRAMES: Final = 1 << 14
 class AudioWriter:
     """Context manager that writes a sound file beside ``path`` and renames it at success.
 
-    On any exception inside the ``with`` block the part is removed and a file that stood there stays as it was.
+    On any exception inside the ``with`` block the part is removed and what stood there stays as it was.
 
     Args:
         path: the destination; its extension (.wav, .flac, .ogg) chooses the format.

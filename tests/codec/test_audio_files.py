@@ -31,7 +31,14 @@ def fails_with(path: Path, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("subtype", "tolerance"),
-    [("PCM_U8", 0.02), ("PCM_16", 1e-4), ("PCM_24", 1e-6), ("PCM_32", 1e-6), ("FLOAT", 0.0), ("DOUBLE", 1e-7)],
+    [
+        ("PCM_U8", 0.02),
+        ("PCM_16", 1e-4),
+        ("PCM_24", 1e-6),
+        ("PCM_32", 1e-6),
+        ("FLOAT", 0.0),
+        ("DOUBLE", 1e-7),
+    ],
 )
 def test_wav_sample_formats(tmp_path, subtype, tolerance):
     soundfile.write(tmp_path / "in.wav", tone(), RATE, subtype=subtype)
