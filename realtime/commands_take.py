@@ -1,0 +1,127 @@
+"""Commands on takes: info, convert, plot, edit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console, format_values
+from .options import Commands, add_command, add_weights, load_weights, number, whole_number
+
+
+def add_to(commands: Commands) -> None:
+    """Add these commands to the command line."""
+    parser = add_command(commands, "info", run_info, "tell what is in a take", "  struck info song.mcap")
+    parser.add_argument("input", type=Path, metavar="TAKE", help="the take to read, .mcap")
+
+    parser = add_command(
+        commands,
+        "convert",
+        run_convert,
+        "convert between a take and its readable forms, by extension",
+        "  struck convert song.mcap song.jsonl     every event as a line of JSON\n"
+        "  struck convert song.jsonl song.mcap     and back\n"
+        "  struck convert song.mcap song.mid       events as notes\n"
+        "  struck convert song.mcap song.csv       a table",
+    )
+    parser.add_argument("input", type=Path, metavar="IN", help=".mcap or .jsonl")
+    parser.add_argument("output", type=Path, metavar="OUT", help=".mcap, .jsonl, .mid or .csv")
+    add_weights(parser)
+
+    parser = add_command(
+        commands, "plot", run_plot, "draw a take as a picture", "  struck plot song.mcap song.png"
+    )
+    parser.add_argument("input", type=Path, metavar="TAKE", help="the take to draw, .mcap")
+    parser.add_argument("output", type=Path, metavar="OUT.png", help="picture to write: .png, .svg, .pdf")
+    add_weights(parser)
+
+    parser = add_command(
+        commands,
+        "edit",
+        run_edit,
+        "change the events of a take",
+        "  struck edit song.mcap up.mcap --transpose 7\n"
+        "  struck edit song.mcap slow.mcap --stretch 2 --room 3\n"
+        "  struck edit song.mcap other.mcap --perturb 0.1 --seed 4",
+    )
+    parser.add_argument("input", type=Path, metavar="TAKE", help="the take to read, .mcap")
+    parser.add_argument("output", type=Path, metavar="OUT", help="the take to write, .mcap")
+    parser.add_argument(
+        "--transpose", type=number(-96, 96), default=0.0, metavar="S", help="semitones up (default: 0)"
+    )
+    parser.add_argument(
+        "--stretch",
+        type=number(0.01, 100),
+        default=1.0,
+        metavar="X",
+        help="times between onsets are multiplied by this (default: 1)",
+    )
+    parser.add_argument(
+        "--thin",
+        type=number(-90, 12),
+        metavar="DB",
+        help="drop events softer than this gain in dB, -90 to 12 (default: keep all)",
+    )
+    parser.add_argument(
+        "--room",
+        type=number(0, 3),
+        metavar="R",
+        help="put all events into room R, 0 (small) to 3 (large) (default: leave each where it is)",
+    )
+    parser.add_argument(
+        "--randomize-vectors", action="store_true", help="keep times and gains, shuffle which sound is where"
+    )
+    parser.add_argument(
+        "--randomize-times", action="store_true", help="keep the sounds, draw new times over the same length"
+    )
+    parser.add_argument(
+        "--perturb",
+        type=number(0, 2),
+        default=0.0,
+        metavar="A",
+        help="add noise of this standard deviation to the vectors, 0 to 2 (default: 0)",
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="of all chance (default: 0)"
+    )
+
+
+def run_info(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.takes import summarise_take
+
+    values = summarise_take(options.input)
+    console.finish(values, format_values(values))
+
+
+def run_convert(options: argparse.Namespace, console: Console) -> None:
+    from .pipeline import convert_file
+
+    values = convert_file(options.input, options.output, load_weights(options))
+    console.finish(values, f"{values['output']}: {values['byte_count']:,} bytes")
+
+
+def run_plot(options: argparse.Namespace, console: Console) -> None:
+    from .pipeline import plot_file
+
+    values = plot_file(options.input, options.output, load_weights(options))
+    console.finish(values, f"{values['output']}: {values['byte_count']:,} bytes")
+
+
+def run_edit(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.transforms import Edit
+    from .pipeline import edit_take
+
+    edit = Edit(
+        transpose_semitones=options.transpose,
+        stretch=options.stretch,
+        thin_db=options.thin,
+        room=options.room,
+        randomize_vectors=options.randomize_vectors,
+        randomize_times=options.randomize_times,
+        perturb=options.perturb,
+        seed=options.seed,
+    )
+    values = edit_take(options.input, options.output, edit)
+    console.finish(
+        values, f"{values['output']}: {values['event_count']:,} of {values['event_count_before']:,} events"
+    )
