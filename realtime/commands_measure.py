@@ -34,11 +34,13 @@ def add_to(commands: Commands) -> None:
 
 
 def run_evaluate(options: argparse.Namespace, console: Console) -> None:
-    from ..codec.evaluation import evaluate_folder, format_table
-    from .pipeline import FileCodec
+    from ..codec.evaluation import evaluate_folder, find_recordings, format_table
+    from ..codec.profiles import PROFILES
+    from .file_codec import FileCodec
 
-    codec = FileCodec(load_weights(options), options.profile, options.refine)
-    with console.progress("evaluating", None, "files") as advance:
+    codec = FileCodec(load_weights(options), PROFILES[options.profile], options.refine)
+    count = len(find_recordings(options.folder))
+    with console.progress("evaluating", count, "files") as advance:
         report = evaluate_folder(options.folder, codec, lambda done, total, name: advance(done))
     console.finish(report.to_dict(), format_table(report))
 

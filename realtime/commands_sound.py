@@ -32,6 +32,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("input", type=Path, metavar="IN.wav", help="any sound file, rate and channels")
     parser.add_argument("output", type=Path, metavar="TAKE", help="the take to write, .mcap")
     add_encoding(parser)
+    parser.add_argument(
+        "--exact", action="store_true", help="keep vectors as 32-bit floats (default: quantised, far smaller)"
+    )
     add_weights(parser)
 
     parser = add_command(
@@ -67,7 +70,9 @@ def run_encode(options: argparse.Namespace, console: Console) -> None:
 
     weights, profile = load_weights(options), PROFILES[options.profile]
     with console.progress("encoding", _seconds(options.input)) as advance:
-        values, notes = encode_file(options.input, options.output, weights, profile, options.refine, advance)
+        values, notes = encode_file(
+            options.input, options.output, weights, profile, options.refine, options.exact, advance
+        )
     _finish(
         console,
         values,

@@ -29,10 +29,18 @@ def add_to(commands: Commands) -> None:
     add_weights(parser)
 
     parser = add_command(
-        commands, "plot", run_plot, "draw a take as a picture", "  struck plot song.mcap song.png"
+        commands,
+        "plot",
+        run_plot,
+        "draw a take as a picture",
+        "  struck plot song.mcap song.png\n"
+        "  struck plot song.mcap song.png --sound song.wav     over the recording it came from",
     )
     parser.add_argument("input", type=Path, metavar="TAKE", help="the take to draw, .mcap")
     parser.add_argument("output", type=Path, metavar="OUT.png", help="picture to write: .png, .svg, .pdf")
+    parser.add_argument(
+        "--sound", type=Path, metavar="FILE", help="draw the events over this sound (default: their own)"
+    )
     add_weights(parser)
 
     parser = add_command(
@@ -94,23 +102,43 @@ def run_info(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_convert(options: argparse.Namespace, console: Console) -> None:
-    from .pipeline import convert_file
+    from ..codec.conversions import convert
+    from .pipeline import refuse_same_file
 
-    values = convert_file(options.input, options.output, load_weights(options))
-    console.finish(values, f"{values['output']}: {values['byte_count']:,} bytes")
+    refuse_same_file(options.input, options.output)
+    convert(options.input, options.output, load_weights(options))
+    _finish_file(options, console)
 
 
 def run_plot(options: argparse.Namespace, console: Console) -> None:
-    from .pipeline import plot_file
+    from ..codec.audio_files import read_mono
+    from ..codec.part_files import part_file
+    from ..codec.takes import TakeReader
+    from .pipeline import ANALYSIS_RATE, refuse_other_extension, refuse_same_file, render_samples
+    from .plots import plot_take
 
-    values = plot_file(options.input, options.output, load_weights(options))
-    console.finish(values, f"{values['output']}: {values['byte_count']:,} bytes")
+    refuse_same_file(options.input, options.output)
+    refuse_other_extension(options.output, ".png", ".svg", ".pdf")
+    take = TakeReader(options.input)
+    events = list(take.events())
+    if options.sound is not None:
+        samples, signal_name = read_mono(options.sound, ANALYSIS_RATE), options.sound.name
+    else:
+        weights = load_weights(options)
+        take.check_weights(weights)
+        samples, signal_name = render_samples(weights, events, ANALYSIS_RATE), "sound of the events"
+    with part_file(options.output) as part:
+        plot_take(part, events, samples, ANALYSIS_RATE, name=options.input.name, signal_name=signal_name)
+    _finish_file(options, console)
 
 
 def run_edit(options: argparse.Namespace, console: Console) -> None:
-    from ..codec.transforms import Edit
-    from .pipeline import edit_take
+    from ..codec.takes import TakeReader, TakeWriter
+    from ..codec.transforms import Edit, apply_edits
+    from .pipeline import refuse_other_extension, refuse_same_file
 
+    refuse_same_file(options.input, options.output)
+    refuse_other_extension(options.output, ".mcap")
     edit = Edit(
         transpose_semitones=options.transpose,
         stretch=options.stretch,
@@ -121,7 +149,27 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         perturb=options.perturb,
         seed=options.seed,
     )
-    values = edit_take(options.input, options.output, edit)
+    take = TakeReader(options.input)
+    events_before = list(take.events())
+    events = list(apply_edits(events_before, edit))
+    with TakeWriter(options.output, take.header) as edited:
+        for event in events:
+            edited.write_event(event)
+        edited.close(options.stretch * take.duration_seconds)
     console.finish(
-        values, f"{values['output']}: {values['event_count']:,} of {values['event_count_before']:,} events"
+        {
+            "input": str(options.input),
+            "output": str(options.output),
+            "event_count_before": len(events_before),
+            "event_count": len(events),
+        },
+        f"{options.output}: {len(events):,} of {len(events_before):,} events",
+    )
+
+
+def _finish_file(options: argparse.Namespace, console: Console) -> None:
+    byte_count = options.output.stat().st_size
+    console.finish(
+        {"input": str(options.input), "output": str(options.output), "byte_count": byte_count},
+        f"{options.output}: {byte_count:,} bytes",
     )

@@ -77,4 +77,6 @@ def _format(value: Any) -> str:
         return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, list):
+        return f"{len(value):,}"
     return str(value)

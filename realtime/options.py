@@ -62,10 +62,10 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
 def add_sound_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
-        type=whole_number(8_000, 192_000),
+        type=output_rate,
         default=48_000,
         metavar="HZ",
-        help="sample rate of the output, 8000 to 192000 (default: 48000)",
+        help="sample rate of the output, a multiple of 150 from 22050 to 192000 (default: 48000)",
     )
     parser.add_argument(
         "--bits",
@@ -100,6 +100,14 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def output_rate(text: str) -> int:
+    """Argument type: a sample rate in Hz at which the decoder can render."""
+    rate = whole_number(22_050, 192_000)(text)
+    if rate % 150:
+        raise argparse.ArgumentTypeError(f"{rate} is no multiple of 150")
+    return rate
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final
 
@@ -13,16 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codec.audio_files import AudioReader, AudioWriter, open_audio
-from ..codec.conversions import convert
 from ..codec.decoder import render
 from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
-from ..codec.evaluation import CodecResult
 from ..codec.events import Event
-from ..codec.part_files import part_file
-from ..codec.profiles import PROFILES, Profile
-from ..codec.takes import TakeHeader, TakeReader, TakeWriter, summarise_take
-from ..codec.transforms import Edit, apply_edits
+from ..codec.profiles import Profile
+from ..codec.takes import TakeHeader, TakeReader, TakeWriter
 from ..codec.weights import CodecWeights
 from .console import Advance
 
@@ -30,6 +26,9 @@ from .console import Advance
 ANALYSIS_RATE: Final = 22_050
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
+#: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
+#: behind one that sounds up to this much later.
+_DISORDER_SECONDS: Final = 2.0
 
 
 def refuse_same_file(source: Path, destination: Path) -> None:
@@ -40,9 +39,30 @@ def refuse_same_file(source: Path, destination: Path) -> None:
         raise StruckError(f"{destination} is both input and output")
 
 
-def _require_take_name(destination: Path) -> None:
-    if destination.suffix.lower() != ".mcap":
-        raise StruckError(f"cannot write {destination}: the extension of a take is .mcap")
+def refuse_other_extension(destination: Path, *extensions: str) -> None:
+    """Raise StruckError where ``destination`` is not named as what is going to be in it."""
+    if destination.suffix.lower() not in extensions:
+        raise StruckError(f"cannot write {destination}: the extension must be {' or '.join(extensions)}")
+
+
+def make_encoder(weights: CodecWeights, profile: Profile, refine_steps: int) -> StreamingEncoder:
+    """An encoder that improves its events by ``refine_steps`` gradient steps; only those need torch."""
+    if refine_steps == 0:
+        return StreamingEncoder(weights, profile)
+    from ..models.refine import Refiner
+
+    return StreamingEncoder(weights, profile, refine=Refiner(weights.decoder, refine_steps))
+
+
+def make_header(weights: CodecWeights, profile: Profile, source: str, exact: bool = False) -> TakeHeader:
+    """Header of a take of ``source`` (a name for people)."""
+    return TakeHeader(
+        profile=profile.name,
+        weights_name=weights.name,
+        weights_hash=weights.decoder_hash,
+        source=source,
+        exact=exact,
+    )
 
 
 def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advance) -> Iterator[Event]:
@@ -55,12 +75,29 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
     yield from encoder.flush()
 
 
+def in_onset_order(events: Iterable[Event]) -> Iterator[Event]:
+    """``events``, nearly in order, in order of onset; those of the last two seconds are held back."""
+    waiting: list[tuple[float, int, Event]] = []
+    for count, event in enumerate(events):
+        heapq.heappush(waiting, (event.onset_seconds, count, event))
+        while waiting[0][0] < event.onset_seconds - _DISORDER_SECONDS:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
+def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
+    """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, in_onset_order(events), rate)])
+
+
 def encode_file(
     source: Path,
     destination: Path,
     weights: CodecWeights,
     profile: Profile,
     refine_steps: int,
+    exact: bool,
     advance: Advance,
 ) -> tuple[dict[str, Any], list[str]]:
     """Encode a sound file to a take.
@@ -71,17 +108,19 @@ def encode_file(
     Raises:
         StruckError: the source cannot be read, or the destination cannot be written and is left as it was.
     """
-    _require_take_name(destination)
     refuse_same_file(source, destination)
+    refuse_other_extension(destination, ".mcap")
     started = perf_counter()
-    header = TakeHeader(decoder_hash=weights.decoder_hash, profile=profile.name)
-    with open_audio(source, ANALYSIS_RATE) as reader:
-        encoder = StreamingEncoder(weights, profile, refine_steps=refine_steps)
-        event_count = 0
-        with part_file(destination) as part, TakeWriter(part, header) as take:
-            for event in encode_stream(encoder, reader, advance):
-                take.write_event(event)
-                event_count += 1
+    encoder = make_encoder(weights, profile, refine_steps)
+    event_count = 0
+    with (
+        open_audio(source, ANALYSIS_RATE) as reader,
+        TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
+    ):
+        for event in encode_stream(encoder, reader, advance):
+            take.write_event(event)
+            event_count += 1
+        take.close(reader.duration_seconds)
     byte_count = destination.stat().st_size
     seconds = reader.duration_seconds
     values = {
@@ -102,18 +141,14 @@ def render_take(
 ) -> tuple[dict[str, Any], list[str]]:
     """Render a take to a sound file at ``rate`` Hz, in flat memory.
 
-    Returns, raises: as :func:`encode_file`.
+    Returns, raises: as :func:`encode_file`; also StruckError for weights other than the take's.
     """
     refuse_same_file(source, destination)
     started = perf_counter()
-    with TakeReader(source) as take:
-        notes = []
-        if take.header.decoder_hash != weights.decoder_hash:
-            notes.append(
-                f"{source} was made with decoder {take.header.decoder_hash} and is played with "
-                f"{weights.decoder_hash} ({weights.name}): it will sound different"
-            )
-        writer = _write_sound(destination, take, weights, rate, subtype, advance)
+    take = TakeReader(source)
+    take.check_weights(weights)
+    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance)
+    notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
 
@@ -134,6 +169,7 @@ def resynthesise(
     """
     refuse_same_file(source, destination)
     started = perf_counter()
+    encoder = make_encoder(weights, profile, refine_steps)
     event_count = 0
 
     def count(events: Iterable[Event]) -> Iterator[Event]:
@@ -143,7 +179,6 @@ def resynthesise(
             yield event
 
     with open_audio(source, ANALYSIS_RATE) as reader:
-        encoder = StreamingEncoder(weights, profile, refine_steps=refine_steps)
         events = count(encode_stream(encoder, reader, advance))
         writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None)
     values = _describe_sound(source, writer) | {
@@ -152,75 +187,6 @@ def resynthesise(
         "elapsed_seconds": perf_counter() - started,
     }
     return values, reader.notes + writer.notes
-
-
-def convert_file(source: Path, destination: Path, weights: CodecWeights) -> dict[str, Any]:
-    """Convert between a take and its readable forms, by extension. Raises as :func:`encode_file`."""
-    refuse_same_file(source, destination)
-    with part_file(destination) as part:
-        convert(source, part, weights)
-    return {"input": str(source), "output": str(destination), "byte_count": destination.stat().st_size}
-
-
-def edit_take(source: Path, destination: Path, edit: Edit) -> dict[str, Any]:
-    """Write the take that ``edit`` makes of another. Raises as :func:`encode_file`."""
-    _require_take_name(destination)
-    refuse_same_file(source, destination)
-    with TakeReader(source) as take:
-        events_before = list(take)
-        events = apply_edits(events_before, edit)
-        with part_file(destination) as part, TakeWriter(part, take.header) as edited:
-            event_count = 0
-            for event in events:
-                edited.write_event(event)
-                event_count += 1
-    return {
-        "input": str(source),
-        "output": str(destination),
-        "event_count_before": len(events_before),
-        "event_count": event_count,
-    }
-
-
-def plot_file(source: Path, destination: Path, weights: CodecWeights) -> dict[str, Any]:
-    """Draw a take to a picture (.png, .svg, .pdf). Raises as :func:`encode_file`."""
-    from .plots import plot_take
-
-    refuse_same_file(source, destination)
-    if destination.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise StruckError(f"cannot write {destination}: the extension must be one of .png, .svg, .pdf")
-    with part_file(destination) as part:
-        plot_take(source, part, weights)
-    return {"input": str(source), "output": str(destination), "byte_count": destination.stat().st_size}
-
-
-class FileCodec:
-    """The codec as ``evaluate_folder`` measures it; its bits are those of a real take.
-
-    Made once and called once per recording: see :data:`struck.codec.evaluation.Codec`.
-    """
-
-    def __init__(self, weights: CodecWeights, profile_name: str, refine_steps: int) -> None:
-        self._weights, self._profile, self._refine_steps = weights, PROFILES[profile_name], refine_steps
-
-    def __call__(self, signal: NDArray[np.float32]) -> CodecResult:
-        """Encode and decode ``signal``, mono ``[T]`` at the analysis rate."""
-        started = perf_counter()
-        encoder = StreamingEncoder(self._weights, self._profile, refine_steps=self._refine_steps)
-        events = [*encoder.process(signal), *encoder.flush()]
-        encode_seconds = perf_counter() - started
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "take.mcap"
-            header = TakeHeader(decoder_hash=self._weights.decoder_hash, profile=self._profile.name)
-            with TakeWriter(path, header) as take:
-                for event in events:
-                    take.write_event(event)
-            payload_bits = summarise_take(path)["payload_bits"]
-            with TakeReader(path) as reader:  # what was quantised is what is judged
-                blocks = list(render(reader, self._weights, ANALYSIS_RATE))
-        decoded = np.concatenate([np.zeros(0, np.float32), *blocks])
-        onset_seconds = [event.onset_seconds for event in events]
-        return CodecResult(decoded, onset_seconds, len(events), payload_bits, encode_seconds)
 
 
 def _write_sound(
@@ -232,7 +198,7 @@ def _write_sound(
     advance: Advance,
 ) -> AudioWriter:
     with AudioWriter(destination, rate, subtype=subtype) as writer:
-        for block in render(events, weights, rate):
+        for block in render(weights, in_onset_order(events), rate):
             writer.write(block)
             advance(writer.frame_count / rate)
     return writer

@@ -58,6 +58,7 @@ def test_version():
         ["encode", "in.wav", "out.mcap", "--refine", "-1"],
         ["encode", "in.wav", "out.mcap", "--refine", "many"],
         ["render", "in.mcap", "out.wav", "--rate", "7"],
+        ["render", "in.mcap", "out.wav", "--rate", "44101"],
         ["render", "in.mcap", "out.wav", "--bits", "13"],
         ["edit", "in.mcap", "out.mcap", "--stretch", "0"],
         ["edit", "in.mcap", "out.mcap", "--transpose", "nan"],

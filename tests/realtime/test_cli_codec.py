@@ -136,18 +136,17 @@ def test_damaged_samples_are_told_and_do_no_harm(sound, tmp_path, capsys):
     assert "10 damaged samples" in capsys.readouterr().err
 
 
-def test_info_convert_plot(take, tmp_path, capsys):
-    assert run_json(capsys, "info", take)["event_count"] >= 1
+def test_info_convert_plot(sound, take, tmp_path, capsys):
+    event_count = run_json(capsys, "info", take)["events"]
+    assert event_count >= 1
     for name in ("out.jsonl", "out.mid", "out.csv"):
         values = run_json(capsys, "convert", take, tmp_path / name)
         assert values["byte_count"] == (tmp_path / name).stat().st_size > 0
     run_json(capsys, "convert", tmp_path / "out.jsonl", tmp_path / "back.mcap")
-    assert (
-        run_json(capsys, "info", tmp_path / "back.mcap")["event_count"]
-        == (run_json(capsys, "info", take)["event_count"])
-    )
-    run_json(capsys, "plot", take, tmp_path / "out.png")
-    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert run_json(capsys, "info", tmp_path / "back.mcap")["events"] == event_count
+    for options in ([], ["--sound", sound]):
+        run_json(capsys, "plot", take, tmp_path / "out.png", *options)
+        assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +182,8 @@ def test_faults_of_input(sound, tmp_path, capsys):
 
 
 def test_faults_of_output(sound, take, tmp_path, capsys):
-    fails_with(capsys, "extension of a take is .mcap", "encode", sound, tmp_path / "out.wav")
-    fails_with(capsys, "there is no folder", "encode", sound, tmp_path / "missing" / "out.mcap")
+    fails_with(capsys, "extension must be .mcap", "encode", sound, tmp_path / "out.wav")
+    fails_with(capsys, "missing", "encode", sound, tmp_path / "missing" / "out.mcap")
     fails_with(capsys, "extension must be", "render", take, tmp_path / "out.xyz")
     fails_with(capsys, "extension must be", "plot", take, tmp_path / "out.xyz")
     fails_with(capsys, "out.xyz", "convert", take, tmp_path / "out.xyz")
