@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .console import Console, format_values
-from .options import Commands, add_command, add_weights, load_weights, number, whole_number
+from .options import Commands, add_command, add_weights, load_weights, number, room, whole_number
 
 
 def add_to(commands: Commands) -> None:
@@ -26,7 +26,6 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("input", type=Path, metavar="IN", help=".mcap or .jsonl")
     parser.add_argument("output", type=Path, metavar="OUT", help=".mcap, .jsonl, .mid or .csv")
-    add_weights(parser)
 
     parser = add_command(
         commands,
@@ -55,32 +54,39 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("input", type=Path, metavar="TAKE", help="the take to read, .mcap")
     parser.add_argument("output", type=Path, metavar="OUT", help="the take to write, .mcap")
     parser.add_argument(
-        "--transpose", type=number(-96, 96), default=0.0, metavar="S", help="semitones up (default: 0)"
+        "--transpose", type=number(-120, 120), default=0.0, metavar="S", help="semitones up (default: 0)"
     )
     parser.add_argument(
         "--stretch",
-        type=number(0.01, 100),
+        type=number(1 / 64, 64),
         default=1.0,
         metavar="X",
-        help="times between onsets are multiplied by this (default: 1)",
+        help="make everything X times as long, 1/64 to 64 (default: 1)",
     )
     parser.add_argument(
         "--thin",
-        type=number(-90, 12),
+        type=number(0, 200),
         metavar="DB",
-        help="drop events softer than this gain in dB, -90 to 12 (default: keep all)",
+        help="drop events more than this many dB softer than the loudest, 0 to 200 (default: keep all)",
     )
     parser.add_argument(
         "--room",
-        type=number(0, 3),
+        type=room,
         metavar="R",
-        help="put all events into room R, 0 (small) to 3 (large) (default: leave each where it is)",
+        help="put all events into room R: a name, or 0 (small) to 3 (large) (default: leave each where it is)",
     )
     parser.add_argument(
-        "--randomize-vectors", action="store_true", help="keep times and gains, shuffle which sound is where"
+        "--room-mix",
+        type=number(0, 1),
+        default=0.3,
+        metavar="SHARE",
+        help="with --room: share of the amplitude that goes to the room, 0 to 1 (default: 0.3)",
     )
     parser.add_argument(
-        "--randomize-times", action="store_true", help="keep the sounds, draw new times over the same length"
+        "--randomize-vectors", action="store_true", help="keep times and gains, draw every vector anew"
+    )
+    parser.add_argument(
+        "--randomize-times", action="store_true", help="keep the sounds, draw every onset anew"
     )
     parser.add_argument(
         "--perturb",
@@ -106,7 +112,7 @@ def run_convert(options: argparse.Namespace, console: Console) -> None:
     from .pipeline import refuse_same_file
 
     refuse_same_file(options.input, options.output)
-    convert(options.input, options.output, load_weights(options))
+    convert(options.input, options.output)
     _finish_file(options, console)
 
 
@@ -144,6 +150,7 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         stretch=options.stretch,
         thin_db=options.thin,
         room=options.room,
+        room_mix=options.room_mix,
         randomize_vectors=options.randomize_vectors,
         randomize_times=options.randomize_times,
         perturb=options.perturb,

@@ -110,6 +110,16 @@ def output_rate(text: str) -> int:
     return rate
 
 
+def room(text: str) -> int:
+    """Argument type: a room by its name or number."""
+    from ..codec.transforms import room_number
+
+    try:
+        return room_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def number(low: float, high: float) -> Callable[[str], float]:
     """Argument type: a finite number in a range."""
 

@@ -153,7 +153,7 @@ def test_info_convert_plot(sound, take, tmp_path, capsys):
     "options",
     [
         ["--transpose", "7", "--stretch", "1.5"],
-        ["--thin", "-40", "--room", "2"],
+        ["--thin", "40", "--room", "2", "--room-mix", "0.5"],
         ["--randomize-vectors", "--randomize-times", "--seed", "3"],
         ["--perturb", "0.1"],
     ],
