@@ -73,7 +73,7 @@ def add_to(commands: Commands) -> None:
         "--room",
         type=room,
         metavar="R",
-        help="put all events into room R: a name, or 0 (small) to 3 (large) (default: leave each where it is)",
+        help="put all events into room R: a name, or 0 (small) to 3 (large) (default: each its own)",
     )
     parser.add_argument(
         "--room-mix",
