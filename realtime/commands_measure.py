@@ -47,9 +47,12 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 def run_bench(options: argparse.Namespace, console: Console) -> None:
     if options.what == "decoder":
-        from .bench_decoder import run
+        from .bench_decoder import run as run_decoder_bench
+
+        values = run_decoder_bench(console.report)
     else:
-        from .bench_encoder import run
-    values = run(console.report)
+        from .bench_encoder import run as run_encoder_bench
+
+        values = run_encoder_bench(console.report)
     if console.as_json:
         console.finish(values, "")
