@@ -1,0 +1,61 @@
+# make demo | test: the first run also does all set-up, into .venv.
+# INPUT=my.wav   what `make demo` listens to instead of its own performance
+# PYTHON=...     the interpreter to set up with (3.11 or newer)
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.14,\
+	$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
+INPUT ?= patches/demo/performance.flac
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PACKAGES := codec models realtime patches
+
+.PHONY: demo test setup live check format bench clean
+
+demo: setup
+	@$(BIN)/python patches/demo/demo.py "$(INPUT)" demo
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+setup: .venv/installed
+
+# torch comes first and alone: it is by far the largest, and an interrupted set-up goes on after it.
+.venv/torch: constraints.txt
+	@test -n "$(PYTHON)" || { echo "struck needs Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/system-packages python3-venv
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@echo "installing torch into .venv (this may take some minutes)"
+	@$(PIP) $$(grep '^torch==' constraints.txt)
+	@touch $@
+
+.venv/installed: .venv/torch pyproject.toml
+	@.ci/system-packages --optional libportaudio2
+	@echo "installing struck and what it needs into .venv"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+# MIDI ports, inserts and a sound server: for the stage, not needed to build or to test.
+live: setup
+	@.ci/system-packages --optional jackd2
+	$(PIP) --editable '.[live]'
+
+# mypy follows relative imports only inside a tree that looks like the installed package.
+check: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	@mkdir -p build/typing/struck
+	@for p in $(PACKAGES); do ln -sfn ../../../$$p build/typing/struck/$$p; done
+	MYPYPATH=build/typing $(BIN)/python -m mypy $(foreach p,$(PACKAGES),-p struck.$(p))
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+format: setup
+	$(BIN)/python -m ruff check --fix --exit-zero --quiet .
+	$(BIN)/python -m ruff format --quiet .
+
+bench: setup
+	$(BIN)/struck bench decoder
+	$(BIN)/struck bench encoder
+
+clean:
+	rm -rf .venv build demo .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	find $(PACKAGES) tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""The command that trains: train."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console, format_values
+from .options import Commands, add_command, number
+
+
+def add_to(commands: Commands) -> None:
+    """Add this command to the command line."""
+    parser = add_command(
+        commands,
+        "train",
+        run_train,
+        "train the networks",
+        "  struck train codec --data DIR --minutes 60\n"
+        "  struck train codec --data DIR --minutes 120 --resume",
+    )
+    parser.add_argument("what", choices=("codec",), help="what to train")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
+    parser.add_argument(
+        "--minutes",
+        type=number(0.01, 100_000),
+        default=60.0,
+        metavar="N",
+        help="training time in minutes (default: 60)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def run_train(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.errors import StruckError
+
+    if not options.data.is_dir():
+        raise StruckError(f"there is no folder {options.data}")
+    from ..models.train_codec import train
+
+    values = train(data=options.data, minutes=options.minutes, resume=options.resume)
+    console.finish(values, format_values(values))
