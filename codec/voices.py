@@ -1,0 +1,427 @@
+"""Compiled voices: 64 damped, gliding partials each, in chunks of 64 samples from their own onset.
+
+Within a chunk a partial is a float32 recursion in Reinsch's form of the two-term sine recurrence (Oliver 1977;
+exact at low frequencies, where ``y'' = 2 cos(w) y' - y`` loses all its digits)::
+
+    out += a y;   d -= k y;   y += d;   a += D          k = 2 - 2 cos(w)
+
+four operations per partial and sample. It restarts in every chunk from a float64 phasor, which itself is
+multiplied by one float64 rotation per chunk, so nothing drifts: over minutes the phase is right to 1e-9.
+Amplitudes are exact at chunk boundaries and linear in between. No function here is called with more than it needs
+for one voice or one grid cell, none allocates, and none checks its arguments.
+"""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT
+from .noise import loop_lengths_samples, noise_loops
+from .voice_records import BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
+
+# rows of VoiceState.slow (float64 per mode)
+Z_RE, Z_IM, TURN_RE, TURN_IM, C_RE, C_IM, GLIDE_RE, GLIDE_IM, SETTLED_RE, SETTLED_IM = range(10)
+# rows of VoiceState.fast (float32 per mode)
+CURVE, SINE, AMPLITUDE, STAGE1, STAGE2, FACTOR1, FACTOR2, LIFE, FREQUENCY, FADE = range(10)
+# rows of VoiceState.scratch
+Y, D_Y, K, A, D_A = range(5)
+# columns of VoiceState.counts
+CHUNK_NUMBER, PLACE, MODES, TONE_ON, NOISE_ON, ONSET = range(6)
+# columns of VoiceState.levels
+RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE = range(5)
+
+_SCALAR_AT = len(MODE) * MODE_COUNT
+_ATTACK_STEP = SCALAR["attack_step"] - _SCALAR_AT
+_HOLD_END = SCALAR["hold_end"] - _SCALAR_AT
+_RELEASE_PER_SAMPLE = SCALAR["release_per_sample"] - _SCALAR_AT
+_RELEASE_CHUNK = SCALAR["release_chunk"] - _SCALAR_AT
+_RELEASE_FIRST = SCALAR["release_first"] - _SCALAR_AT
+_RELEASE_FACTOR = SCALAR["release_factor"] - _SCALAR_AT
+_GLIDE_RATIO = SCALAR["glide_ratio"] - _SCALAR_AT
+_GLIDE_PER_CHUNK = SCALAR["glide_per_chunk"] - _SCALAR_AT
+_GLIDE_CHUNKS = SCALAR["glide_chunks"] - _SCALAR_AT
+_NOISE_PER_SAMPLE = SCALAR["noise_per_sample"] - _SCALAR_AT
+_NOISE_FACTOR = SCALAR["noise_factor"] - _SCALAR_AT
+_NOISE_LIFE = SCALAR["noise_life"] - _SCALAR_AT
+_NOISE_POWER = SCALAR["noise_power"] - _SCALAR_AT
+_TONE_POWER = SCALAR["tone_power"] - _SCALAR_AT
+_ROTATION_RE, _ROTATION_IM = MODE["rotation_re"], MODE["rotation_im"]
+_GLIDE_RE, _GLIDE_IM = MODE["glide_re"], MODE["glide_im"]
+_SETTLED_RE, _SETTLED_IM = MODE["settled_re"], MODE["settled_im"]
+_PHASOR_RE, _PHASOR_IM = MODE["phasor_re"], MODE["phasor_im"]
+_STAGE1, _STAGE2 = MODE["stage1"], MODE["stage2"]
+_FACTOR1, _FACTOR2 = MODE["factor1"], MODE["factor2"]
+_FREQUENCY, _FADE, _LIFE = MODE["frequency_hz"], MODE["fade_hz"], MODE["life_chunks"]
+_SCALAR_COUNT = len(SCALARS)
+
+#: The kernel walks the modes in groups of this many; a power of two that divides MODE_COUNT.
+MODE_GROUP = 16
+_TINY = np.float32(1e-20)  # decays stop here: denormal numbers are slow
+_ZERO = np.float32(0.0)
+_ONE = np.float32(1.0)
+_FAST = {"contract", "reassoc", "nsz"}
+
+
+class VoiceState(NamedTuple):
+    """Arrays of V voices."""
+
+    slow: np.ndarray  # float64 [V, 10, MODE_COUNT] phasors and rotations
+    fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
+    scalars: np.ndarray  # float64 [V, S] copied from the record
+    levels: np.ndarray  # float64 [V, 5] force in the release, powers for stealing, noise envelope
+    counts: np.ndarray  # int64 [V, 6] chunk number, samples of it played, sounding modes, two flags, onset
+    noise_gain: np.ndarray  # float32 [V, NOISE_BAND_COUNT]
+    bus: np.ndarray  # float32 [V, BUS_COUNT] weights
+    chunk: np.ndarray  # float32 [V, CHUNK] the chunk being played
+    scratch: np.ndarray  # float32 [5, MODE_COUNT] the kernel's working set
+
+
+class NoiseState(NamedTuple):
+    """Arrays of the shared noise."""
+
+    loops: np.ndarray  # float32 [sum of lengths], each with its first CHUNK samples repeated after its end
+    place: np.ndarray  # int64 [NOISE_BAND_COUNT, 2] start and length of each loop
+    power: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] at the end of the grid cell
+    gain: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] where the ramp starts
+    slope: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] per sample
+    ramp: np.ndarray  # int64 [1] stream position where the ramp starts
+
+
+def make_voice_state(voice_count: int) -> VoiceState:
+    """Silent voices."""
+    return VoiceState(
+        slow=np.zeros((voice_count, 10, MODE_COUNT)),
+        fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
+        scalars=np.zeros((voice_count, _SCALAR_COUNT)),
+        levels=np.zeros((voice_count, 5)),
+        counts=np.zeros((voice_count, 6), dtype=np.int64),
+        noise_gain=np.zeros((voice_count, NOISE_BAND_COUNT), dtype=np.float32),
+        bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
+        chunk=np.zeros((voice_count, CHUNK), dtype=np.float32),
+        scratch=np.zeros((5, MODE_COUNT), dtype=np.float32),
+    )
+
+
+def make_noise_state(rate: int) -> NoiseState:
+    """Silent noise at ``rate`` Hz."""
+    lengths = loop_lengths_samples(rate)
+    starts = np.concatenate([[0], np.cumsum(lengths + CHUNK)[:-1]])
+    shape = (BUS_COUNT, NOISE_BAND_COUNT)
+    return NoiseState(
+        loops=np.concatenate([part for loop in noise_loops(rate) for part in (loop, loop[:CHUNK])]),
+        place=np.stack([starts, lengths], 1),
+        power=np.zeros(shape, dtype=np.float32),
+        gain=np.zeros(shape, dtype=np.float32),
+        slope=np.zeros(shape, dtype=np.float32),
+        ramp=np.zeros(1, dtype=np.int64),
+    )
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _sum_partials(scratch, count, out):
+    """``out [CHUNK]`` = sum of ``count`` partials; eight samples per pass keep each partial in registers."""
+    for n in range(0, CHUNK, 8):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
+        for m in range(count):
+            y = scratch[Y, m]
+            d = scratch[D_Y, m]
+            k = scratch[K, m]
+            a = scratch[A, m]
+            step = scratch[D_A, m]
+            s0 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s1 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s2 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s3 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s4 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s5 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s6 += a * y
+            d -= k * y
+            y += d
+            a += step
+            s7 += a * y
+            d -= k * y
+            y += d
+            scratch[Y, m] = y
+            scratch[D_Y, m] = d
+            scratch[A, m] = a + step
+        out[n] = s0
+        out[n + 1] = s1
+        out[n + 2] = s2
+        out[n + 3] = s3
+        out[n + 4] = s4
+        out[n + 5] = s5
+        out[n + 6] = s6
+        out[n + 7] = s7
+
+
+@njit(nogil=True, cache=True)
+def _set_rotation(slow, fast, count):
+    """Turn per chunk and recursion coefficients from the rotation per sample ``c``: turn = c ** 64."""
+    for m in range(count):
+        re = slow[C_RE, m]
+        im = slow[C_IM, m]
+        fast[CURVE, m] = 2.0 - 2.0 * re
+        fast[SINE, m] = im
+        for _ in range(6):  # 2 ** 6 = CHUNK
+            re, im = re * re - im * im, 2.0 * re * im
+        slow[TURN_RE, m] = re
+        slow[TURN_IM, m] = im
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _advance_glide(slow, count):
+    for m in range(count):
+        re = slow[C_RE, m]
+        im = slow[C_IM, m]
+        slow[C_RE, m] = re * slow[GLIDE_RE, m] - im * slow[GLIDE_IM, m]
+        slow[C_IM, m] = re * slow[GLIDE_IM, m] + im * slow[GLIDE_RE, m]
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _prepare_partials(slow, fast, scratch, count, force, boundary, bend):
+    """Fill the kernel's working set for a chunk that ends at chunk ``boundary``; advance phasors and decays.
+
+    Returns the partials' power without the force. ``bend`` is freq(t) / settled freq at the boundary.
+    """
+    power = _ZERO
+    edge = np.float32(BANDWIDTH_HZ)
+    for m in range(count):
+        curve = fast[CURVE, m]
+        z_re = slow[Z_RE, m]
+        z_im = slow[Z_IM, m]
+        scratch[Y, m] = z_im
+        scratch[D_Y, m] = z_im * (0.5 * curve) + z_re * fast[SINE, m]
+        scratch[K, m] = curve
+        slow[Z_RE, m] = z_re * slow[TURN_RE, m] - z_im * slow[TURN_IM, m]
+        slow[Z_IM, m] = z_re * slow[TURN_IM, m] + z_im * slow[TURN_RE, m]
+    for m in range(count):
+        stage1 = fast[STAGE1, m] * fast[FACTOR1, m]
+        stage2 = fast[STAGE2, m] * fast[FACTOR2, m]
+        stage1 = stage1 if stage1 > _TINY else _ZERO
+        stage2 = stage2 if stage2 > _TINY else _ZERO
+        fast[STAGE1, m] = stage1
+        fast[STAGE2, m] = stage2
+        level = stage1 + stage2
+        power += level * level
+        target = force * level if fast[LIFE, m] > boundary else _ZERO
+        if bend > _ONE:
+            target *= min(_ONE, max(_ZERO, (edge - fast[FREQUENCY, m] * bend) / fast[FADE, m]))
+        start = fast[AMPLITUDE, m]
+        fast[AMPLITUDE, m] = target
+        scratch[A, m] = start
+        scratch[D_A, m] = (target - start) * np.float32(1.0 / CHUNK)
+    return power
+
+
+@njit(nogil=True, cache=True)
+def render_chunk(voices, v):
+    """Compute the next chunk of voice ``v``; its tone goes off when no mode is heard any more."""
+    counts = voices.counts[v]
+    scalars = voices.scalars[v]
+    slow = voices.slow[v]
+    fast = voices.fast[v]
+    number = counts[CHUNK_NUMBER]
+    modes = counts[MODES]
+    while modes > 0 and fast[LIFE, modes - 1] <= number:
+        modes -= 1
+    counts[MODES] = modes
+    counts[PLACE] = 0
+    counts[CHUNK_NUMBER] = number + 1
+    if modes == 0:
+        counts[TONE_ON] = 0
+        voices.levels[v, TONE_LEVEL] = 0.0
+        voices.chunk[v, :] = _ZERO
+        return
+    count = (modes + MODE_GROUP - 1) // MODE_GROUP * MODE_GROUP
+
+    glide_chunks = scalars[_GLIDE_CHUNKS]
+    bend = 1.0
+    if number <= glide_chunks and glide_chunks > 0.0:
+        if number == glide_chunks:
+            slow[C_RE, :] = slow[SETTLED_RE, :]
+            slow[C_IM, :] = slow[SETTLED_IM, :]
+        elif number > 0:
+            _advance_glide(slow, count)
+        if number > 0:
+            _set_rotation(slow, fast, count)
+        left = max(0.0, 1.0 - (number + 1) * scalars[_GLIDE_PER_CHUNK])
+        bend = 1.0 + scalars[_GLIDE_RATIO] * left
+
+    boundary = number + 1
+    release_chunk = scalars[_RELEASE_CHUNK]
+    if boundary < release_chunk:
+        force = min(1.0, boundary * CHUNK * scalars[_ATTACK_STEP])
+    else:
+        force = voices.levels[v, RELEASE]
+        force = scalars[_RELEASE_FIRST] if boundary == release_chunk else force * scalars[_RELEASE_FACTOR]
+    voices.levels[v, RELEASE] = force
+    power = _prepare_partials(
+        slow, fast, voices.scratch, count, np.float32(force), np.float32(boundary), np.float32(bend)
+    )
+    voices.levels[v, TONE_LEVEL] = power * (force * force if boundary >= release_chunk else 1.0)
+    _sum_partials(voices.scratch, count, voices.chunk[v])
+
+
+@njit(nogil=True, cache=True)
+def start_voice(voices, v, record, onset):
+    """Load ``record`` into voice ``v``, which sounds from stream sample ``onset``."""
+    slow = voices.slow[v]
+    fast = voices.fast[v]
+    for m in range(MODE_COUNT):
+        slow[Z_RE, m] = record[_PHASOR_RE + m]
+        slow[Z_IM, m] = record[_PHASOR_IM + m]
+        slow[GLIDE_RE, m] = record[_GLIDE_RE + m]
+        slow[GLIDE_IM, m] = record[_GLIDE_IM + m]
+        slow[SETTLED_RE, m] = record[_SETTLED_RE + m]
+        slow[SETTLED_IM, m] = record[_SETTLED_IM + m]
+        fast[AMPLITUDE, m] = _ZERO
+        fast[STAGE1, m] = record[_STAGE1 + m]
+        fast[STAGE2, m] = record[_STAGE2 + m]
+        fast[FACTOR1, m] = record[_FACTOR1 + m]
+        fast[FACTOR2, m] = record[_FACTOR2 + m]
+        fast[LIFE, m] = record[_LIFE + m]
+        fast[FREQUENCY, m] = record[_FREQUENCY + m]
+        fast[FADE, m] = record[_FADE + m]
+    for i in range(_SCALAR_COUNT):
+        voices.scalars[v, i] = record[_SCALAR_AT + i]
+    gliding = voices.scalars[v, _GLIDE_CHUNKS] > 0.0
+    for m in range(MODE_COUNT):
+        slow[C_RE, m] = record[(_ROTATION_RE if gliding else _SETTLED_RE) + m]
+        slow[C_IM, m] = record[(_ROTATION_IM if gliding else _SETTLED_IM) + m]
+    _set_rotation(slow, fast, MODE_COUNT)
+    for b in range(NOISE_BAND_COUNT):
+        voices.noise_gain[v, b] = record[NOISE_AT + b]
+    for bus in range(BUS_COUNT):
+        voices.bus[v, bus] = record[BUS_AT + bus]
+    counts = voices.counts[v]
+    counts[CHUNK_NUMBER] = 0
+    counts[PLACE] = CHUNK
+    counts[MODES] = MODE_COUNT
+    counts[TONE_ON] = 1
+    counts[NOISE_ON] = 1 if voices.scalars[v, _NOISE_LIFE] > 0.0 else 0
+    counts[ONSET] = onset
+    levels = voices.levels[v]
+    levels[RELEASE] = 1.0
+    levels[TONE_LEVEL] = voices.scalars[v, _TONE_POWER]
+    levels[NOISE_LEVEL] = voices.scalars[v, _NOISE_POWER]
+    levels[NOISE_DECAY] = -1.0
+    levels[NOISE_RELEASE] = -1.0
+
+
+@njit(nogil=True, cache=True)
+def mix_voice(voices, v, buses, frames):
+    """Add the next ``frames`` samples of voice ``v``'s tone to ``buses [BUS_COUNT, >= frames]``."""
+    done = 0
+    counts = voices.counts[v]
+    while done < frames and counts[TONE_ON] != 0:
+        if counts[PLACE] == CHUNK:
+            render_chunk(voices, v)
+        place = counts[PLACE]
+        count = min(frames - done, CHUNK - place)
+        source = voices.chunk[v]
+        for bus in range(BUS_COUNT):
+            weight = voices.bus[v, bus]
+            if weight != _ZERO:
+                target = buses[bus]
+                for n in range(count):
+                    target[done + n] += weight * source[place + n]
+        counts[PLACE] = place + count
+        done += count
+
+
+@njit(nogil=True, cache=True)
+def add_noise_power(voices, v, noise, position):
+    """Add to ``noise.power`` what voice ``v`` will have at stream sample ``position``, the end of a grid cell.
+
+    The first call of a voice takes exponentials, later ones come every CHUNK samples and only multiply.
+    """
+    scalars = voices.scalars[v]
+    levels = voices.levels[v]
+    age = position - voices.counts[v, ONSET]
+    if age >= scalars[_NOISE_LIFE]:
+        voices.counts[v, NOISE_ON] = 0
+        levels[NOISE_LEVEL] = 0.0
+        return
+    if levels[NOISE_DECAY] < 0.0:
+        levels[NOISE_DECAY] = exp(-scalars[_NOISE_PER_SAMPLE] * age)
+    else:
+        levels[NOISE_DECAY] *= scalars[_NOISE_FACTOR]
+    envelope = levels[NOISE_DECAY]
+    rise = 1.0
+    if age < scalars[_HOLD_END]:
+        rise = min(1.0, age * scalars[_ATTACK_STEP])
+    elif levels[NOISE_RELEASE] < 0.0:
+        levels[NOISE_RELEASE] = exp(-scalars[_RELEASE_PER_SAMPLE] * (age - scalars[_HOLD_END]))
+        envelope *= levels[NOISE_RELEASE]
+    else:
+        levels[NOISE_RELEASE] *= scalars[_RELEASE_FACTOR]
+        envelope *= levels[NOISE_RELEASE]
+    levels[NOISE_LEVEL] = scalars[_NOISE_POWER] * envelope * envelope
+    for bus in range(BUS_COUNT):
+        scale = np.float32(voices.bus[v, bus] * envelope * rise)
+        if scale != _ZERO:
+            for b in range(NOISE_BAND_COUNT):
+                gain = scale * voices.noise_gain[v, b]
+                noise.power[bus, b] += gain * gain
+
+
+@njit(nogil=True, cache=True)
+def settle_noise(noise, position):
+    """At the end of a grid cell, take the gains aimed at as exact and forget the powers."""
+    for bus in range(BUS_COUNT):
+        for b in range(NOISE_BAND_COUNT):
+            noise.gain[bus, b] = np.float32(sqrt(noise.power[bus, b]))
+            noise.slope[bus, b] = _ZERO
+            noise.power[bus, b] = _ZERO
+    noise.ramp[0] = position
+
+
+@njit(nogil=True, cache=True)
+def aim_noise(noise, position, cell_end):
+    """From ``position`` on, ramp every gain from where it is to the root of ``noise.power`` at ``cell_end``."""
+    passed = np.float32(position - noise.ramp[0])
+    scale = _ONE / np.float32(cell_end - position)
+    for bus in range(BUS_COUNT):
+        for b in range(NOISE_BAND_COUNT):
+            gain = noise.gain[bus, b] + noise.slope[bus, b] * passed
+            noise.gain[bus, b] = gain
+            noise.slope[bus, b] = (np.float32(sqrt(noise.power[bus, b])) - gain) * scale
+    noise.ramp[0] = position
+
+
+@njit(nogil=True, cache=True)
+def mix_noise(noise, position, buses, frames):
+    """Add the shared noise to ``buses``; ``frames <= CHUNK``."""
+    passed = position - noise.ramp[0]
+    for bus in range(BUS_COUNT):
+        target = buses[bus]
+        for b in range(NOISE_BAND_COUNT):
+            gain = noise.gain[bus, b]
+            slope = noise.slope[bus, b]
+            if gain != _ZERO or slope != _ZERO:
+                start = noise.place[b, 0] + position % noise.place[b, 1]
+                source = noise.loops[start : start + frames]
+                for n in range(frames):
+                    target[n] += source[n] * (gain + slope * np.float32(passed + n))
