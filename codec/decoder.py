@@ -7,8 +7,8 @@ may call it directly. It cuts a block where something begins::
     events         ^onset           ^onset                    voices start exactly there
     segments |-----|----------|-----|-----------|---
 
-Cuts depend on the stream position only, never on the block, and each voice computes whole chunks of its own, so
-slicing cannot show. Latency is zero; see :mod:`struck.codec.convolver` for how the rooms manage that.
+Cuts depend on the stream position only, never on the block. At each grid point every voice renders the one chunk of
+its own that begins in the cell, added to ``ahead``; the order of all additions is then fixed, and slicing cannot show. Latency is zero; see :mod:`struck.codec.convolver` for how the rooms manage that.
 
 Threads: :meth:`Decoder.schedule` and :meth:`Decoder.process` belong to one thread. A host with an audio thread
 computes records elsewhere (:meth:`Decoder.make_records`), sends them through a ring, and calls
@@ -32,17 +32,17 @@ from .voices import (
     CHUNK_NUMBER,
     NOISE_LEVEL,
     NOISE_ON,
-    PLACE,
+    ONSET,
     TONE_LEVEL,
     TONE_ON,
     NoiseState,
     VoiceState,
+    add_chunk,
     add_noise_power,
     aim_noise,
     make_noise_state,
     make_voice_state,
     mix_noise,
-    mix_voice,
     render_chunk,
     settle_noise,
     start_voice,
@@ -50,10 +50,9 @@ from .voices import (
 from .weights import CodecWeights
 
 # places in DecoderState.numbers
-POSITION, NEXT_GRID, ACTIVE, PENDING, ORDER, FADE_END, ALLOW_LATE = range(7)
-STARTED, STOLEN, LATE, REJECTED, DROPPED = range(7, 12)
-_NUMBER_COUNT = 12
-_FADE_SIZE = 2 * CHUNK
+POSITION, NEXT_GRID, ACTIVE, PENDING, ORDER, ALLOW_LATE = range(6)
+STARTED, STOLEN, LATE, REJECTED, DROPPED = range(6, 11)
+_NUMBER_COUNT = 11
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -64,12 +63,12 @@ class DecoderState(NamedTuple):
     noise: NoiseState
     rooms: RoomState
     buses: np.ndarray  # float32 [BUS_COUNT, GRID] the segment being mixed
-    fade: np.ndarray  # float32 [BUS_COUNT, 2 CHUNK] ring of stolen voices fading out
+    ahead: np.ndarray  # float32 [BUS_COUNT, 4 GRID] tones rendered ahead, from the start of the grid cell
     active: np.ndarray  # int64 [V] sounding voices in the order they started, then the free ones
     pending_onset: np.ndarray  # int64 [P] stream sample, or the largest int64 for a free place
     pending_order: np.ndarray  # int64 [P] order of arrival
     pending_record: np.ndarray  # float64 [P, RECORD_SIZE]
-    numbers: np.ndarray  # int64 [12] positions and counters
+    numbers: np.ndarray  # int64 [11] positions and counters
 
 
 def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_late: bool) -> DecoderState:
@@ -81,7 +80,7 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
         noise=make_noise_state(rate),
         rooms=make_room_state(rate),
         buses=np.zeros((BUS_COUNT, GRID), dtype=np.float32),
-        fade=np.zeros((BUS_COUNT, _FADE_SIZE), dtype=np.float32),
+        ahead=np.zeros((BUS_COUNT, 4 * GRID), dtype=np.float32),
         active=np.arange(voice_count, dtype=np.int64),
         pending_onset=np.full(pending_count, _NEVER, dtype=np.int64),
         pending_order=np.zeros(pending_count, dtype=np.int64),
@@ -94,8 +93,19 @@ _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 
 
 @njit(nogil=True, cache=True)
-def _steal_quietest(state, position):
-    """Free the quietest voice, moving it behind the active ones; it fades out over 64 to 128 samples."""
+def _chunk_place(state, v):
+    """Where in ``ahead`` the next chunk of voice ``v`` begins."""
+    counts = state.voices.counts[v]
+    return counts[ONSET] + counts[CHUNK_NUMBER] * CHUNK - (state.numbers[NEXT_GRID] - GRID)
+
+
+@njit(nogil=True, cache=True)
+def _steal_quietest(state):
+    """Free the quietest voice, moving it behind the active ones.
+
+    Its tone plays to the end of what is rendered and fades out over one more chunk; its noise fades in the next
+    grid cell, to which it adds no power.
+    """
     voices = state.voices
     active = state.active
     count = state.numbers[ACTIVE]
@@ -108,18 +118,12 @@ def _steal_quietest(state, position):
             lowest = level
             quietest = i
     v = active[quietest]
-    counts = voices.counts[v]
-    if counts[TONE_ON] != 0:
-        rest = CHUNK - counts[PLACE]
-        length = rest + CHUNK
-        for i in range(length):
-            if i == rest:
-                render_chunk(voices, v)
-            place = i - rest if i >= rest else CHUNK - rest + i
-            sample = voices.chunk[v, place] * np.float32((length - i) / length)
-            for bus in range(BUS_COUNT):
-                state.fade[bus, (position + i) % _FADE_SIZE] += voices.bus[v, bus] * sample
-        state.numbers[FADE_END] = max(state.numbers[FADE_END], position + length)
+    if voices.counts[v, TONE_ON] != 0:
+        place = _chunk_place(state, v)
+        if render_chunk(voices, v):
+            for n in range(CHUNK):
+                voices.chunk[n] *= np.float32(1.0 - n / CHUNK)
+            add_chunk(voices, v, state.ahead, place)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
     active[count - 1] = v
@@ -145,10 +149,13 @@ def _start_due(state, position):
         if onset > position:
             return onset
         if numbers[ACTIVE] == state.active.shape[0]:
-            _steal_quietest(state, position)
+            _steal_quietest(state)
         v = state.active[numbers[ACTIVE]]
         numbers[ACTIVE] += 1
         start_voice(state.voices, v, state.pending_record[first], position)
+        place = _chunk_place(state, v)
+        if render_chunk(state.voices, v):
+            add_chunk(state.voices, v, state.ahead, place)
         state.pending_onset[first] = _NEVER
         numbers[PENDING] -= 1
         numbers[STARTED] += 1
@@ -159,13 +166,31 @@ def _start_due(state, position):
 
 @njit(nogil=True, cache=True)
 def _step_grid(state, position):
-    """At each multiple of GRID: where shall the noise gains be at the next one?"""
+    """At each multiple of GRID: render the chunks that begin before the next one, and aim the noise there."""
+    voices = state.voices
+    numbers = state.numbers
+    numbers[NEXT_GRID] = position + GRID
+    for bus in range(BUS_COUNT):
+        ahead = state.ahead[bus]
+        for n in range(3 * GRID):
+            ahead[n] = ahead[n + GRID]
+        ahead[3 * GRID :] = np.float32(0.0)
     settle_noise(state.noise, position)
-    state.numbers[NEXT_GRID] = position + GRID
-    for i in range(state.numbers[ACTIVE]):
+    kept = 0
+    for i in range(numbers[ACTIVE]):
         v = state.active[i]
-        if state.voices.counts[v, NOISE_ON] != 0:
-            add_noise_power(state.voices, v, state.noise, position + GRID)
+        counts = voices.counts[v]
+        if counts[TONE_ON] != 0:
+            place = _chunk_place(state, v)
+            if render_chunk(voices, v):
+                add_chunk(voices, v, state.ahead, place)
+        if counts[NOISE_ON] != 0:
+            add_noise_power(voices, v, state.noise, position + GRID)
+        if counts[TONE_ON] != 0 or counts[NOISE_ON] != 0:
+            state.active[i] = state.active[kept]  # the dead move behind, the order of the living stays
+            state.active[kept] = v
+            kept += 1
+    numbers[ACTIVE] = kept
     aim_noise(state.noise, position, position + GRID)
 
 
@@ -174,25 +199,10 @@ def _mix_segment(state, position, out):
     """One segment ``out [frames]`` inside a grid cell."""
     frames = out.shape[0]
     buses = state.buses
-    numbers = state.numbers
-    buses[:, :frames] = np.float32(0.0)
-    if position < numbers[FADE_END]:
-        for bus in range(BUS_COUNT):
-            for n in range(frames):
-                place = (position + n) % _FADE_SIZE
-                buses[bus, n] = state.fade[bus, place]
-                state.fade[bus, place] = np.float32(0.0)
-    kept = 0
-    count = numbers[ACTIVE]
-    for i in range(count):
-        v = state.active[i]
-        counts = state.voices.counts[v]
-        mix_voice(state.voices, v, buses, frames)
-        if counts[TONE_ON] != 0 or counts[NOISE_ON] != 0:
-            state.active[i] = state.active[kept]
-            state.active[kept] = v
-            kept += 1
-    numbers[ACTIVE] = kept
+    start = position - (state.numbers[NEXT_GRID] - GRID)
+    for bus in range(BUS_COUNT):
+        for n in range(frames):
+            buses[bus, n] = state.ahead[bus, start + n]
     mix_noise(state.noise, position, buses, frames)
     for n in range(frames):
         out[n] = buses[0, n]
@@ -322,7 +332,7 @@ class Decoder:
         numbers[ALLOW_LATE] = allow_late
         self.state.pending_onset[:] = _NEVER
         self.state.active[:] = np.arange(len(self.state.active))
-        self.state.fade[:] = 0.0
+        self.state.ahead[:] = 0.0
         noise = self.state.noise
         for array in (noise.power, noise.gain, noise.slope, noise.ramp):
             array[:] = 0

@@ -30,7 +30,7 @@ CURVE, SINE, AMPLITUDE, STAGE1, STAGE2, FACTOR1, FACTOR2, LIFE, FREQUENCY, FADE 
 # rows of VoiceState.scratch
 Y, D_Y, K, A, D_A = range(5)
 # columns of VoiceState.counts
-CHUNK_NUMBER, PLACE, MODES, TONE_ON, NOISE_ON, ONSET = range(6)
+CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET = range(5)
 # columns of VoiceState.levels
 RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE = range(5)
 
@@ -59,7 +59,9 @@ _FREQUENCY, _FADE, _LIFE = MODE["frequency_hz"], MODE["fade_hz"], MODE["life_chu
 _SCALAR_COUNT = len(SCALARS)
 
 #: The kernel walks the modes in groups of this many; a power of two that divides MODE_COUNT.
-MODE_GROUP = 16
+MODE_GROUP = 32
+#: Noise bands, filled up with silent ones to whole vectors.
+NOISE_COLUMNS = 32
 _TINY = np.float32(1e-20)  # decays stop here: denormal numbers are slow
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
@@ -73,10 +75,10 @@ class VoiceState(NamedTuple):
     fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
     levels: np.ndarray  # float64 [V, 5] force in the release, powers for stealing, noise envelope
-    counts: np.ndarray  # int64 [V, 6] chunk number, samples of it played, sounding modes, two flags, onset
-    noise_gain: np.ndarray  # float32 [V, NOISE_BAND_COUNT]
+    counts: np.ndarray  # int64 [V, 5] next chunk's number, sounding modes, two flags, onset
+    noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
-    chunk: np.ndarray  # float32 [V, CHUNK] the chunk being played
+    chunk: np.ndarray  # float32 [CHUNK] the chunk just rendered
     scratch: np.ndarray  # float32 [5, MODE_COUNT] the kernel's working set
 
 
@@ -85,7 +87,7 @@ class NoiseState(NamedTuple):
 
     loops: np.ndarray  # float32 [sum of lengths], each with its first CHUNK samples repeated after its end
     place: np.ndarray  # int64 [NOISE_BAND_COUNT, 2] start and length of each loop
-    power: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] at the end of the grid cell
+    power: np.ndarray  # float32 [BUS_COUNT, NOISE_COLUMNS] at the end of the grid cell
     gain: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] where the ramp starts
     slope: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] per sample
     ramp: np.ndarray  # int64 [1] stream position where the ramp starts
@@ -98,10 +100,10 @@ def make_voice_state(voice_count: int) -> VoiceState:
         fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, _SCALAR_COUNT)),
         levels=np.zeros((voice_count, 5)),
-        counts=np.zeros((voice_count, 6), dtype=np.int64),
-        noise_gain=np.zeros((voice_count, NOISE_BAND_COUNT), dtype=np.float32),
+        counts=np.zeros((voice_count, 5), dtype=np.int64),
+        noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
-        chunk=np.zeros((voice_count, CHUNK), dtype=np.float32),
+        chunk=np.zeros(CHUNK, dtype=np.float32),
         scratch=np.zeros((5, MODE_COUNT), dtype=np.float32),
     )
 
@@ -114,7 +116,7 @@ def make_noise_state(rate: int) -> NoiseState:
     return NoiseState(
         loops=np.concatenate([part for loop in noise_loops(rate) for part in (loop, loop[:CHUNK])]),
         place=np.stack([starts, lengths], 1),
-        power=np.zeros(shape, dtype=np.float32),
+        power=np.zeros((BUS_COUNT, NOISE_COLUMNS), dtype=np.float32),
         gain=np.zeros(shape, dtype=np.float32),
         slope=np.zeros(shape, dtype=np.float32),
         ramp=np.zeros(1, dtype=np.int64),
@@ -237,7 +239,7 @@ def _prepare_partials(slow, fast, scratch, count, force, boundary, bend):
 
 @njit(nogil=True, cache=True)
 def render_chunk(voices, v):
-    """Compute the next chunk of voice ``v``; its tone goes off when no mode is heard any more."""
+    """Compute the next chunk of voice ``v`` to ``voices.chunk``; False if no mode is heard any more."""
     counts = voices.counts[v]
     scalars = voices.scalars[v]
     slow = voices.slow[v]
@@ -247,13 +249,11 @@ def render_chunk(voices, v):
     while modes > 0 and fast[LIFE, modes - 1] <= number:
         modes -= 1
     counts[MODES] = modes
-    counts[PLACE] = 0
     counts[CHUNK_NUMBER] = number + 1
     if modes == 0:
         counts[TONE_ON] = 0
         voices.levels[v, TONE_LEVEL] = 0.0
-        voices.chunk[v, :] = _ZERO
-        return
+        return False
     count = (modes + MODE_GROUP - 1) // MODE_GROUP * MODE_GROUP
 
     glide_chunks = scalars[_GLIDE_CHUNKS]
@@ -281,7 +281,19 @@ def render_chunk(voices, v):
         slow, fast, voices.scratch, count, np.float32(force), np.float32(boundary), np.float32(bend)
     )
     voices.levels[v, TONE_LEVEL] = power * (force * force if boundary >= release_chunk else 1.0)
-    _sum_partials(voices.scratch, count, voices.chunk[v])
+    _sum_partials(voices.scratch, count, voices.chunk)
+    return True
+
+
+@njit(nogil=True, cache=True)
+def add_chunk(voices, v, ahead, place):
+    """Add the chunk just rendered to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the weights of voice ``v``."""
+    for bus in range(BUS_COUNT):
+        weight = voices.bus[v, bus]
+        if weight != _ZERO:
+            target = ahead[bus, place : place + CHUNK]
+            for n in range(CHUNK):
+                target[n] += weight * voices.chunk[n]
 
 
 @njit(nogil=True, cache=True)
@@ -312,12 +324,11 @@ def start_voice(voices, v, record, onset):
         slow[C_IM, m] = record[(_ROTATION_IM if gliding else _SETTLED_IM) + m]
     _set_rotation(slow, fast, MODE_COUNT)
     for b in range(NOISE_BAND_COUNT):
-        voices.noise_gain[v, b] = record[NOISE_AT + b]
+        voices.noise[v, b] = record[NOISE_AT + b] ** 2
     for bus in range(BUS_COUNT):
         voices.bus[v, bus] = record[BUS_AT + bus]
     counts = voices.counts[v]
     counts[CHUNK_NUMBER] = 0
-    counts[PLACE] = CHUNK
     counts[MODES] = MODE_COUNT
     counts[TONE_ON] = 1
     counts[NOISE_ON] = 1 if voices.scalars[v, _NOISE_LIFE] > 0.0 else 0
@@ -328,27 +339,6 @@ def start_voice(voices, v, record, onset):
     levels[NOISE_LEVEL] = voices.scalars[v, _NOISE_POWER]
     levels[NOISE_DECAY] = -1.0
     levels[NOISE_RELEASE] = -1.0
-
-
-@njit(nogil=True, cache=True)
-def mix_voice(voices, v, buses, frames):
-    """Add the next ``frames`` samples of voice ``v``'s tone to ``buses [BUS_COUNT, >= frames]``."""
-    done = 0
-    counts = voices.counts[v]
-    while done < frames and counts[TONE_ON] != 0:
-        if counts[PLACE] == CHUNK:
-            render_chunk(voices, v)
-        place = counts[PLACE]
-        count = min(frames - done, CHUNK - place)
-        source = voices.chunk[v]
-        for bus in range(BUS_COUNT):
-            weight = voices.bus[v, bus]
-            if weight != _ZERO:
-                target = buses[bus]
-                for n in range(count):
-                    target[done + n] += weight * source[place + n]
-        counts[PLACE] = place + count
-        done += count
 
 
 @njit(nogil=True, cache=True)
@@ -380,11 +370,13 @@ def add_noise_power(voices, v, noise, position):
         envelope *= levels[NOISE_RELEASE]
     levels[NOISE_LEVEL] = scalars[_NOISE_POWER] * envelope * envelope
     for bus in range(BUS_COUNT):
-        scale = np.float32(voices.bus[v, bus] * envelope * rise)
-        if scale != _ZERO:
-            for b in range(NOISE_BAND_COUNT):
-                gain = scale * voices.noise_gain[v, b]
-                noise.power[bus, b] += gain * gain
+        weight = voices.bus[v, bus]
+        if weight != _ZERO:
+            share = np.float32((weight * envelope * rise) ** 2)
+            power = noise.power[bus]
+            own = voices.noise[v]
+            for b in range(NOISE_COLUMNS):
+                power[b] += share * own[b]
 
 
 @njit(nogil=True, cache=True)
