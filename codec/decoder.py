@@ -89,41 +89,43 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
     )
 
 
+_COMPILED: Final = {"nogil": True, "cache": True, "error_model": "numpy"}
 _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 
 
-@njit(nogil=True, cache=True)
-def _chunk_place(state, v):
-    """Where in ``ahead`` the next chunk of voice ``v`` begins."""
-    counts = state.voices.counts[v]
-    return counts[ONSET] + counts[CHUNK_NUMBER] * CHUNK - (state.numbers[NEXT_GRID] - GRID)
+@njit(**_COMPILED)
+def _render_ahead(voices, v, ahead, cell, fade_out):
+    """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``."""
+    place = voices.counts[v, ONSET] + voices.counts[v, CHUNK_NUMBER] * CHUNK - cell
+    if render_chunk(
+        voices.slow, voices.fast, voices.scalars, voices.levels, voices.counts, voices.scratch, voices.chunk, v
+    ):
+        if fade_out:
+            for n in range(CHUNK):
+                voices.chunk[n] *= np.float32(1.0 - n / CHUNK)
+        add_chunk(voices.chunk, voices.bus, v, ahead, place)
 
 
-@njit(nogil=True, cache=True)
+@njit(**_COMPILED)
 def _steal_quietest(state):
     """Free the quietest voice, moving it behind the active ones.
 
     Its tone plays to the end of what is rendered and fades out over one more chunk; its noise fades in the next
     grid cell, to which it adds no power.
     """
-    voices = state.voices
+    levels = state.voices.levels
     active = state.active
     count = state.numbers[ACTIVE]
     quietest = 0
     lowest = np.inf
     for i in range(count):
-        levels = voices.levels[active[i]]
-        level = levels[TONE_LEVEL] + levels[NOISE_LEVEL]
+        level = levels[active[i], TONE_LEVEL] + levels[active[i], NOISE_LEVEL]
         if level < lowest:
             lowest = level
             quietest = i
     v = active[quietest]
-    if voices.counts[v, TONE_ON] != 0:
-        place = _chunk_place(state, v)
-        if render_chunk(voices, v):
-            for n in range(CHUNK):
-                voices.chunk[n] *= np.float32(1.0 - n / CHUNK)
-            add_chunk(voices, v, state.ahead, place)
+    if state.voices.counts[v, TONE_ON] != 0:
+        _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, True)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
     active[count - 1] = v
@@ -131,10 +133,12 @@ def _steal_quietest(state):
     state.numbers[STOLEN] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(**_COMPILED)
 def _start_due(state, position):
     """Start all pending events that are due, in order of onset, then of arrival; return the next onset."""
     numbers = state.numbers
+    voices = state.voices
+    cell_end = numbers[NEXT_GRID]
     while True:
         first = -1
         onset = _NEVER
@@ -152,49 +156,61 @@ def _start_due(state, position):
             _steal_quietest(state)
         v = state.active[numbers[ACTIVE]]
         numbers[ACTIVE] += 1
-        start_voice(state.voices, v, state.pending_record[first], position)
-        place = _chunk_place(state, v)
-        if render_chunk(state.voices, v):
-            add_chunk(state.voices, v, state.ahead, place)
+        start_voice(voices, v, state.pending_record[first], position)
         state.pending_onset[first] = _NEVER
         numbers[PENDING] -= 1
         numbers[STARTED] += 1
-        if state.voices.counts[v, NOISE_ON] != 0:
-            add_noise_power(state.voices, v, state.noise, numbers[NEXT_GRID])
-            aim_noise(state.noise, position, numbers[NEXT_GRID])
+        _render_ahead(voices, v, state.ahead, cell_end - GRID, False)
+        if voices.counts[v, NOISE_ON] != 0:
+            power = state.noise.power
+            add_noise_power(
+                voices.scalars, voices.levels, voices.counts, voices.bus, voices.noise, v, power, cell_end
+            )
+            aim_noise(state.noise, position, cell_end)
 
 
-@njit(nogil=True, cache=True)
+@njit(**_COMPILED)
+def _render_cell(slow, fast, scalars, levels, counts, own_noise, bus, chunk, scratch, active, ahead, power, cell, count):
+    """Render what begins in the grid cell at stream sample ``cell``: the first ``count`` of the ``active`` voices.
+
+    The arrays are those of the states. Returns how many voices live on; they keep their order.
+    """
+    kept = 0
+    for i in range(count):
+        v = active[i]
+        if counts[v, TONE_ON] != 0:
+            place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
+            if render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
+                add_chunk(chunk, bus, v, ahead, place)
+        if counts[v, NOISE_ON] != 0:
+            add_noise_power(scalars, levels, counts, bus, own_noise, v, power, cell + GRID)
+        if counts[v, TONE_ON] != 0 or counts[v, NOISE_ON] != 0:
+            active[i] = active[kept]
+            active[kept] = v
+            kept += 1
+    return kept
+
+
+@njit(**_COMPILED)
 def _step_grid(state, position):
     """At each multiple of GRID: render the chunks that begin before the next one, and aim the noise there."""
     voices = state.voices
     numbers = state.numbers
     numbers[NEXT_GRID] = position + GRID
     for bus in range(BUS_COUNT):
-        ahead = state.ahead[bus]
         for n in range(3 * GRID):
-            ahead[n] = ahead[n + GRID]
-        ahead[3 * GRID :] = np.float32(0.0)
+            state.ahead[bus, n] = state.ahead[bus, n + GRID]
+        for n in range(3 * GRID, 4 * GRID):
+            state.ahead[bus, n] = np.float32(0.0)
     settle_noise(state.noise, position)
-    kept = 0
-    for i in range(numbers[ACTIVE]):
-        v = state.active[i]
-        counts = voices.counts[v]
-        if counts[TONE_ON] != 0:
-            place = _chunk_place(state, v)
-            if render_chunk(voices, v):
-                add_chunk(voices, v, state.ahead, place)
-        if counts[NOISE_ON] != 0:
-            add_noise_power(voices, v, state.noise, position + GRID)
-        if counts[TONE_ON] != 0 or counts[NOISE_ON] != 0:
-            state.active[i] = state.active[kept]  # the dead move behind, the order of the living stays
-            state.active[kept] = v
-            kept += 1
-    numbers[ACTIVE] = kept
+    numbers[ACTIVE] = _render_cell(
+        voices.slow, voices.fast, voices.scalars, voices.levels, voices.counts, voices.noise, voices.bus, voices.chunk,
+        voices.scratch, state.active, state.ahead, state.noise.power, position, numbers[ACTIVE],
+    )  # fmt: skip
     aim_noise(state.noise, position, position + GRID)
 
 
-@njit(nogil=True, cache=True)
+@njit(**_COMPILED)
 def _mix_segment(state, position, out):
     """One segment ``out [frames]`` inside a grid cell."""
     frames = out.shape[0]
@@ -210,7 +226,7 @@ def _mix_segment(state, position, out):
         exchange_room(state.rooms, r, position, buses[1 + r], out, frames)
 
 
-@njit(void(_STATE_TYPE, float32[::1]), nogil=True, cache=True)
+@njit(void(_STATE_TYPE, float32[::1]), **_COMPILED)
 def process_block(state, out):
     """Render the next ``len(out)`` samples into ``out``: float32, contiguous, any length.
 
@@ -232,7 +248,7 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64), nogil=True, cache=True)
+@njit(boolean(_STATE_TYPE, float64[::1], int64), **_COMPILED)
 def insert_event(state, record, onset):
     """Copy a voice record to the pending table, to start at stream sample ``onset``; False if it was refused.
 

@@ -14,7 +14,7 @@ for one voice or one grid cell, none allocates, and none checks its arguments.
 from __future__ import annotations
 
 from math import exp, sqrt
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -65,7 +65,9 @@ NOISE_COLUMNS = 32
 _TINY = np.float32(1e-20)  # decays stop here: denormal numbers are slow
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
-_FAST = {"contract", "reassoc", "nsz"}
+_EXACT: Final = {"nogil": True, "cache": True, "error_model": "numpy"}
+#: Whole chunks only: sums may be reordered by the compiler, the same way every time.
+_FAST: Final = {**_EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
 
 
 class VoiceState(NamedTuple):
@@ -123,7 +125,7 @@ def make_noise_state(rate: int) -> NoiseState:
     )
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(**_FAST)
 def _sum_partials(scratch, count, out):
     """``out [CHUNK]`` = sum of ``count`` partials; eight samples per pass keep each partial in registers."""
     for n in range(0, CHUNK, 8):
@@ -178,31 +180,43 @@ def _sum_partials(scratch, count, out):
         out[n + 7] = s7
 
 
-@njit(nogil=True, cache=True)
-def _set_rotation(slow, fast, count):
+@njit(**_EXACT)
+def _set_rotation(slow, fast, v, count):
     """Turn per chunk and recursion coefficients from the rotation per sample ``c``: turn = c ** 64."""
     for m in range(count):
-        re = slow[C_RE, m]
-        im = slow[C_IM, m]
-        fast[CURVE, m] = 2.0 - 2.0 * re
-        fast[SINE, m] = im
+        re = slow[v, C_RE, m]
+        im = slow[v, C_IM, m]
+        fast[v, CURVE, m] = 2.0 - 2.0 * re
+        fast[v, SINE, m] = im
         for _ in range(6):  # 2 ** 6 = CHUNK
             re, im = re * re - im * im, 2.0 * re * im
-        slow[TURN_RE, m] = re
-        slow[TURN_IM, m] = im
+        slow[v, TURN_RE, m] = re
+        slow[v, TURN_IM, m] = im
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def _advance_glide(slow, count):
-    for m in range(count):
-        re = slow[C_RE, m]
-        im = slow[C_IM, m]
-        slow[C_RE, m] = re * slow[GLIDE_RE, m] - im * slow[GLIDE_IM, m]
-        slow[C_IM, m] = re * slow[GLIDE_IM, m] + im * slow[GLIDE_RE, m]
+@njit(**_EXACT)
+def _glide(slow, fast, scalars, v, number, count):
+    """Set the frequencies of chunk ``number``; returns freq(t) / settled freq at its end."""
+    glide_chunks = scalars[v, _GLIDE_CHUNKS]
+    if number > glide_chunks or glide_chunks == 0.0:
+        return 1.0
+    if number == glide_chunks:
+        for m in range(count):
+            slow[v, C_RE, m] = slow[v, SETTLED_RE, m]
+            slow[v, C_IM, m] = slow[v, SETTLED_IM, m]
+    elif number > 0:
+        for m in range(count):
+            re = slow[v, C_RE, m]
+            im = slow[v, C_IM, m]
+            slow[v, C_RE, m] = re * slow[v, GLIDE_RE, m] - im * slow[v, GLIDE_IM, m]
+            slow[v, C_IM, m] = re * slow[v, GLIDE_IM, m] + im * slow[v, GLIDE_RE, m]
+    if number > 0:
+        _set_rotation(slow, fast, v, count)
+    return 1.0 + scalars[v, _GLIDE_RATIO] * max(0.0, 1.0 - (number + 1) * scalars[v, _GLIDE_PER_CHUNK])
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _prepare_partials(slow, fast, scratch, count, force, boundary, bend):
+@njit(**_FAST)
+def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
     """Fill the kernel's working set for a chunk that ends at chunk ``boundary``; advance phasors and decays.
 
     Returns the partials' power without the force. ``bend`` is freq(t) / settled freq at the boundary.
@@ -210,176 +224,161 @@ def _prepare_partials(slow, fast, scratch, count, force, boundary, bend):
     power = _ZERO
     edge = np.float32(BANDWIDTH_HZ)
     for m in range(count):
-        curve = fast[CURVE, m]
-        z_re = slow[Z_RE, m]
-        z_im = slow[Z_IM, m]
+        curve = fast[v, CURVE, m]
+        z_re = slow[v, Z_RE, m]
+        z_im = slow[v, Z_IM, m]
         scratch[Y, m] = z_im
-        scratch[D_Y, m] = z_im * (0.5 * curve) + z_re * fast[SINE, m]
+        scratch[D_Y, m] = z_im * (0.5 * curve) + z_re * fast[v, SINE, m]
         scratch[K, m] = curve
-        slow[Z_RE, m] = z_re * slow[TURN_RE, m] - z_im * slow[TURN_IM, m]
-        slow[Z_IM, m] = z_re * slow[TURN_IM, m] + z_im * slow[TURN_RE, m]
+        slow[v, Z_RE, m] = z_re * slow[v, TURN_RE, m] - z_im * slow[v, TURN_IM, m]
+        slow[v, Z_IM, m] = z_re * slow[v, TURN_IM, m] + z_im * slow[v, TURN_RE, m]
     for m in range(count):
-        stage1 = fast[STAGE1, m] * fast[FACTOR1, m]
-        stage2 = fast[STAGE2, m] * fast[FACTOR2, m]
+        stage1 = fast[v, STAGE1, m] * fast[v, FACTOR1, m]
+        stage2 = fast[v, STAGE2, m] * fast[v, FACTOR2, m]
         stage1 = stage1 if stage1 > _TINY else _ZERO
         stage2 = stage2 if stage2 > _TINY else _ZERO
-        fast[STAGE1, m] = stage1
-        fast[STAGE2, m] = stage2
+        fast[v, STAGE1, m] = stage1
+        fast[v, STAGE2, m] = stage2
         level = stage1 + stage2
         power += level * level
-        target = force * level if fast[LIFE, m] > boundary else _ZERO
+        target = force * level if fast[v, LIFE, m] > boundary else _ZERO
         if bend > _ONE:
-            target *= min(_ONE, max(_ZERO, (edge - fast[FREQUENCY, m] * bend) / fast[FADE, m]))
-        start = fast[AMPLITUDE, m]
-        fast[AMPLITUDE, m] = target
+            target *= min(_ONE, max(_ZERO, (edge - fast[v, FREQUENCY, m] * bend) / fast[v, FADE, m]))
+        start = fast[v, AMPLITUDE, m]
+        fast[v, AMPLITUDE, m] = target
         scratch[A, m] = start
         scratch[D_A, m] = (target - start) * np.float32(1.0 / CHUNK)
     return power
 
 
-@njit(nogil=True, cache=True)
-def render_chunk(voices, v):
-    """Compute the next chunk of voice ``v`` to ``voices.chunk``; False if no mode is heard any more."""
-    counts = voices.counts[v]
-    scalars = voices.scalars[v]
-    slow = voices.slow[v]
-    fast = voices.fast[v]
-    number = counts[CHUNK_NUMBER]
-    modes = counts[MODES]
-    while modes > 0 and fast[LIFE, modes - 1] <= number:
+@njit(**_EXACT)
+def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
+    """Compute the next chunk of voice ``v`` to ``chunk``; False if no mode is heard any more.
+
+    The arrays are those of :class:`VoiceState`, passed one by one: taking them out of the tuple, or taking
+    views, for every voice would cost a third of the time in reference counts.
+    """
+    number = counts[v, CHUNK_NUMBER]
+    modes = counts[v, MODES]
+    while modes > 0 and fast[v, LIFE, modes - 1] <= number:
         modes -= 1
-    counts[MODES] = modes
-    counts[CHUNK_NUMBER] = number + 1
+    boundary = number + 1
+    counts[v, MODES] = modes
+    counts[v, CHUNK_NUMBER] = boundary
     if modes == 0:
-        counts[TONE_ON] = 0
-        voices.levels[v, TONE_LEVEL] = 0.0
+        counts[v, TONE_ON] = 0
+        levels[v, TONE_LEVEL] = 0.0
         return False
     count = (modes + MODE_GROUP - 1) // MODE_GROUP * MODE_GROUP
-
-    glide_chunks = scalars[_GLIDE_CHUNKS]
-    bend = 1.0
-    if number <= glide_chunks and glide_chunks > 0.0:
-        if number == glide_chunks:
-            slow[C_RE, :] = slow[SETTLED_RE, :]
-            slow[C_IM, :] = slow[SETTLED_IM, :]
-        elif number > 0:
-            _advance_glide(slow, count)
-        if number > 0:
-            _set_rotation(slow, fast, count)
-        left = max(0.0, 1.0 - (number + 1) * scalars[_GLIDE_PER_CHUNK])
-        bend = 1.0 + scalars[_GLIDE_RATIO] * left
-
-    boundary = number + 1
-    release_chunk = scalars[_RELEASE_CHUNK]
+    bend = _glide(slow, fast, scalars, v, number, count)
+    release_chunk = scalars[v, _RELEASE_CHUNK]
     if boundary < release_chunk:
-        force = min(1.0, boundary * CHUNK * scalars[_ATTACK_STEP])
+        force = min(1.0, boundary * CHUNK * scalars[v, _ATTACK_STEP])
+        released = 1.0
     else:
-        force = voices.levels[v, RELEASE]
-        force = scalars[_RELEASE_FIRST] if boundary == release_chunk else force * scalars[_RELEASE_FACTOR]
-    voices.levels[v, RELEASE] = force
+        released = scalars[v, _RELEASE_FIRST]
+        if boundary > release_chunk:
+            released = levels[v, RELEASE] * scalars[v, _RELEASE_FACTOR]
+        levels[v, RELEASE] = released
+        force = released
     power = _prepare_partials(
-        slow, fast, voices.scratch, count, np.float32(force), np.float32(boundary), np.float32(bend)
+        slow, fast, scratch, v, count, np.float32(force), np.float32(boundary), np.float32(bend)
     )
-    voices.levels[v, TONE_LEVEL] = power * (force * force if boundary >= release_chunk else 1.0)
-    _sum_partials(voices.scratch, count, voices.chunk)
+    levels[v, TONE_LEVEL] = power * released * released
+    _sum_partials(scratch, count, chunk)
     return True
 
 
-@njit(nogil=True, cache=True)
-def add_chunk(voices, v, ahead, place):
-    """Add the chunk just rendered to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the weights of voice ``v``."""
+@njit(**_EXACT)
+def add_chunk(chunk, weights, v, ahead, place):
+    """Add ``chunk`` to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the bus weights of voice ``v``."""
     for bus in range(BUS_COUNT):
-        weight = voices.bus[v, bus]
+        weight = weights[v, bus]
         if weight != _ZERO:
-            target = ahead[bus, place : place + CHUNK]
             for n in range(CHUNK):
-                target[n] += weight * voices.chunk[n]
+                ahead[bus, place + n] += weight * chunk[n]
 
 
-@njit(nogil=True, cache=True)
+@njit(**_EXACT)
 def start_voice(voices, v, record, onset):
     """Load ``record`` into voice ``v``, which sounds from stream sample ``onset``."""
-    slow = voices.slow[v]
-    fast = voices.fast[v]
-    for m in range(MODE_COUNT):
-        slow[Z_RE, m] = record[_PHASOR_RE + m]
-        slow[Z_IM, m] = record[_PHASOR_IM + m]
-        slow[GLIDE_RE, m] = record[_GLIDE_RE + m]
-        slow[GLIDE_IM, m] = record[_GLIDE_IM + m]
-        slow[SETTLED_RE, m] = record[_SETTLED_RE + m]
-        slow[SETTLED_IM, m] = record[_SETTLED_IM + m]
-        fast[AMPLITUDE, m] = _ZERO
-        fast[STAGE1, m] = record[_STAGE1 + m]
-        fast[STAGE2, m] = record[_STAGE2 + m]
-        fast[FACTOR1, m] = record[_FACTOR1 + m]
-        fast[FACTOR2, m] = record[_FACTOR2 + m]
-        fast[LIFE, m] = record[_LIFE + m]
-        fast[FREQUENCY, m] = record[_FREQUENCY + m]
-        fast[FADE, m] = record[_FADE + m]
+    slow = voices.slow
+    fast = voices.fast
+    scalars = voices.scalars
     for i in range(_SCALAR_COUNT):
-        voices.scalars[v, i] = record[_SCALAR_AT + i]
-    gliding = voices.scalars[v, _GLIDE_CHUNKS] > 0.0
+        scalars[v, i] = record[_SCALAR_AT + i]
+    gliding = scalars[v, _GLIDE_CHUNKS] > 0.0
     for m in range(MODE_COUNT):
-        slow[C_RE, m] = record[(_ROTATION_RE if gliding else _SETTLED_RE) + m]
-        slow[C_IM, m] = record[(_ROTATION_IM if gliding else _SETTLED_IM) + m]
-    _set_rotation(slow, fast, MODE_COUNT)
+        slow[v, Z_RE, m] = record[_PHASOR_RE + m]
+        slow[v, Z_IM, m] = record[_PHASOR_IM + m]
+        slow[v, C_RE, m] = record[(_ROTATION_RE if gliding else _SETTLED_RE) + m]
+        slow[v, C_IM, m] = record[(_ROTATION_IM if gliding else _SETTLED_IM) + m]
+        slow[v, GLIDE_RE, m] = record[_GLIDE_RE + m]
+        slow[v, GLIDE_IM, m] = record[_GLIDE_IM + m]
+        slow[v, SETTLED_RE, m] = record[_SETTLED_RE + m]
+        slow[v, SETTLED_IM, m] = record[_SETTLED_IM + m]
+        fast[v, AMPLITUDE, m] = _ZERO
+        fast[v, STAGE1, m] = record[_STAGE1 + m]
+        fast[v, STAGE2, m] = record[_STAGE2 + m]
+        fast[v, FACTOR1, m] = record[_FACTOR1 + m]
+        fast[v, FACTOR2, m] = record[_FACTOR2 + m]
+        fast[v, LIFE, m] = record[_LIFE + m]
+        fast[v, FREQUENCY, m] = record[_FREQUENCY + m]
+        fast[v, FADE, m] = record[_FADE + m]
+    _set_rotation(slow, fast, v, MODE_COUNT)
     for b in range(NOISE_BAND_COUNT):
         voices.noise[v, b] = record[NOISE_AT + b] ** 2
     for bus in range(BUS_COUNT):
         voices.bus[v, bus] = record[BUS_AT + bus]
-    counts = voices.counts[v]
-    counts[CHUNK_NUMBER] = 0
-    counts[MODES] = MODE_COUNT
-    counts[TONE_ON] = 1
-    counts[NOISE_ON] = 1 if voices.scalars[v, _NOISE_LIFE] > 0.0 else 0
-    counts[ONSET] = onset
-    levels = voices.levels[v]
-    levels[RELEASE] = 1.0
-    levels[TONE_LEVEL] = voices.scalars[v, _TONE_POWER]
-    levels[NOISE_LEVEL] = voices.scalars[v, _NOISE_POWER]
-    levels[NOISE_DECAY] = -1.0
-    levels[NOISE_RELEASE] = -1.0
+    counts = voices.counts
+    counts[v, CHUNK_NUMBER] = 0
+    counts[v, MODES] = MODE_COUNT
+    counts[v, TONE_ON] = 1
+    counts[v, NOISE_ON] = 1 if scalars[v, _NOISE_LIFE] > 0.0 else 0
+    counts[v, ONSET] = onset
+    levels = voices.levels
+    levels[v, RELEASE] = 1.0
+    levels[v, TONE_LEVEL] = scalars[v, _TONE_POWER]
+    levels[v, NOISE_LEVEL] = scalars[v, _NOISE_POWER]
+    levels[v, NOISE_DECAY] = -1.0
+    levels[v, NOISE_RELEASE] = -1.0
 
 
-@njit(nogil=True, cache=True)
-def add_noise_power(voices, v, noise, position):
-    """Add to ``noise.power`` what voice ``v`` will have at stream sample ``position``, the end of a grid cell.
+@njit(**_EXACT)
+def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
+    """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of a cell.
 
-    The first call of a voice takes exponentials, later ones come every CHUNK samples and only multiply.
+    ``own`` is ``VoiceState.noise``, ``power`` is ``NoiseState.power``. The first call of a voice takes
+    exponentials, later ones come every CHUNK samples and only multiply.
     """
-    scalars = voices.scalars[v]
-    levels = voices.levels[v]
-    age = position - voices.counts[v, ONSET]
-    if age >= scalars[_NOISE_LIFE]:
-        voices.counts[v, NOISE_ON] = 0
-        levels[NOISE_LEVEL] = 0.0
+    age = position - counts[v, ONSET]
+    if age >= scalars[v, _NOISE_LIFE]:
+        counts[v, NOISE_ON] = 0
+        levels[v, NOISE_LEVEL] = 0.0
         return
-    if levels[NOISE_DECAY] < 0.0:
-        levels[NOISE_DECAY] = exp(-scalars[_NOISE_PER_SAMPLE] * age)
-    else:
-        levels[NOISE_DECAY] *= scalars[_NOISE_FACTOR]
-    envelope = levels[NOISE_DECAY]
+    envelope = levels[v, NOISE_DECAY] * scalars[v, _NOISE_FACTOR]
+    if envelope < 0.0:
+        envelope = exp(-scalars[v, _NOISE_PER_SAMPLE] * age)
+    levels[v, NOISE_DECAY] = envelope
     rise = 1.0
-    if age < scalars[_HOLD_END]:
-        rise = min(1.0, age * scalars[_ATTACK_STEP])
-    elif levels[NOISE_RELEASE] < 0.0:
-        levels[NOISE_RELEASE] = exp(-scalars[_RELEASE_PER_SAMPLE] * (age - scalars[_HOLD_END]))
-        envelope *= levels[NOISE_RELEASE]
+    if age < scalars[v, _HOLD_END]:
+        rise = min(1.0, age * scalars[v, _ATTACK_STEP])
     else:
-        levels[NOISE_RELEASE] *= scalars[_RELEASE_FACTOR]
-        envelope *= levels[NOISE_RELEASE]
-    levels[NOISE_LEVEL] = scalars[_NOISE_POWER] * envelope * envelope
+        released = levels[v, NOISE_RELEASE] * scalars[v, _RELEASE_FACTOR]
+        if released < 0.0:
+            released = exp(-scalars[v, _RELEASE_PER_SAMPLE] * (age - scalars[v, _HOLD_END]))
+        levels[v, NOISE_RELEASE] = released
+        envelope *= released
+    levels[v, NOISE_LEVEL] = scalars[v, _NOISE_POWER] * envelope * envelope
     for bus in range(BUS_COUNT):
-        weight = voices.bus[v, bus]
+        weight = weights[v, bus]
         if weight != _ZERO:
             share = np.float32((weight * envelope * rise) ** 2)
-            power = noise.power[bus]
-            own = voices.noise[v]
             for b in range(NOISE_COLUMNS):
-                power[b] += share * own[b]
+                power[bus, b] += share * own[v, b]
 
 
-@njit(nogil=True, cache=True)
+@njit(**_EXACT)
 def settle_noise(noise, position):
     """At the end of a grid cell, take the gains aimed at as exact and forget the powers."""
     for bus in range(BUS_COUNT):
@@ -390,7 +389,7 @@ def settle_noise(noise, position):
     noise.ramp[0] = position
 
 
-@njit(nogil=True, cache=True)
+@njit(**_EXACT)
 def aim_noise(noise, position, cell_end):
     """From ``position`` on, ramp every gain from where it is to the root of ``noise.power`` at ``cell_end``."""
     passed = np.float32(position - noise.ramp[0])
@@ -403,7 +402,7 @@ def aim_noise(noise, position, cell_end):
     noise.ramp[0] = position
 
 
-@njit(nogil=True, cache=True)
+@njit(**_EXACT)
 def mix_noise(noise, position, buses, frames):
     """Add the shared noise to ``buses``; ``frames <= CHUNK``."""
     passed = position - noise.ramp[0]
