@@ -4,7 +4,7 @@ A record is one float64 row of ``RECORD_SIZE``: ``MODE_FIELDS`` blocks of ``MODE
 the noise gains and the bus weights. Modes are sorted by how long they are heard, longest first, so that the
 sounding ones are always a prefix. Rates count in samples of the device, ages in chunks of ``CHUNK`` samples.
 
-A mode is heard while its amplitude may exceed ``AUDIBLE`` (-120 dB re full scale), given its two decays and the
+A mode is heard while its amplitude may exceed ``AUDIBLE`` (-140 dB re full scale), given its two decays and the
 force's release; a voice is cut after ``LONGEST_VOICE_SECONDS``.
 """
 
@@ -19,7 +19,7 @@ from .event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
 
 #: Samples between two values of the amplitudes, counted from each voice's own onset; linear in between.
 CHUNK: Final = 64
-AUDIBLE: Final = 1e-6
+AUDIBLE: Final = 1e-7
 LONGEST_VOICE_SECONDS: Final = 60.0
 BUS_COUNT: Final = 1 + ROOM_COUNT
 
