@@ -4,7 +4,7 @@ A record is one float64 row of ``RECORD_SIZE``: ``MODE_FIELDS`` blocks of ``MODE
 the noise gains and the bus weights. Modes are sorted by how long they are heard, longest first, so that the
 sounding ones are always a prefix. Rates count in samples of the device, ages in chunks of ``CHUNK`` samples.
 
-A mode is heard while its amplitude may exceed ``AUDIBLE`` (-140 dB re full scale), given its two decays and the
+A mode is heard while its amplitude may exceed ``AUDIBLE`` (-120 dB re full scale), given its two decays and the
 force's release; a voice is cut after ``LONGEST_VOICE_SECONDS``.
 """
 
@@ -19,7 +19,7 @@ from .event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
 
 #: Samples between two values of the amplitudes, counted from each voice's own onset; linear in between.
 CHUNK: Final = 64
-AUDIBLE: Final = 1e-7
+AUDIBLE: Final = 1e-6
 LONGEST_VOICE_SECONDS: Final = 60.0
 BUS_COUNT: Final = 1 + ROOM_COUNT
 
@@ -66,6 +66,26 @@ def glide_fade_hz(frequency_hz: np.ndarray) -> np.ndarray:
     return np.clip(BANDWIDTH_HZ - frequency_hz, 1.0, 0.06 * BANDWIDTH_HZ)
 
 
+def mode_life_chunks(controls: Controls, rate: int) -> np.ndarray:
+    """Chunk boundary from which on each mode is silent, ``[E, M]``; controls are numpy arrays."""
+    c = controls
+    hold_end = (c.attack_seconds + c.hold_seconds)[:, None]
+    release_rate = c.release_rate[:, None]
+    tail = c.mode_gain * c.tail_share[:, None]
+    life = np.maximum(
+        _life_seconds(c.mode_gain - tail, c.decay_rate, hold_end, release_rate),
+        _life_seconds(tail, c.tail_rate, hold_end, release_rate),
+    )
+    return np.ceil(life * (rate / CHUNK))
+
+
+def noise_life_samples(controls: Controls, rate: int) -> np.ndarray:
+    """Age from which on each event's noise is silent, ``[E]``; controls are numpy arrays."""
+    c = controls
+    rms = np.sqrt(np.sum(c.noise_gain**2, -1))
+    return np.floor(_life_seconds(rms, c.noise_rate, c.attack_seconds + c.hold_seconds, c.release_rate) * rate)
+
+
 def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
     """Records of E voices, float64 ``[E, RECORD_SIZE]``.
 
@@ -97,18 +117,14 @@ def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
     scalar("glide_chunks", glide_chunks)
     scalar("noise_per_sample", c.noise_rate / rate)
     scalar("noise_factor", np.exp(-c.noise_rate * chunk_seconds))
-    noise_life = _life_seconds(np.sqrt(noise_power), c.noise_rate, hold_end, c.release_rate)
-    scalar("noise_life", np.floor(noise_life * rate))
+    scalar("noise_life", noise_life_samples(c, rate))
     scalar("noise_power", noise_power)
     scalar("tone_power", np.sum(c.mode_gain**2, -1))
 
     stage2 = c.mode_gain * c.tail_share[:, None]
     stage1 = c.mode_gain - stage2
-    life = np.maximum(
-        _life_seconds(stage1, c.decay_rate, hold_end[:, None], c.release_rate[:, None]),
-        _life_seconds(stage2, c.tail_rate, hold_end[:, None], c.release_rate[:, None]),
-    )
-    order = np.argsort(-life, axis=-1, kind="stable")
+    life_chunks = mode_life_chunks(c, rate)
+    order = np.argsort(-life_chunks, axis=-1, kind="stable")
     per_sample = 2.0 * np.pi * c.frequency_hz / rate
     first = per_sample * (1.0 + (c.glide_ratio * np.maximum(0.0, 1.0 - 0.5 * glide_per_chunk))[:, None])
     glide = -per_sample * (c.glide_ratio * glide_per_chunk)[:, None]
@@ -128,7 +144,7 @@ def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
         "factor2": np.exp(-c.tail_rate * chunk_seconds),
         "frequency_hz": c.frequency_hz,
         "fade_hz": glide_fade_hz(c.frequency_hz),
-        "life_chunks": np.ceil(life / chunk_seconds),
+        "life_chunks": life_chunks,
     }
     for name, value in modes.items():
         records[:, MODE[name] : MODE[name] + MODE_COUNT] = np.take_along_axis(value, order, -1)

@@ -10,17 +10,19 @@ Axes: E event, M mode, K chunk or grid point, B noise band, R room, T sample.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from ..codec.controls import Controls, ControlTables, compute_controls, make_tables
 from ..codec.event_spec import BANDWIDTH_HZ, MODE_COUNT
 from ..codec.noise import check_rate, noise_loops
 from ..codec.room import room_impulse_responses
-from ..codec.voice_records import CHUNK, PHASE_CURVATURE
+from ..codec.voice_records import CHUNK, PHASE_CURVATURE, mode_life_chunks, noise_life_samples
 
 
 class EventDecoder(torch.nn.Module):
@@ -44,6 +46,7 @@ class EventDecoder(torch.nn.Module):
         self._names = {name: name.replace(".", "_") for name in weights}
         self._tables: ControlTables = make_tables(self._convert)
         self._loops = [self._convert(loop) for loop in noise_loops(rate)]
+        self._noise = torch.zeros(len(self._loops), 0, dtype=dtype)
         self._rooms = [self._convert(response) for response in room_impulse_responses(rate)]
 
     def _convert(self, array: Any) -> Tensor:
@@ -67,16 +70,18 @@ class EventDecoder(torch.nn.Module):
             ``[E, length]``
         """
         c = self.controls(gain_db, vectors)
+        mode_life, noise_life = self._lifetimes(c)
         sounds = []
         for e, onset in enumerate(onset_samples.tolist()):
-            envelope = self._noise_envelope(c, e, onset, length)
+            envelope = self._noise_envelope(c, e, onset, length, noise_life[e])
             ramp = _interpolate(envelope, length)
             ramp = ramp + self._first_cell(envelope, onset, length)
-            sounds.append(self._tone(c, e, onset, length) + ramp * (c.noise_gain[e] @ self._band_noise(length)))
+            sounds.append(self._tone(c, e, onset, length, mode_life[e]) + ramp * (c.noise_gain[e] @ self._band_noise(length)))
         sound = torch.stack(sounds)
         out = c.dry[:, None] * sound
         for r, response in enumerate(self._rooms):
-            out = out + _convolve(c.room_weight[:, r, None] * sound, response)
+            if torch.any(c.room_weight[:, r] != 0.0):
+                out = out + _convolve(c.room_weight[:, r, None] * sound, response)
         return out
 
     def mix(self, gain_db: Tensor, vectors: Tensor, onset_samples: Tensor, length: int) -> Tensor:
@@ -85,6 +90,7 @@ class EventDecoder(torch.nn.Module):
         This is not the sum of :meth:`forward`: events share one noise per band, whose *powers* add.
         """
         c = self.controls(gain_db, vectors)
+        mode_life, noise_life = self._lifetimes(c)
         bus_weight = torch.cat([c.dry[:, None], c.room_weight], -1)  # [E, R + 1]
         buses = torch.zeros(bus_weight.shape[-1], length, dtype=self.dtype)
         cells = -(-length // CHUNK)
@@ -93,8 +99,8 @@ class EventDecoder(torch.nn.Module):
         corrections = torch.zeros((*shape[:2], length), dtype=self.dtype)
         onsets = onset_samples.tolist()
         for e in sorted(range(len(onsets)), key=onsets.__getitem__):
-            buses = buses + bus_weight[e, :, None] * self._tone(c, e, onsets[e], length)
-            envelope = self._noise_envelope(c, e, onsets[e], length)
+            buses = buses + bus_weight[e, :, None] * self._tone(c, e, onsets[e], length, mode_life[e])
+            envelope = self._noise_envelope(c, e, onsets[e], length, noise_life[e])
             own = (bus_weight[e, :, None, None] * c.noise_gain[e, :, None] * envelope) ** 2
             first = onsets[e] // CHUNK + 1
             if first <= cells:
@@ -118,15 +124,25 @@ class EventDecoder(torch.nn.Module):
         return out
 
     def _band_noise(self, length: int) -> Tensor:
-        """``[B, length]``: the shared noise from stream position 0."""
-        return torch.stack([loop.repeat(-(-length // len(loop)))[:length] for loop in self._loops])
+        """``[B, length]``: the shared noise from stream position 0; the last length's is kept."""
+        if self._noise.shape[-1] != length:
+            rows = [torch.cat([loop] * (length // len(loop)) + [loop[: length % len(loop)]]) for loop in self._loops]
+            self._noise = torch.stack(rows)
+        return self._noise
+
+    def _lifetimes(self, c: Controls) -> tuple[Tensor, Tensor]:
+        """Chunk from which on modes are silent ``[E, M]``, sample from which on noises are ``[E]``."""
+        values = {field.name: getattr(c, field.name).detach().double().numpy() for field in fields(c)}
+        fixed = Controls(**values)
+        modes, noises = mode_life_chunks(fixed, self.rate), noise_life_samples(fixed, self.rate)
+        return torch.from_numpy(modes), torch.from_numpy(noises)
 
     def _force(self, c: Controls, e: int, seconds: Tensor) -> Tensor:
         hold_end = c.attack_seconds[e] + c.hold_seconds[e]
         rise = torch.clip(seconds / c.attack_seconds[e], 0.0, 1.0)
         return rise * torch.exp(-c.release_rate[e] * torch.clip(seconds - hold_end, 0.0, None))
 
-    def _tone(self, c: Controls, e: int, onset: int, length: int) -> Tensor:
+    def _tone(self, c: Controls, e: int, onset: int, length: int, life_chunks: Tensor) -> Tensor:
         """Partials of event ``e``, ``[length]``."""
         if onset >= length:
             return torch.zeros(length, dtype=self.dtype)
@@ -150,16 +166,18 @@ class EventDecoder(torch.nn.Module):
         above = (BANDWIDTH_HZ - c.frequency_hz[e][:, None] * bend) / fade_hz
         fade = torch.where(bend > 1.0, torch.clip(above, 0.0, 1.0), torch.ones_like(above))
         level = c.mode_gain[e][:, None] * (stage1 + stage2) * self._force(c, e, seconds) * fade  # [M, K + 1]
+        level = level * (torch.arange(chunks + 1) < life_chunks[:, None])
         step = (level[:, 1:] - level[:, :-1])[..., None] / CHUNK
         amplitude = level[:, :-1, None] + step * inside.to(self.dtype)
         tone = (amplitude * torch.sin(2.0 * np.pi * turn)).sum(0).reshape(-1)[: length - onset]
         return torch.nn.functional.pad(tone, (onset, 0))
 
-    def _noise_envelope(self, c: Controls, e: int, onset: int, length: int) -> Tensor:
+    def _noise_envelope(self, c: Controls, e: int, onset: int, length: int, life_samples: Tensor) -> Tensor:
         """Noise envelope of event ``e`` at the stream's grid points, ``[K + 1]``; 0 up to the onset."""
         points = torch.arange(-(-length // CHUNK) + 1, dtype=self.dtype) * CHUNK
         seconds = torch.clip(points - onset, 0.0, None) / self.rate
-        return self._force(c, e, seconds) * torch.exp(-c.noise_rate[e] * seconds)
+        audible = points - onset < life_samples
+        return audible * self._force(c, e, seconds) * torch.exp(-c.noise_rate[e] * seconds)
 
     def _first_cell(self, envelope: Tensor, onset: int, length: int) -> Tensor:
         """What a ramp from the onset adds to one from the grid point before it, ``[length]``."""
@@ -187,6 +205,6 @@ def _interpolate(points: Tensor, length: int) -> Tensor:
 def _convolve(sound: Tensor, response: Tensor) -> Tensor:
     """``sound [..., T]`` through ``response``, cut to T samples."""
     length = sound.shape[-1]
-    size = length + len(response) - 1
+    size = next_fast_len(length + len(response) - 1, real=True)
     spectrum = torch.fft.rfft(sound, size) * torch.fft.rfft(response, size)
     return torch.fft.irfft(spectrum, size)[..., :length]
