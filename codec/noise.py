@@ -1,6 +1,6 @@
 """Shared loops of band noise, one per noise band: voices set gains, nobody filters noise per voice.
 
-A loop is a sum of sinusoids with fixed seeded Gaussian coefficients, so it repeats without a seam. Loop ``b``
+A loop is a sum of sinusoids with seeded random phases, so it repeats without a seam. Loop ``b``
 lasts ``_LOOP_UNITS[b] / 150`` seconds, a whole number of samples at every rate that is a multiple of 150 Hz
 (22,050, 44,100, 48,000, 88,200, 96,000 ...): the noise is then the *same* waveform at every device rate. All units
 lie in [200, 400), so no loop length is a multiple of another, and the sum repeats only after days.
@@ -80,7 +80,8 @@ def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
         amplitude = np.sqrt(_band_window(frequency, band) * density) * (frequency >= _LOWEST_HZ)
         rng = np.random.default_rng((_SEED, band))
         spectrum = np.zeros(length // 2 + 1, dtype=np.complex64)
-        spectrum[:count] = amplitude * (rng.standard_normal(count) + 1j * rng.standard_normal(count))
+        # random phases alone: hundreds of sines make Gaussian noise, and the spectrum has no random ripple
+        spectrum[:count] = amplitude * np.exp(2j * np.pi * rng.random(count))
         spectrum[-1] = 0.0  # at 22,050 Hz the bandwidth is Nyquist, whose phase is not free
         power = 2.0 * np.sum(np.abs(spectrum.astype(np.complex128)) ** 2)
         loop = scipy.fft.irfft(spectrum * np.float32(length / np.sqrt(power)), n=int(length))
