@@ -32,6 +32,7 @@ _LOOP_UNITS: Final = (
 _SEED: Final = 24_011
 _LOWEST_HZ: Final = 20.0
 _OVERLAP_SHARE: Final = 0.25
+_LAST_SLOPE_SHARE: Final = 0.1  # short: the last band holds its power of 1 without its upper half slope
 
 
 def check_rate(rate: int) -> int:
@@ -61,7 +62,8 @@ def _band_window(frequency_hz: np.ndarray, band: int) -> np.ndarray:
 
     power = np.ones_like(frequency_hz) if band == 0 else rise(edges[band])
     if band == NOISE_BAND_COUNT - 1:  # nothing above the bandwidth: the last slope ends there
-        return power * (1.0 - rise(edges[-1] - half))
+        left = np.clip((edges[-1] - place) / (_LAST_SLOPE_SHARE * (edges[1] - edges[0])), 0.0, 1.0)
+        return power * np.sin(0.5 * np.pi * left) ** 2
     return power * (1.0 - rise(edges[band + 1]))
 
 
