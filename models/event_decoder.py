@@ -205,6 +205,7 @@ def _interpolate(points: Tensor, length: int) -> Tensor:
 def _convolve(sound: Tensor, response: Tensor) -> Tensor:
     """``sound [..., T]`` through ``response``, cut to T samples."""
     length = sound.shape[-1]
+    response = response[:length]
     size = next_fast_len(length + len(response) - 1, real=True)
     spectrum = torch.fft.rfft(sound, size) * torch.fft.rfft(response, size)
     return torch.fft.irfft(spectrum, size)[..., :length]

@@ -15,6 +15,15 @@ from struck.models.event_decoder import EventDecoder  # noqa: E402
 WEIGHTS = CodecWeights("random", make_initial_timbre_weights(3), {})
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors: threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def random_programme(count, seed, latest_onset):
     rng = np.random.default_rng(seed)
     return (
