@@ -17,12 +17,13 @@ import numpy as np
 from .errors import StruckError
 from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
-from .event_spec import GAIN_DB_HIGH, quantize_gains, quantize_vectors
+from .event_spec import GAIN_DB_HIGH
 from .events import Event
 from .lobes import correlate
 from .patches import make_patches, patch_mel_matrix
 from .profiles import Profile
 from .proposals import Proposals, Proposer
+from .quantize import quantize_gains, quantize_vectors
 from .spectrum import ANALYSIS_RATE, HOP, frames_to_magnitudes
 from .weights import CodecWeights
 

@@ -20,10 +20,7 @@ latent         ``v`` itself; its meaning is learned
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
-
-import numpy as np
 
 MODE_COUNT: Final = 64
 NOISE_BAND_COUNT: Final = 24
@@ -127,21 +124,3 @@ def from_physical(field: Field, value: float) -> float:
     else:
         return min(1.0, max(-1.0, value))
     return min(1.0, max(-1.0, 2.0 * u - 1.0))
-
-
-@lru_cache(maxsize=1)
-def _half_levels() -> np.ndarray:
-    return np.array([2 ** (field.bits - 1) - 1 for field in FIELDS], np.float32)
-
-
-def quantize_vectors(vectors: np.ndarray) -> np.ndarray:
-    """``vectors [..., 32]`` at the nearest levels of the table, float32."""
-    half = _half_levels()
-    return (np.round(np.clip(vectors, -1.0, 1.0) * half) / half).astype(np.float32)
-
-
-def quantize_gains(gain_db: np.ndarray) -> np.ndarray:
-    """Gains in dB at the nearest level of the table, float32."""
-    step = (GAIN_DB_HIGH - GAIN_DB_LOW) / (2**GAIN_BITS - 2)
-    clipped = np.clip(gain_db, GAIN_DB_LOW, GAIN_DB_HIGH)
-    return (np.round((clipped - GAIN_DB_LOW) / step) * step + GAIN_DB_LOW).astype(np.float32)

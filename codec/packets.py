@@ -37,7 +37,7 @@ from .packet_models import (
     leading_symbols,
     pitch_levels,
 )
-from .quantize import LEVEL_HALF, ONSET_RATE, IntArray, dequantise, quantise
+from .quantize import LEVEL_HALF, ONSET_RATE, IntArray, restore_events, quantize_events
 
 MAX_PACKET_EVENTS: Final = 256
 #: What was learned is given up this often: the price of starting to read in the middle.
@@ -71,7 +71,7 @@ class PacketEncoder:
         if self._exact:
             return _varint(len(events) << 2 | 0b11) + _encode_exact(events)
 
-        rows = quantise(events)
+        rows = quantize_events(events)
         first = int(rows[0, 0])
         keyframe = first >= self._keyframe_end
         if keyframe:
@@ -137,7 +137,7 @@ class PacketDecoder:
         except AssertionError as error:  # how constriction reports words that no encoder writes
             raise StruckError("an event packet is damaged") from error
         rows[:, 0] += first
-        return dequantise(rows)
+        return restore_events(rows)
 
     @staticmethod
     def _decode_rows(models: Models, words: NDArray[np.uint32], count: int) -> IntArray:

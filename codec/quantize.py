@@ -29,7 +29,7 @@ assert GAIN_LEVELS <= 2**GAIN_BITS
 LEVEL_HALF: Final = np.array([2 ** (field.bits - 1) - 1 for field in FIELDS], dtype=np.int64)
 
 
-def quantise(events: Sequence[Event]) -> IntArray:
+def quantize_events(events: Sequence[Event]) -> IntArray:
     """Rows of integers ``[E, 2 + VECTOR_SIZE]``: onset sample, gain level, field levels."""
     rows = np.empty((len(events), 2 + VECTOR_SIZE), dtype=np.int64)
     rows[:, 0] = [event.onset_sample(ONSET_RATE) for event in events]
@@ -38,10 +38,21 @@ def quantise(events: Sequence[Event]) -> IntArray:
     return rows
 
 
-def dequantise(rows: IntArray) -> list[Event]:
-    """Events of integer rows ``[E, 2 + VECTOR_SIZE]``; ``quantise`` of them gives the same rows."""
+def restore_events(rows: IntArray) -> list[Event]:
+    """Events of integer rows ``[E, 2 + VECTOR_SIZE]``; ``quantize_events`` of them gives the same rows."""
     vectors = (rows[:, 2:] / LEVEL_HALF).astype(np.float32)
     return [
         Event(int(row[0]) / ONSET_RATE, GAIN_DB_LOW + GAIN_STEP_DB * int(row[1]), vector)
         for row, vector in zip(rows, vectors, strict=True)
     ]
+
+
+def quantize_vectors(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """``vectors [..., 32]`` at the nearest levels, as a take gives them back."""
+    return (np.rint(np.clip(vectors, -1.0, 1.0).astype(np.float64) * LEVEL_HALF) / LEVEL_HALF).astype(np.float32)
+
+
+def quantize_gains(gain_db: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Gains in dB at the nearest level, as a take gives them back."""
+    level = np.rint((np.clip(gain_db, GAIN_DB_LOW, GAIN_DB_HIGH) - GAIN_DB_LOW) / GAIN_STEP_DB)
+    return (GAIN_DB_LOW + GAIN_STEP_DB * level).astype(np.float32)

@@ -11,7 +11,7 @@ from struck.codec.errors import StruckError
 from struck.codec.event_spec import FIELDS, VECTOR_SIZE
 from struck.codec.events import Event
 from struck.codec.packets import MAX_PACKET_EVENTS, PacketDecoder, PacketEncoder, packet_info
-from struck.codec.quantize import GAIN_LEVELS, ONSET_RATE, dequantise, quantise
+from struck.codec.quantize import GAIN_LEVELS, ONSET_RATE, restore_events, quantize_events
 
 
 def make_rows(count: int, seed: int = 0) -> np.ndarray:
@@ -36,12 +36,12 @@ def split(events: list[Event]) -> list[list[Event]]:
 
 def test_packets_round_trip_exactly_and_whole_range_fits_the_rate() -> None:
     rows = make_rows(800)
-    events = dequantise(rows)
+    events = restore_events(rows)
     encoder, decoder = PacketEncoder(), PacketDecoder()
     packets = [encoder.encode(run) for run in split(events)]
     assert sum(packet_info(packet)[1] for packet in packets) == 3  # 80 s, a keyframe every 30 s
     decoded = [event for packet in packets for event in decoder.decode(packet)]
-    assert np.array_equal(quantise(decoded), rows)
+    assert np.array_equal(quantize_events(decoded), rows)
     # Uniform levels are the worst case: 2.5 kbit/s at 10.8 events a second allow 230 bits each.
     assert 8 * sum(map(len, packets)) / len(events) < 215
 
@@ -67,18 +67,18 @@ def test_sources_that_return_are_cheap() -> None:
     encoder, decoder = PacketEncoder(), PacketDecoder()
     packets = [encoder.encode(run) for run in split(events)]
     decoded = [event for packet in packets for event in decoder.decode(packet)]
-    assert np.array_equal(quantise(decoded), quantise(events))
+    assert np.array_equal(quantize_events(decoded), quantize_events(events))
     assert 8 * sum(map(len, packets)) / len(events) < 150
 
 
 def test_reading_starts_at_any_keyframe() -> None:
     rows = make_rows(800, seed=3)
     encoder = PacketEncoder()
-    packets = [encoder.encode(run) for run in split(dequantise(rows))]
+    packets = [encoder.encode(run) for run in split(restore_events(rows))]
     second = [i for i, packet in enumerate(packets) if packet_info(packet)[1]][1]
     decoder = PacketDecoder()
     decoded = [event for packet in packets[second:] for event in decoder.decode(packet)]
-    assert np.array_equal(quantise(decoded), rows[-len(decoded) :])
+    assert np.array_equal(quantize_events(decoded), rows[-len(decoded) :])
     with pytest.raises(StruckError, match="keyframe"):
         PacketDecoder().decode(packets[1])
 
@@ -106,7 +106,7 @@ def test_bounds_are_checked() -> None:
 
 def test_damaged_packets_are_refused_or_decoded_never_worse() -> None:
     rng = np.random.default_rng(5)
-    packet = PacketEncoder().encode(dequantise(make_rows(9)))
+    packet = PacketEncoder().encode(restore_events(make_rows(9)))
     for length in range(len(packet)):
         with contextlib.suppress(StruckError):
             PacketDecoder().decode(packet[:length])

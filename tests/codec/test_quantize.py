@@ -7,7 +7,7 @@ import pytest
 
 from struck.codec.event_spec import FIELDS, VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.quantize import dequantise, quantise
+from struck.codec.quantize import restore_events, quantize_events
 
 
 def test_every_level_of_every_field_survives() -> None:
@@ -15,18 +15,18 @@ def test_every_level_of_every_field_survives() -> None:
         half = 2 ** (field.bits - 1) - 1
         rows = np.zeros((2 * half + 1, 2 + VECTOR_SIZE), dtype=np.int64)
         rows[:, 2 + i] = np.arange(-half, half + 1)
-        assert np.array_equal(quantise(dequantise(rows)), rows), field.name
+        assert np.array_equal(quantize_events(restore_events(rows)), rows), field.name
 
 
 def test_zero_and_the_ends_are_levels() -> None:
     for value in (-1.0, 0.0, 1.0):
         event = Event(0.0, 0.0, np.full(VECTOR_SIZE, value))
-        assert dequantise(quantise([event]))[0] == event
+        assert restore_events(quantize_events([event]))[0] == event
 
 
 @pytest.mark.parametrize("gain_db", [-90.0, -89.5, -0.4, 0.0, 12.0])
 def test_gain_error_is_at_most_half_a_decibel(gain_db: float) -> None:
-    (event,) = dequantise(quantise([Event(0.0, gain_db, np.zeros(VECTOR_SIZE))]))
+    (event,) = restore_events(quantize_events([Event(0.0, gain_db, np.zeros(VECTOR_SIZE))]))
     assert abs(event.gain_db - gain_db) <= 0.5
 
 
@@ -34,5 +34,5 @@ def test_vector_error_is_at_most_half_a_step() -> None:
     vectors = np.random.default_rng(1).uniform(-1.0, 1.0, (200, VECTOR_SIZE)).astype(np.float32)
     events = [Event(0.0, -20.0, vector) for vector in vectors]
     steps = np.array([1.0 / (2 ** (field.bits - 1) - 1) for field in FIELDS])
-    again = np.stack([event.vector for event in dequantise(quantise(events))])
+    again = np.stack([event.vector for event in restore_events(quantize_events(events))])
     assert np.all(np.abs(again - vectors) <= 0.5 * steps + 1e-6)

@@ -22,7 +22,7 @@ from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.quantize import dequantise, quantise
+from struck.codec.quantize import restore_events, quantize_events
 from struck.codec.take_format import HEADER_METADATA, seal_json
 from struck.codec.takes import (
     FORMAT_VERSION,
@@ -60,7 +60,7 @@ def write_take(path: Path, events: list[Event], header: TakeHeader = HEADER, liv
 
 
 def quantised(events: list[Event]) -> list[Event]:
-    return dequantise(quantise(events))
+    return restore_events(quantize_events(events))
 
 
 def test_round_trip_quantised(tmp_path: Path) -> None:
