@@ -19,7 +19,7 @@ from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
 from .event_spec import GAIN_DB_HIGH
 from .events import Event
-from .lobes import correlate
+from .lobes import correlate, removed_energy
 from .patches import make_patches, patch_mel_matrix
 from .profiles import Profile
 from .proposals import Proposals, Proposer
@@ -35,9 +35,10 @@ _TAIL = 512
 _QUIETEST_DB = -66.0
 
 
-#: Target frames, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts out.
+#: Observed magnitudes, power modelled, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts
+#: out.
 Refine = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     tuple[np.ndarray, np.ndarray, np.ndarray],
 ]
 
@@ -75,8 +76,8 @@ class _Candidate:
 class EncoderObserver:
     """Sees what the encoder does; training and plots override what they need."""
 
-    def on_round(self, residual: np.ndarray, model: np.ndarray, found: Proposals) -> None:
-        """Proposals of a round, the residual ``[T, F]`` they were found in and what is modelled so far.
+    def on_round(self, observed: np.ndarray, model: np.ndarray, found: Proposals) -> None:
+        """Proposals of a round, magnitudes ``[T, F]`` observed and power ``[T, F]`` modelled so far.
 
         Both arrays are the encoder's own: copy what is to be kept.
         """
@@ -218,9 +219,9 @@ class StreamingEncoder:
         for depth in count():
             if self._allowance < 1.0:
                 break
-            residual = self._observed - self._model[:known]
+            residual = self._residual(slice(0, known))
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
-            self._observer.on_round(residual, self._model[:known], found)
+            self._observer.on_round(self._observed, self._model[:known], found)
             candidates = [c for c in self._encode(residual, found) if c.energy >= needed]
             candidates.sort(key=lambda c: -c.energy)
             taken = 0
@@ -228,7 +229,7 @@ class StreamingEncoder:
                 if self._allowance < 1.0:
                     break
                 # What an earlier choice of this round has already taken must not be taken twice.
-                if taken and self._fit(residual, candidate) < max(needed, 0.7 * candidate.energy):
+                if taken and self._removed(candidate) < max(needed, 0.7 * candidate.energy):
                     continue
                 self._subtract(residual, candidate)
                 candidate.round = depth
@@ -243,12 +244,11 @@ class StreamingEncoder:
 
     def _refine_hop(self, accepted: list[_Candidate]) -> None:
         assert self._refine is not None
-        model = self._model
         for c in accepted:
             self._add_to_model(c, -1.0)
-        target = self._observed - model[: len(self._observed)]
         gain_db, vectors, shift = self._refine(
-            target,
+            self._observed,
+            np.maximum(self._model[: len(self._observed)], 0.0),
             np.array([c.start for c in accepted]),
             np.array([len(c.frames) for c in accepted]),
             np.array([c.gain_db for c in accepted], np.float32),
@@ -269,7 +269,7 @@ class StreamingEncoder:
             return []
         index = found.frame[:, None] + FRAME_OFFSETS
         inside = (index >= 0) & (index < len(residual))
-        patches = np.maximum(residual[np.clip(index, 0, len(residual) - 1)], 0.0)
+        patches = residual[np.clip(index, 0, len(residual) - 1)]
         mask = (index < len(residual)).astype(np.float32)
         patches *= inside[..., None]
         features, scalars, reference_db = make_patches(
@@ -296,28 +296,36 @@ class StreamingEncoder:
             factor = 10.0 ** ((corrected - candidate.gain_db) / 20.0)
             candidate.gain_db = corrected
             candidate.frames *= np.float32(factor)
-            candidate.energy = 2.0 * factor * cross - factor * factor * own
+            candidate.energy = self._removed(candidate)
             if candidate.gain_db >= _QUIETEST_DB:
                 candidates.append(candidate)
         return candidates
+
+    def _residual(self, rows: slice) -> np.ndarray:
+        """Magnitude left over: what is modelled is taken out in power."""
+        left = np.square(self._observed[rows])
+        left -= self._model[rows]
+        return np.sqrt(np.maximum(left, 0.0, out=left), out=left)
 
     def _overlap(self, residual: np.ndarray, candidate: _Candidate) -> tuple[np.ndarray, np.ndarray]:
         shared = min(len(candidate.frames), len(residual) - candidate.start)
         return residual[candidate.start : candidate.start + shared], candidate.frames[:shared]
 
-    def _fit(self, residual: np.ndarray, candidate: _Candidate) -> float:
-        """Energy the candidate takes out of the residual as it is now."""
-        cross, own = correlate(*self._overlap(residual, candidate))
-        return 2.0 * cross - own
+    def _removed(self, candidate: _Candidate) -> float:
+        """Energy the candidate takes out of what is left now."""
+        observed, frames = self._overlap(self._observed, candidate)
+        rows = slice(candidate.start, candidate.start + len(frames))
+        return float(removed_energy(observed, np.maximum(self._model[rows], 0.0), frames))
 
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
-        target, frames = self._overlap(residual, candidate)
-        target -= frames
         self._add_to_model(candidate, 1.0)
+        rows = slice(candidate.start, min(candidate.start + len(candidate.frames), len(residual)))
+        residual[rows] = self._residual(rows)
 
     def _add_to_model(self, candidate: _Candidate, sign: float) -> None:
         end = min(candidate.start + len(candidate.frames), len(self._model))
-        self._model[candidate.start : end] += np.float32(sign) * candidate.frames[: end - candidate.start]
+        power = np.square(candidate.frames[: end - candidate.start])
+        self._model[candidate.start : end] += np.float32(sign) * power
 
     def _emit(self, accepted: list[_Candidate], energy: float) -> list[Event]:
         events = []

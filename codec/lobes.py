@@ -59,6 +59,25 @@ def correlate(residual, frames):  # type: ignore[no-untyped-def]
     return cross, own
 
 
+@njit("f8(f4[:,::1], f4[:,::1], f4[:,::1])", cache=True, nogil=True, fastmath=True)
+def removed_energy(observed, model, frames):  # type: ignore[no-untyped-def]
+    """Energy that ``frames`` take out of ``observed - sqrt(model)``, all ``[T, F]``, ``model`` in power.
+
+    What sounds together adds in power: its phases know nothing of each other.
+    """
+    removed = 0.0
+    for t in range(frames.shape[0]):
+        row = np.float32(0.0)
+        for f in range(frames.shape[1]):
+            p = frames[t, f]
+            m = model[t, f]
+            before = observed[t, f] - np.sqrt(m)
+            after = observed[t, f] - np.sqrt(m + p * p)
+            row += (before - after) * (before + after)
+        removed += row
+    return removed
+
+
 @njit("void(f4[:,::1], f4[:,::1], f4[::1], f4[::1], f4[:,::1])", cache=True, nogil=True)
 def sum_harmonics(level, noise_floor, f0_bins, harmonic_weights, out):  # type: ignore[no-untyped-def]
     """Salience of each pitch in each frame: weighted sum of ``level [T, F]`` over its harmonics.

@@ -107,7 +107,7 @@ def render_together(
     vectors: Tensor,
     shift_seconds: Tensor,
 ) -> Tensor:
-    """Sum of E events in every ``FRAME_STRIDE``-th frame of a window, ``[ceil(T / stride), F]``.
+    """Power of E events together in every ``FRAME_STRIDE``-th frame of a window, ``[ceil(T / stride), F]``.
 
     Args:
         shape: frames T and bins F of the window.
@@ -128,5 +128,5 @@ def render_together(
         spectrum = _sized_spectrum(int(size), 2 * (bins - 1), str(gain_db.device))
         frames = spectrum(weights, gain_db[pick], vectors[pick], shift_seconds[pick] - late[pick])
         row = torch.from_numpy(first[chosen] // FRAME_STRIDE)[:, None] + torch.arange(int(size))
-        total = total.index_add(0, row.reshape(-1).to(gain_db.device), frames.reshape(-1, bins))
+        total = total.index_add(0, row.reshape(-1).to(gain_db.device), frames.reshape(-1, bins) ** 2)
     return total[: (rows + FRAME_STRIDE - 1) // FRAME_STRIDE]

@@ -45,7 +45,8 @@ class Refiner:
 
     def __call__(
         self,
-        target: np.ndarray,
+        observed: np.ndarray,
+        model: np.ndarray,
         start_frames: np.ndarray,
         lengths: np.ndarray,
         gain_db: np.ndarray,
@@ -55,11 +56,13 @@ class Refiner:
         """Better gains ``[E]``, vectors ``[E, 32]`` and onset shifts ``[E]`` s.
 
         Args:
-            target: what the events should add up to, ``[T, F]`` magnitudes, signed.
-            start_frames: row of ``target`` at which each event's frames begin, ``[E]``.
+            observed: magnitudes ``[T, F]`` that model and events should add up to, in power.
+            model: power ``[T, F]`` of events that stay as they are.
+            start_frames: row of ``observed`` at which each event's frames begin, ``[E]``.
             lengths: rendered frames of each event, ``[E]``.
         """
-        wanted = torch.from_numpy(np.ascontiguousarray(target[::FRAME_STRIDE]))
+        wanted = torch.from_numpy(np.ascontiguousarray(observed[::FRAME_STRIDE]))
+        base = torch.from_numpy(np.ascontiguousarray(model[::FRAME_STRIDE])) + 1e-14
         scale = torch.ones(vectors.shape[1])
         for name, factor in _SENSITIVE.items():
             scale[INDEX[name]] = factor
@@ -74,16 +77,16 @@ class Refiner:
         first = np.inf
         for step in range(self.steps + 1):
             optimizer.zero_grad()
-            total = render_together(
+            power = render_together(
                 self._torch_weights,
-                (len(target), target.shape[1]),
+                (len(observed), observed.shape[1]),
                 start_frames,
                 lengths,
                 gain * _DB_PER_STEP,
                 vector * scale,
                 shift * _SECONDS_PER_STEP,
             )
-            loss = ((wanted - total) ** 2).sum() / there
+            loss = ((wanted - torch.sqrt(base + power)) ** 2).sum() / there
             value = float(loss.detach())
             if step == 0:
                 first = value

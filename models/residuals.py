@@ -39,8 +39,8 @@ SHORT_SHARE = 0.25
 class Residuals:
     """Proposals in their residuals. E sample, T frame offset, F bin."""
 
-    residual: Tensor  # [E, T, F] signed: what is observed less what is modelled
-    model: Tensor  # [E, T, F] what earlier events already explain
+    observed: Tensor  # [E, T, F] magnitudes
+    model: Tensor  # [E, T, F] magnitudes that earlier events already explain
     mask: Tensor  # [E, T] 1 where the encoder may look
     known: Tensor  # [E, T] 1 where the residual is known at all
     pitch_midi: Tensor  # [E]
@@ -89,8 +89,10 @@ class _Collector(EncoderObserver):
         self._rounds.clear()
         self._steps.clear()
 
-    def on_round(self, residual: np.ndarray, model: np.ndarray, found: Proposals) -> None:
-        self._observed = residual + model
+    def on_round(self, observed: np.ndarray, model: np.ndarray, found: Proposals) -> None:
+        self._observed = observed.copy()
+        model = np.sqrt(np.maximum(model, 0.0))
+        residual = np.sqrt(np.maximum(observed**2 - model**2, 0.0))
         index = found.frame[:, None] + FRAME_OFFSETS
         inside = (index >= 0) & (index < len(residual))
         patches = (residual[np.clip(index, 0, len(residual) - 1)] * inside[..., None]).astype(np.float16)
@@ -108,7 +110,7 @@ class _Collector(EncoderObserver):
             keep = known[:, None]
             self.samples.append(
                 (
-                    (residual[index] * keep).astype(np.float16),
+                    (observed[index] * keep).astype(np.float16),
                     (model[index] * keep).astype(np.float16),
                     known.astype(np.float32),
                     found.pitch_midi[i],
@@ -159,8 +161,8 @@ class ResidualStream(torch.utils.data.IterableDataset[tuple[Residuals, Scene | N
 
     def _draw(self, pool: list[tuple[np.ndarray, ...]], rng: np.random.Generator) -> Residuals:
         rows = [pool[i] for i in rng.choice(len(pool), self._batch, replace=False)]
-        residual, model, known, pitch, noise = (np.stack(part) for part in zip(*rows, strict=True))
+        observed, model, known, pitch, noise = (np.stack(part) for part in zip(*rows, strict=True))
         lookahead = np.where(rng.random(self._batch) < 0.5, 400, rng.integers(2, 20, self._batch))
         mask = known * (FRAME_OFFSETS[None, :] <= lookahead[:, None])
-        arrays = (residual, model, mask, known, pitch, noise)
+        arrays = (observed, model, mask, known, pitch, noise)
         return Residuals(*(torch.from_numpy(a.astype(np.float32)) for a in arrays))

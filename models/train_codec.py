@@ -182,17 +182,18 @@ class Objectives:
         norm is held fixed, or the cheapest way to a good share would be to fall silent.
         """
         r = Residuals(*(t.to(self.device) for t in vars(residuals).values()))
-        n_fft = 2 * (r.residual.shape[-1] - 1)
-        gain_db, vectors, shift = codec(r.residual.clamp(min=0.0), r.mask, r.pitch_midi, r.noise_like)
+        n_fft = 2 * (r.observed.shape[-1] - 1)
+        left = (r.observed**2 - r.model**2).clamp(min=0.0).sqrt()
+        gain_db, vectors, shift = codec(left, r.mask, r.pitch_midi, r.noise_like)
         decoded = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
         weights = self._frame_weights * r.known * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * r.mask)
         w = weights[..., None]
-        before = (w * r.residual**2).sum((1, 2))
-        removed = before - (w * (r.residual - decoded) ** 2).sum((1, 2))
+        together = torch.sqrt(r.model**2 + decoded**2)
+        before = (w * (r.observed - r.model) ** 2).sum((1, 2))
+        removed = before - (w * (r.observed - together) ** 2).sum((1, 2))
         own = (w * decoded**2).sum((1, 2)).detach()
         share = (removed / (own + 0.02 * before + 1e-12)).clamp(min=-4.0).mean()
-        sound = (r.residual + r.model).clamp(min=0.0)
-        distance = losses.mel_distance_db(sound, r.model + decoded, weights, self._mel[n_fft]).mean()
+        distance = losses.mel_distance_db(r.observed, together, weights, self._mel[n_fft]).mean()
         return MEL_WEIGHT * distance - SHARE_WEIGHT * share, {
             "share": share.item(),
             "removed": (removed / (before + 1e-12)).mean().item(),
@@ -280,6 +281,7 @@ def train_adversarial(trainer: Trainer, mixtures: Any, residuals: Any, until_sec
         shape = (len(observed), observed.shape[1])
         weights = trainer.codec.decoder_weights
         played = render_together(weights, shape, start, length, gain_db, vectors, shift)
+        played = torch.sqrt(played + 1e-14)
         real = observed[::FRAME_STRIDE].clamp(min=0.0)
         judge, learner = judges[n_fft], learners[n_fft]
         # Hinge loss for the judge on what is there, then its opinion as the events' loss.
