@@ -7,8 +7,9 @@ from time import perf_counter
 
 import numpy as np
 
+from ..codec.block import insert_event, process_block
 from ..codec.controls import make_initial_timbre_weights
-from ..codec.decoder import Decoder, insert_event, process_block
+from ..codec.decoder import Decoder
 from ..codec.event_spec import FIELDS, INDEX, MODE_COUNT, VECTOR_SIZE, from_physical
 from ..codec.events import Event
 from ..codec.voices import MODES
@@ -80,7 +81,8 @@ def run(report: Callable[[str], None], block_count: int = 400) -> dict[str, floa
         "mode_samples_per_second": modes * BLOCK_FRAMES / float(np.median(seconds)),
     }
     report(
-        f"{voice_count} voices of {modes / voice_count:.0f} modes: median {figures['voices_1500_median_us']:.0f} us, "
+        f"{voice_count} voices of {modes / voice_count:.0f} modes: "
+        f"median {figures['voices_1500_median_us']:.0f} us, "
         f"p99.9 {figures['voices_1500_p999_us']:.0f} us, worst {figures['voices_1500_worst_us']:.0f} us, "
         f"{figures['voices_1500_real_time_factor']:.2f} x real time, "
         f"{figures['mode_samples_per_second'] / 1e9:.2f} G mode-samples/s"

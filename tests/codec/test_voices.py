@@ -47,7 +47,9 @@ def test_a_tone_is_in_tune_within_a_tenth_of_a_cent(rate, pitch):
 def test_no_drift_over_a_minute():
     rate = 22_050
     decoder = Decoder(FLAT_WEIGHTS, rate)
-    decoder.schedule(tone(gain_db=0.0, release=4.0, hold=6.0, tail=0.9, tail_ratio=10.0, noisiness=0.0001), at_sample=0)
+    decoder.schedule(
+        tone(gain_db=0.0, release=4.0, hold=6.0, tail=0.9, tail_ratio=10.0, noisiness=0.0001), at_sample=0
+    )
     early = decoder.process(2 * rate)[rate:].astype(np.float64)
     decoder.process(5 * rate)
     late = decoder.process(rate).astype(np.float64)
@@ -105,7 +107,9 @@ def test_a_glide_settles_exactly(glide):
     wanted = 1760.0 * (1 + ratio * (1 - 0.045 / 0.3))  # mean over 30 to 60 ms
     start = frequency_by_phase_slope(sound[1440:2880], rate, wanted)
     assert start == pytest.approx(wanted, rel=2e-3)
-    assert frequency_by_phase_slope(sound[int(0.31 * rate) :], rate, 1760.0) == pytest.approx(1760.0, abs=4e-3)
+    assert frequency_by_phase_slope(sound[int(0.31 * rate) :], rate, 1760.0) == pytest.approx(
+        1760.0, abs=4e-3
+    )
 
 
 def test_a_glide_brings_nothing_above_the_band_edge():
