@@ -62,7 +62,7 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
     """All arrays of a decoder, allocated and silent."""
     numbers = np.zeros(_NUMBER_COUNT, dtype=np.int64)
     numbers[ALLOW_LATE] = allow_late
-    return DecoderState(
+    state = DecoderState(
         voices=make_voice_state(voice_count),
         noise=make_noise_state(rate),
         rooms=make_room_state(rate),
@@ -74,6 +74,10 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
         pending_record=np.zeros((pending_count, RECORD_SIZE)),
         numbers=numbers,
     )
+    # np.zeros maps its pages on first use: let that be now, not in the audio thread
+    for array in (*state.voices, state.pending_record):
+        array.fill(0)
+    return state
 
 
 def clear_state(state: DecoderState) -> None:

@@ -197,7 +197,7 @@ def step_rooms(rooms, position):
         if place[QUIET] > count + 1 and place[FILLED] == 0:
             continue
         if at > 0:
-            stop = 1 + (count - 1) * at // slices
+            stop = max(place[DONE], 1 + (count - 1) * at // slices)
             head = place[HEAD]
             _accumulate(
                 rooms.sums[r], rooms.response, rooms.history, place[SPECTRUM], count, head, place[DONE], stop
@@ -232,6 +232,8 @@ def exchange_room(rooms, r, position, source, out, frames):
     for n in range(frames):
         loud |= source[n] != np.float32(0.0)
     if loud:
+        if place[FILLED] == 0 and place[QUIET] > place[PARTITIONS] + 1:
+            place[DONE] = place[PARTITIONS]  # it wakes: all older spectra are zero, nothing to accumulate
         place[FILLED] = 1
         for n in range(frames):
             rooms.inputs[r, size + start + n] = source[n]
