@@ -1,15 +1,16 @@
 """Uniformly partitioned overlap-save convolution for the rooms, compiled, with its own real FFT.
 
-One room, partition of B samples, impulse response h with h[:B] = 0 (Gardner 1995, "Efficient convolution without
+One room, partition of B samples, impulse response h with h[:B] = 0 (Gardner 1995, "Efficient convolution
+without
 input-output delay"; here the delay of one partition is taken out of the response instead)::
 
     input block n          |n0 ........ n0+B|                     spectrum X[n] of the last 2B samples
     output of block n                       |n0+B ....... n0+2B|  = last B samples of IFFT(sum_p X[n-p] H[p])
 
-with H[p] the spectrum of ``h[B + pB : 2B + pB]``. All partitions but the first need only older spectra: they are
-accumulated in equal slices, one per ``GRID`` samples, so that no single audio block carries the whole sum. Rooms
-step on staggered grids for the same reason. A room whose input has been zero for the length of its response has a
-state of zeros; it is skipped.
+with H[p] the spectrum of ``h[B + pB : 2B + pB]``. All partitions but the first need only older spectra: they
+are accumulated in equal slices, one per ``GRID`` samples, so that no single audio block carries the whole
+sum. Rooms step on staggered grids for the same reason. A room whose input has been zero for the length of
+its response has a state of zeros; it is skipped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numba import njit
 
 from .room import partition_samples, room_impulse_responses
+from .shared_noise import EXACT
 
 #: Samples between two control points of the stream: noise gains and rooms step on this grid.
 GRID = 64
@@ -38,14 +40,17 @@ class RoomState(NamedTuple):
     inputs: np.ndarray  # float32 [R, 2B] last 2B input samples
     outputs: np.ndarray  # float32 [R, B] wet sound being played
     work: np.ndarray  # float32 [4, B + 1] transform workspace
-    place: np.ndarray  # int64 [R, 6] first partition, partition count, ring head, partitions done, quiet blocks, filled
+    place: (
+        np.ndarray
+    )  # int64 [R, 6] first partition, partition count, ring head, partitions done, quiet blocks, filled
 
 
 def make_room_state(rate: int) -> RoomState:
     """Arrays for the rooms at ``rate`` Hz, silent."""
     size = partition_samples(rate)
-    spectra = []
-    place = []
+    spectra: list[np.ndarray] = []
+    place: list[list[int]] = []
+    total = 0
     for response in room_impulse_responses(rate):
         count = -(-(len(response) - size) // size)
         blocks = np.zeros((count, 2 * size))
@@ -53,7 +58,8 @@ def make_room_state(rate: int) -> RoomState:
         padded[: len(response) - size] = response[size:]
         blocks[:, :size] = padded.reshape(count, size)
         spectrum = np.fft.rfft(blocks)
-        place.append([sum(len(s) for s in spectra), count, 0, 1, count + 2, 0])
+        place.append([total, count, 0, 1, count + 2, 0])
+        total += count
         spectra.append(np.stack([spectrum.real, spectrum.imag], 1).astype(np.float32))
     stacked = np.ascontiguousarray(np.concatenate(spectra))
     angles = np.pi * np.arange(2 * size) / size
@@ -79,7 +85,7 @@ def clear_rooms(state: RoomState) -> None:
     state.place[:, FILLED] = 0
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**EXACT, fastmath={"contract"})
 def complex_fft(re, im, re2, im2, cosines, sines, size, direction):
     """Transform ``re + i im [size]`` in place by the Stockham radix-2 scheme; the inverse is not scaled.
 
@@ -118,9 +124,9 @@ def complex_fft(re, im, re2, im2, cosines, sines, size, direction):
             im[q] = im2[q]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**EXACT, fastmath={"contract"})
 def real_fft(signal, out, work, twiddles):
-    """Spectrum ``out [2, B + 1]`` (re, im) of ``signal [2B]``: even and odd samples as one complex transform."""
+    """Spectrum ``out [2, B + 1]`` of ``signal [2B]``: even and odd samples as one complex transform."""
     size = signal.shape[0] // 2
     re, im = work[0], work[1]
     for k in range(size):
@@ -141,7 +147,7 @@ def real_fft(signal, out, work, twiddles):
         out[1, k] = even_im + odd_re * w_im + odd_im * w_re
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**EXACT, fastmath={"contract"})
 def inverse_real_fft_second_half(spectrum, out, work, twiddles):
     """Samples B to 2B of the inverse transform of ``spectrum [2, B + 1]``, to ``out [B]``."""
     size = out.shape[0]
@@ -164,9 +170,9 @@ def inverse_real_fft_second_half(spectrum, out, work, twiddles):
         out[2 * k + 1] = scale * im[size // 2 + k]
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
+@njit(**EXACT, fastmath={"contract"})
 def _accumulate(sums, response, history, first, count, head, start, stop):
-    """Add partitions ``start`` to ``stop`` of the product that belongs to the input block at ring place ``head``."""
+    """Add partitions ``start`` to ``stop`` of the product for the input block at ring place ``head``."""
     s_re, s_im = sums[0], sums[1]
     for p in range(start, stop):
         h_re, h_im = response[first + p, 0], response[first + p, 1]
@@ -179,9 +185,9 @@ def _accumulate(sums, response, history, first, count, head, start, stop):
             s_im[k] += x_re[k] * h_im[k] + x_im[k] * h_re[k]
 
 
-@njit(nogil=True, cache=True)
+@njit(**EXACT)
 def step_rooms(rooms, position):
-    """Advance all rooms after ``GRID`` more samples were exchanged; ``position`` (samples) is a multiple of GRID."""
+    """Advance all rooms after ``GRID`` more samples; ``position`` in samples is a multiple of GRID."""
     size = rooms.outputs.shape[1]
     slices = size // GRID
     for r in range(rooms.place.shape[0]):
@@ -191,7 +197,7 @@ def step_rooms(rooms, position):
         if place[QUIET] > count + 1 and place[FILLED] == 0:
             continue
         if at > 0:
-            stop = 1 + (count - 1) * at // slices
+            stop = max(place[DONE], 1 + (count - 1) * at // slices)
             head = place[HEAD]
             _accumulate(
                 rooms.sums[r], rooms.response, rooms.history, place[SPECTRUM], count, head, place[DONE], stop
@@ -216,9 +222,9 @@ def step_rooms(rooms, position):
             rooms.outputs[r, :] = np.float32(0.0)
 
 
-@njit(nogil=True, cache=True)
+@njit(**EXACT)
 def exchange_room(rooms, r, position, source, out, frames):
-    """Feed ``source [frames]`` to room ``r`` and add its wet sound to ``out``; frames stay inside one grid cell."""
+    """Feed ``source [frames]`` to room ``r``, add its wet sound to ``out``; both inside one grid cell."""
     size = rooms.outputs.shape[1]
     place = rooms.place[r]
     start = (position - r * GRID) % size
@@ -226,6 +232,8 @@ def exchange_room(rooms, r, position, source, out, frames):
     for n in range(frames):
         loud |= source[n] != np.float32(0.0)
     if loud:
+        if place[FILLED] == 0 and place[QUIET] > place[PARTITIONS] + 1:
+            place[DONE] = place[PARTITIONS]  # it wakes: all older spectra are zero, nothing to accumulate
         place[FILLED] = 1
         for n in range(frames):
             rooms.inputs[r, size + start + n] = source[n]

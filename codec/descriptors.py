@@ -1,8 +1,9 @@
-"""What a musician reads from an event and sets on it: pitch, loudness, brightness, attack, decay, noisiness, room.
+"""What a musician reads from an event and sets on it: pitch, loudness, brightness, attack, decay, noisiness,
+room.
 
 Setting one leaves the others where they were as far as the event vector reaches: a new pitch changes what the
-learned timbre makes of the vector, so brightness is restored through ``tilt`` and the decay through ``decay``.
-A value out of reach lands on the nearest one within.
+learned timbre makes of the vector, so brightness is restored through ``tilt`` and the decay through
+``decay``. A value out of reach lands on the nearest one within.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def set_descriptor(weights: CodecWeights, event: Event, name: str, value: float 
     if name == "room":
         return _set_room(event, str(value))
     if name not in Descriptors.__dataclass_fields__:
-        raise ValueError(f"no descriptor is called {name}; they are {', '.join(Descriptors.__dataclass_fields__)}")
+        raise ValueError(
+            f"no descriptor is called {name}; they are {', '.join(Descriptors.__dataclass_fields__)}"
+        )
     number = float(value)
     if not isfinite(number):
         raise ValueError(f"{name} is {number}; it must be finite")

@@ -2,12 +2,12 @@
 
 A loop is a sum of sinusoids with seeded random phases, so it repeats without a seam. Loop ``b``
 lasts ``_LOOP_UNITS[b] / 150`` seconds, a whole number of samples at every rate that is a multiple of 150 Hz
-(22,050, 44,100, 48,000, 88,200, 96,000 ...): the noise is then the *same* waveform at every device rate. All units
-lie in [200, 400), so no loop length is a multiple of another, and the sum repeats only after days.
+(22,050, 44,100, 48,000, 88,200, 96,000 ...): the noise is then the *same* waveform at every device rate. All
+units lie in [200, 400), so no loop length is a multiple of another, and the sum repeats only after days.
 
-Bands overlap by a quarter of their mel width on either side of each edge, with sine/cosine slopes, so the powers
-of neighbours add to one; within a band power is flat over mel. Equal gains therefore sum to a spectrum without
-ripple (power per mel constant), and each loop has an RMS of exactly 1.
+Bands overlap by a quarter of their mel width on either side of each edge, with sine/cosine slopes, so the
+powers of neighbours add to one; within a band power is flat over mel. Equal gains therefore sum to a
+spectrum without ripple (power per mel constant), and each loop has an RMS of exactly 1.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _band_window(frequency_hz: np.ndarray, band: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
-    """The loops at ``rate`` Hz: ``NOISE_BAND_COUNT`` read-only float32 arrays, RMS 1 each, made once per rate.
+    """The loops at ``rate`` Hz: ``NOISE_BAND_COUNT`` read-only float32 arrays, RMS 1 each, made once per
+    rate.
 
     Band noise of band ``b`` at stream sample ``t`` is ``loops[b][t % len(loops[b])]``.
     """

@@ -1,13 +1,14 @@
 """Four rooms as impulse responses of our own making: a recipe, seeded, with no recorded material.
 
 ``h = early reflections + diffuse tail``. The tail is Gaussian noise split into bands (raised-cosine in
-log frequency, powers adding to one), each decaying exponentially with the room's T60 times the band's factor: long in the
-bass, short in the treble, as air and walls do. Its onset is faded in over the early part. The early part is a few
-single reflections, later ones weaker by 1/time (image sources at growing distance), signs alternating by seed.
+log frequency, powers adding to one), each decaying exponentially with the room's T60 times the band's
+factor: long in the bass, short in the treble, as air and walls do. Its onset is faded
+in over the early part. The early part is a few single reflections, later ones weaker by 1/time (image
+sources at growing distance), signs alternating by seed.
 
-Everything is defined on time in seconds and on bins below ``BANDWIDTH_HZ``, so a room sounds the same at every
-device rate. The first :func:`partition_samples` samples are exactly zero: that pre-delay is what a block convolution needs to
-return the wet sound without any latency of its own.
+Everything is defined on time in seconds and on bins below ``BANDWIDTH_HZ``, so a room sounds the same at
+every device rate. The first :func:`partition_samples` samples are exactly zero: that pre-delay is what a
+block convolution needs to return the wet sound without any latency of its own.
 """
 
 from __future__ import annotations
@@ -27,14 +28,22 @@ ROOM_NAMES: Final = ("box", "room", "chamber", "hall")
 #: Time in which the energy of each room falls by 60 dB, at mid frequencies (500 Hz to 1 kHz).
 ROOM_T60_SECONDS: Final = (0.25, 0.6, 1.3, 2.6)
 
-#: Energy gain of each room for a source that is flat up to ``BANDWIDTH_HZ``: wet sounds carry the power of dry ones.
+#: Energy gain of each room for a source that is flat up to ``BANDWIDTH_HZ``: wet sounds carry the power of
+#: dry ones.
 ROOM_ENERGY: Final = (1.0, 1.0, 1.0, 1.0)
 
 #: No room answers earlier than this; just above the longest partition (256 samples at 44.1 kHz).
 PREDELAY_SECONDS: Final = 0.0059
 
 #: T60 of a band over the room's T60: (centre in Hz, factor).
-T60_FACTORS: Final = ((125.0, 1.15), (500.0, 1.0), (1000.0, 1.0), (2000.0, 0.85), (4000.0, 0.65), (8000.0, 0.45))
+T60_FACTORS: Final = (
+    (125.0, 1.15),
+    (500.0, 1.0),
+    (1000.0, 1.0),
+    (2000.0, 0.85),
+    (4000.0, 0.65),
+    (8000.0, 0.45),
+)
 
 _SEED: Final = 4_093
 _LENGTH_T60: Final = 1.2  # a tail is cut 72 dB down in the mid bands, and faded over its last tenth
@@ -113,10 +122,11 @@ def _early_reflections(recipe: _Recipe, length: int, rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def room_impulse_responses(rate: int) -> tuple[np.ndarray, ...]:
-    """Impulse responses at ``rate`` Hz: ``ROOM_COUNT`` read-only float32 arrays ``[T_r]``, pre-delay included.
+    """Impulse responses at ``rate`` Hz: ``ROOM_COUNT`` read-only float32 arrays ``[T_r]``, pre-delay
+    included.
 
-    Each has a mean power gain of 1 between 0 and ``BANDWIDTH_HZ`` (its energy is 1 at 22,050 Hz) and begins with
-    at least :func:`partition_samples` zeros.
+    Each has a mean power gain of 1 between 0 and ``BANDWIDTH_HZ`` (its energy is 1 at 22,050 Hz) and begins
+    with at least :func:`partition_samples` zeros.
     """
     responses = []
     for recipe, t60 in zip(_RECIPES, ROOM_T60_SECONDS, strict=True):

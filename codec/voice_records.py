@@ -1,11 +1,12 @@
 """Controls to voice records: all exponentials and sines of a voice, computed before the audio thread sees it.
 
-A record is one float64 row of ``RECORD_SIZE``: ``MODE_FIELDS`` blocks of ``MODE_COUNT`` numbers, then the scalars,
-the noise gains and the bus weights. Modes are sorted by how long they are heard, longest first, so that the
-sounding ones are always a prefix. Rates count in samples of the device, ages in chunks of ``CHUNK`` samples.
+A record is one float64 row of ``RECORD_SIZE``: ``MODE_FIELDS`` blocks of ``MODE_COUNT`` numbers, then the
+scalars, the noise gains and the bus weights. Modes are sorted by how long they are heard, longest first, so
+that the sounding ones are always a prefix. Rates count in samples of the device, ages in chunks of ``CHUNK``
+samples.
 
-A mode is heard while its amplitude may exceed ``AUDIBLE`` (-120 dB re full scale), given its two decays and the
-force's release; a voice is cut after ``LONGEST_VOICE_SECONDS``.
+A mode is heard while its amplitude may exceed ``AUDIBLE`` (-120 dB re full scale), given its two decays and
+the force's release; a voice is cut after ``LONGEST_VOICE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ AUDIBLE: Final = 1e-6
 LONGEST_VOICE_SECONDS: Final = 60.0
 BUS_COUNT: Final = 1 + ROOM_COUNT
 
-#: Starting phase of mode m (0 is the lowest) is ``PHASE_CURVATURE * m ** 2`` radians. Sines that all start at zero
-#: peak 18 dB above their RMS when flat, 15 dB at -3 dB/octave; this quadratic keeps -12 to 0 dB/octave below 7 dB
-#: (a scan over curvatures). It cannot click: all amplitudes rise from zero.
+#: Starting phase of mode m (0 is the lowest) is ``PHASE_CURVATURE * m ** 2`` radians. Sines that all start
+#: at zero peak 18 dB above their RMS when flat, 15 dB at -3 dB/octave; this quadratic keeps -12 to 0
+#: dB/octave below 7 dB (a scan over curvatures). It cannot click: all amplitudes rise from zero.
 PHASE_CURVATURE: Final = 0.315 * np.pi
 
-#: Per mode: rotation per sample at the onset, its factor per chunk while gliding, settled rotation, starting phasor,
-#: both decay stages and their factors per chunk, settled frequency, width of the glide's band-edge fade, lifetime.
+#: Per mode: rotation per sample at the onset, its factor per chunk while gliding, settled rotation, starting
+#: phasor, both decay stages and their factors per chunk, settled frequency, width of the glide's band-edge
+#: fade, lifetime.
 MODE_FIELDS: Final = (
-    "rotation_re", "rotation_im", "glide_re", "glide_im", "settled_re", "settled_im", "phasor_re", "phasor_im",
+    "rotation_re", "rotation_im", "glide_re", "glide_im", "settled_re", "settled_im",
+    "phasor_re", "phasor_im",
     "stage1", "stage2", "factor1", "factor2", "frequency_hz", "fade_hz", "life_chunks",
 )  # fmt: skip
 SCALARS: Final = (
@@ -60,8 +63,8 @@ RECORD_SIZE: Final = BUS_AT + BUS_COUNT
 def glide_fade_hz(frequency_hz: np.ndarray) -> np.ndarray:
     """Width in hertz of the fade of a mode that glides above the band edge.
 
-    Its amplitude is scaled by ``clip((BANDWIDTH_HZ - freq(t)) / glide_fade_hz, 0, 1)``, which is 1 once settled:
-    controls take care of settled frequencies, this of what a downward glide brings above the edge.
+    Its amplitude is scaled by ``clip((BANDWIDTH_HZ - freq(t)) / glide_fade_hz, 0, 1)``, which is 1 once
+    settled: controls take care of settled frequencies, this of what a downward glide brings above the edge.
     """
     return np.clip(BANDWIDTH_HZ - frequency_hz, 1.0, 0.06 * BANDWIDTH_HZ)
 
@@ -83,7 +86,9 @@ def noise_life_samples(controls: Controls, rate: int) -> np.ndarray:
     """Age from which on each event's noise is silent, ``[E]``; controls are numpy arrays."""
     c = controls
     rms = np.sqrt(np.sum(c.noise_gain**2, -1))
-    return np.floor(_life_seconds(rms, c.noise_rate, c.attack_seconds + c.hold_seconds, c.release_rate) * rate)
+    return np.floor(
+        _life_seconds(rms, c.noise_rate, c.attack_seconds + c.hold_seconds, c.release_rate) * rate
+    )
 
 
 def make_voice_records(controls: Controls, rate: int) -> np.ndarray:

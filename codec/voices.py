@@ -1,26 +1,26 @@
 """Compiled voices: 64 damped, gliding partials each, in chunks of 64 samples from their own onset.
 
-Within a chunk a partial is a float32 recursion in Reinsch's form of the two-term sine recurrence (Oliver 1977;
-exact at low frequencies, where ``y'' = 2 cos(w) y' - y`` loses all its digits)::
+Within a chunk a partial is a float32 recursion in Reinsch's form of the two-term sine recurrence (Oliver
+1977; exact at low frequencies, where ``y'' = 2 cos(w) y' - y`` loses all its digits)::
 
     out += a y;   d -= k y;   y += d;   a += D          k = 2 - 2 cos(w)
 
 four operations per partial and sample. It restarts in every chunk from a float64 phasor, which itself is
 multiplied by one float64 rotation per chunk, so nothing drifts: over minutes the phase is right to 1e-9.
-Amplitudes are exact at chunk boundaries and linear in between. No function here is called with more than it needs
-for one voice or one grid cell, none allocates, and none checks its arguments.
+Amplitudes are exact at chunk boundaries and linear in between. No function here is called with more than it
+needs for one voice or one grid cell, none allocates, and none checks its arguments.
 """
 
 from __future__ import annotations
 
-from math import exp, sqrt
-from typing import Final, NamedTuple
+from math import exp
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from .event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT
-from .noise import loop_lengths_samples, noise_loops
+from .shared_noise import EXACT, NOISE_COLUMNS
 from .voice_records import BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
 
 # rows of VoiceState.slow (float64 per mode)
@@ -60,14 +60,11 @@ _SCALAR_COUNT = len(SCALARS)
 
 #: The kernel walks the modes in groups of this many; a power of two that divides MODE_COUNT.
 MODE_GROUP = 32
-#: Noise bands, filled up with silent ones to whole vectors.
-NOISE_COLUMNS = 32
 _TINY = np.float32(1e-20)  # decays stop here: denormal numbers are slow
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
-_EXACT: Final = {"nogil": True, "cache": True, "error_model": "numpy"}
 #: Whole chunks only: sums may be reordered by the compiler, the same way every time.
-_FAST: Final = {**_EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
+_FAST: Final[dict[str, Any]] = {**EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
 
 
 class VoiceState(NamedTuple):
@@ -84,17 +81,6 @@ class VoiceState(NamedTuple):
     scratch: np.ndarray  # float32 [5, MODE_COUNT] the kernel's working set
 
 
-class NoiseState(NamedTuple):
-    """Arrays of the shared noise."""
-
-    loops: np.ndarray  # float32 [sum of lengths], each with its first CHUNK samples repeated after its end
-    place: np.ndarray  # int64 [NOISE_BAND_COUNT, 2] start and length of each loop
-    power: np.ndarray  # float32 [BUS_COUNT, NOISE_COLUMNS] at the end of the grid cell
-    gain: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] where the ramp starts
-    slope: np.ndarray  # float32 [BUS_COUNT, NOISE_BAND_COUNT] per sample
-    ramp: np.ndarray  # int64 [1] stream position where the ramp starts
-
-
 def make_voice_state(voice_count: int) -> VoiceState:
     """Silent voices."""
     return VoiceState(
@@ -107,21 +93,6 @@ def make_voice_state(voice_count: int) -> VoiceState:
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
         chunk=np.zeros(CHUNK, dtype=np.float32),
         scratch=np.zeros((5, MODE_COUNT), dtype=np.float32),
-    )
-
-
-def make_noise_state(rate: int) -> NoiseState:
-    """Silent noise at ``rate`` Hz."""
-    lengths = loop_lengths_samples(rate)
-    starts = np.concatenate([[0], np.cumsum(lengths + CHUNK)[:-1]])
-    shape = (BUS_COUNT, NOISE_BAND_COUNT)
-    return NoiseState(
-        loops=np.concatenate([part for loop in noise_loops(rate) for part in (loop, loop[:CHUNK])]),
-        place=np.stack([starts, lengths], 1),
-        power=np.zeros((BUS_COUNT, NOISE_COLUMNS), dtype=np.float32),
-        gain=np.zeros(shape, dtype=np.float32),
-        slope=np.zeros(shape, dtype=np.float32),
-        ramp=np.zeros(1, dtype=np.int64),
     )
 
 
@@ -180,7 +151,7 @@ def _sum_partials(scratch, count, out):
         out[n + 7] = s7
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def _set_rotation(slow, fast, v, count):
     """Turn per chunk and recursion coefficients from the rotation per sample ``c``: turn = c ** 64."""
     for m in range(count):
@@ -194,7 +165,7 @@ def _set_rotation(slow, fast, v, count):
         slow[v, TURN_IM, m] = im
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def _glide(slow, fast, scalars, v, number, count):
     """Set the frequencies of chunk ``number``; returns freq(t) / settled freq at its end."""
     glide_chunks = scalars[v, _GLIDE_CHUNKS]
@@ -251,7 +222,7 @@ def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
     return power
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v`` to ``chunk``; False if no mode is heard any more.
 
@@ -289,7 +260,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     return True
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def add_chunk(chunk, weights, v, ahead, place):
     """Add ``chunk`` to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the bus weights of voice ``v``."""
     for bus in range(BUS_COUNT):
@@ -299,7 +270,7 @@ def add_chunk(chunk, weights, v, ahead, place):
                 ahead[bus, place + n] += weight * chunk[n]
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def start_voice(voices, v, record, onset):
     """Load ``record`` into voice ``v``, which sounds from stream sample ``onset``."""
     slow = voices.slow
@@ -344,9 +315,10 @@ def start_voice(voices, v, record, onset):
     levels[v, NOISE_RELEASE] = -1.0
 
 
-@njit(**_EXACT)
+@njit(**EXACT)
 def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
-    """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of a cell.
+    """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of
+    a cell.
 
     ``own`` is ``VoiceState.noise``, ``power`` is ``NoiseState.power``. The first call of a voice takes
     exponentials, later ones come every CHUNK samples and only multiply.
@@ -376,43 +348,3 @@ def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
             share = np.float32((weight * envelope * rise) ** 2)
             for b in range(NOISE_COLUMNS):
                 power[bus, b] += share * own[v, b]
-
-
-@njit(**_EXACT)
-def settle_noise(noise, position):
-    """At the end of a grid cell, take the gains aimed at as exact and forget the powers."""
-    for bus in range(BUS_COUNT):
-        for b in range(NOISE_BAND_COUNT):
-            noise.gain[bus, b] = np.float32(sqrt(noise.power[bus, b]))
-            noise.slope[bus, b] = _ZERO
-            noise.power[bus, b] = _ZERO
-    noise.ramp[0] = position
-
-
-@njit(**_EXACT)
-def aim_noise(noise, position, cell_end):
-    """From ``position`` on, ramp every gain from where it is to the root of ``noise.power`` at ``cell_end``."""
-    passed = np.float32(position - noise.ramp[0])
-    scale = _ONE / np.float32(cell_end - position)
-    for bus in range(BUS_COUNT):
-        for b in range(NOISE_BAND_COUNT):
-            gain = noise.gain[bus, b] + noise.slope[bus, b] * passed
-            noise.gain[bus, b] = gain
-            noise.slope[bus, b] = (np.float32(sqrt(noise.power[bus, b])) - gain) * scale
-    noise.ramp[0] = position
-
-
-@njit(**_EXACT)
-def mix_noise(noise, position, buses, frames):
-    """Add the shared noise to ``buses``; ``frames <= CHUNK``."""
-    passed = position - noise.ramp[0]
-    for bus in range(BUS_COUNT):
-        target = buses[bus]
-        for b in range(NOISE_BAND_COUNT):
-            gain = noise.gain[bus, b]
-            slope = noise.slope[bus, b]
-            if gain != _ZERO or slope != _ZERO:
-                start = noise.place[b, 0] + position % noise.place[b, 1]
-                source = noise.loops[start : start + frames]
-                for n in range(frames):
-                    target[n] += source[n] * (gain + slope * np.float32(passed + n))

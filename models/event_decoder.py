@@ -1,8 +1,9 @@
 """The decoder's torch twin: the same sound in closed form, differentiable in vectors, gains and weights.
 
 The Numba decoder (:mod:`struck.codec.decoder`) is the law, this must match it. Both share everything up to
-:class:`~struck.codec.controls.Controls`, the noise loops and the rooms; here phases are sums over chunks instead of
-recursions, and rooms are one long FFT. Only the end of inaudible modes (below -140 dBFS) is not copied.
+:class:`~struck.codec.controls.Controls`, the noise loops and the rooms; here phases are sums over chunks
+instead of recursions, and rooms are one long FFT. Only the end of inaudible modes (below -140 dBFS) is not
+copied.
 
 Axes: E event, M mode, K chunk or grid point, B noise band, R room, T sample.
 """
@@ -31,8 +32,8 @@ class EventDecoder(torch.nn.Module):
     Args:
         weights: timbre network, numpy arrays or tensors by name; they become parameters of this module.
         rate: in Hz, a multiple of 150 from 22,050 to 192,000.
-        dtype: of parameters and sound; ``float64`` to compare with the Numba decoder to the last digits. Phases
-            are summed in float64 in any case.
+        dtype: of parameters and sound; ``float64`` to compare with the Numba decoder to the last digits.
+            Phases are summed in float64 in any case.
     """
 
     def __init__(self, weights: Mapping[str, Any], rate: int, dtype: torch.dtype = torch.float32) -> None:
@@ -41,7 +42,10 @@ class EventDecoder(torch.nn.Module):
         self.dtype = dtype
         # a ParameterDict does not take dots in names
         self.timbre = torch.nn.ParameterDict(
-            {name.replace(".", "_"): torch.nn.Parameter(self._convert(array)) for name, array in weights.items()}
+            {
+                name.replace(".", "_"): torch.nn.Parameter(self._convert(array))
+                for name, array in weights.items()
+            }
         )
         self._names = {name: name.replace(".", "_") for name in weights}
         self._tables: ControlTables = make_tables(self._convert)
@@ -76,7 +80,10 @@ class EventDecoder(torch.nn.Module):
             envelope = self._noise_envelope(c, e, onset, length, noise_life[e])
             ramp = _interpolate(envelope, length)
             ramp = ramp + self._first_cell(envelope, onset, length)
-            sounds.append(self._tone(c, e, onset, length, mode_life[e]) + ramp * (c.noise_gain[e] @ self._band_noise(length)))
+            sounds.append(
+                self._tone(c, e, onset, length, mode_life[e])
+                + ramp * (c.noise_gain[e] @ self._band_noise(length))
+            )
         sound = torch.stack(sounds)
         out = c.dry[:, None] * sound
         for r, response in enumerate(self._rooms):
@@ -104,7 +111,7 @@ class EventDecoder(torch.nn.Module):
             own = (bus_weight[e, :, None, None] * c.noise_gain[e, :, None] * envelope) ** 2
             first = onsets[e] // CHUNK + 1
             if first <= cells:
-                # between the onset and the next grid point, the ramp is aimed anew; see codec/voices.py, aim_noise
+                # up to the next grid point the ramp is aimed anew; see aim_noise in codec/shared_noise.py
                 start, stop = onsets[e], min(first * CHUNK, length)
                 ramp = torch.arange(stop - start, dtype=self.dtype) / (first * CHUNK - start)
                 step = _root((power + own)[..., first]) - _root(power[..., first])
@@ -126,7 +133,10 @@ class EventDecoder(torch.nn.Module):
     def _band_noise(self, length: int) -> Tensor:
         """``[B, length]``: the shared noise from stream position 0; the last length's is kept."""
         if self._noise.shape[-1] != length:
-            rows = [torch.cat([loop] * (length // len(loop)) + [loop[: length % len(loop)]]) for loop in self._loops]
+            rows = [
+                torch.cat([loop] * (length // len(loop)) + [loop[: length % len(loop)]])
+                for loop in self._loops
+            ]
             self._noise = torch.stack(rows)
         return self._noise
 
@@ -154,7 +164,9 @@ class EventDecoder(torch.nn.Module):
         left = torch.clip(1.0 - middle / c.glide_seconds[e].double(), 0.0, None)
         turns = frequency_hz * (1.0 + c.glide_ratio[e].double() * left) / self.rate
         mode = torch.arange(MODE_COUNT, dtype=torch.float64)
-        start = PHASE_CURVATURE / (2.0 * np.pi) * mode[:, None] ** 2 + CHUNK * (torch.cumsum(turns, -1) - turns)
+        start = PHASE_CURVATURE / (2.0 * np.pi) * mode[:, None] ** 2 + CHUNK * (
+            torch.cumsum(turns, -1) - turns
+        )
         inside = torch.arange(CHUNK, dtype=torch.float64)
         turn = torch.frac(torch.frac(start)[..., None] + turns[..., None] * inside).to(self.dtype)
 

@@ -1,4 +1,5 @@
-"""Prints the allocations of 10,000 calls: of a control that allocates once per call, then of the block function.
+"""Prints the allocations of 10,000 calls: of a control that allocates once per call, then of the block
+function.
 
 The loops are compiled too: a call from Python wraps each array anew, and that is not what is asked here.
 """
@@ -8,7 +9,8 @@ from numba import njit
 from numba.core.runtime import rtsys
 
 from struck.codec.controls import make_initial_timbre_weights
-from struck.codec.decoder import Decoder, process_block
+from struck.codec.block import process_block
+from struck.codec.decoder import Decoder
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
 from struck.codec.weights import CodecWeights

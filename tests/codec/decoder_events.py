@@ -23,11 +23,11 @@ def event(onset_seconds=0.0, gain_db=-20.0, **values):
 
 
 def tone(onset_seconds=0.0, gain_db=-20.0, **values):
-    """Practically one sine: no glide, no noise, dry, upper partials 30 dB per octave down; one decay stage."""
+    """Practically one sine: no glide, no noise, dry, one decay stage, -30 dB per octave."""
     base = {
-        "pitch": 69.0, "glide": 0.0, "glide_time": 0.01, "stiffness": 0.0, "attack": 0.002, "hold": 6.0, "decay": 40.0,
-        "decay_tilt": 0.0, "tail": 0.003, "tail_ratio": 1.0, "tilt": -30.0, "noisiness": 1e-4, "noise_decay": 0.02,
-        "room_mix": 0.0,
+        "pitch": 69.0, "glide": 0.0, "glide_time": 0.01, "stiffness": 0.0, "attack": 0.002, "hold": 6.0,
+        "decay": 40.0, "decay_tilt": 0.0, "tail": 0.003, "tail_ratio": 1.0, "tilt": -30.0,
+        "noisiness": 1e-4, "noise_decay": 0.02, "room_mix": 0.0,
     }  # fmt: skip
     return event(onset_seconds, gain_db, **{**base, **values})
 

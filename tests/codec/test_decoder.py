@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from struck.codec.decoder import Decoder, insert_event, process_block, render
+from struck.codec.block import insert_event, process_block
+from struck.codec.decoder import Decoder, render
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
 
@@ -43,7 +44,7 @@ def test_any_slicing_gives_the_same_bytes(rate, voice_count):
 
 @pytest.mark.parametrize("onset", [0, 1, 63, 64, 65, 479, 480])
 def test_an_event_starts_at_its_sample(onset):
-    """The first sample after the onset sounds (the force starts from zero at the onset itself), none before."""
+    """The first sample after the onset sounds (the force is zero at the onset itself), none before."""
     attack = tone(gain_db=0.0, pitch=100.0, attack=0.001)
     decoder = Decoder(FLAT_WEIGHTS, RATE)
     decoder.schedule(attack, at_sample=onset)

@@ -12,8 +12,8 @@ from struck.codec.weights import CodecWeights
 
 WEIGHTS = CodecWeights("test", make_initial_timbre_weights(7), {})
 TOLERANCE = {
-    "pitch_hz": (1e-5, 0.0), "loudness_db": (0.0, 0.0), "brightness": (0.0, 1e-3), "attack_seconds": (1e-5, 0.0),
-    "decay_seconds": (1e-4, 0.0), "noisiness": (1e-4, 1e-6),
+    "pitch_hz": (1e-5, 0.0), "loudness_db": (0.0, 0.0), "brightness": (0.0, 1e-3),
+    "attack_seconds": (1e-5, 0.0), "decay_seconds": (1e-4, 0.0), "noisiness": (1e-4, 1e-6),
 }  # fmt: skip
 NEW_VALUES = {
     "pitch_hz": (110.0, 554.37), "loudness_db": (-50.0, 3.0), "brightness": (0.4, 1.2),
@@ -48,7 +48,7 @@ def test_setting_one_leaves_the_others(name):
         assert after.room == before.room
 
 
-@pytest.mark.parametrize("room", (*ROOM_NAMES, "dry"))
+@pytest.mark.parametrize("room", [*ROOM_NAMES, "dry"])
 def test_rooms_are_set_by_name(room):
     rng = np.random.default_rng(12)
     for _ in range(5):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from struck.codec.event_spec import MODE_COUNT
-from struck.codec.modes import FAMILY_LOG_RATIOS, HARMONIC_LOG_RATIOS, family_weights, log_ratios, ratio_tables
+from struck.codec.modes import (
+    FAMILY_LOG_RATIOS,
+    HARMONIC_LOG_RATIOS,
+    family_weights,
+    log_ratios,
+    ratio_tables,
+)
 
 TABLES = ratio_tables()
 
@@ -24,7 +30,8 @@ def test_every_body_starts_at_one_and_rises():
 
 @pytest.mark.parametrize(
     ("blend", "wanted"),
-    [((0.0, 0.0), [1, 2, 3, 4]), ((1.0, 0.0), [1, 2.757, 5.404, 8.933]), ((-1.0, 0.0), [1, 1.593, 2.136, 2.295]),
+    [((0.0, 0.0), [1, 2, 3, 4]), ((1.0, 0.0), [1, 2.757, 5.404, 8.933]), ((-1.0, 0.0), [1, 1.593, 2.136,
+    2.295]),
      ((0.0, -1.0), [1, 2, 2.4, 3])],
 )  # fmt: skip
 def test_known_bodies(blend, wanted):

@@ -89,4 +89,6 @@ def test_noise_level_is_the_gain():
     decoder = Decoder(FLAT_WEIGHTS, 48_000)
     decoder.schedule(noise_event(noise_decay=20.0, hold=6.0), at_sample=0)
     decoder.process(480)
-    assert 10 * np.log10(np.mean(decoder.process(24_000).astype(np.float64) ** 2)) == pytest.approx(-10.7, abs=0.5)
+    assert 10 * np.log10(np.mean(decoder.process(24_000).astype(np.float64) ** 2)) == pytest.approx(
+        -10.7, abs=0.5
+    )

@@ -60,7 +60,9 @@ def test_convolution_is_exact_and_aligned(rate, room):
     signal = np.zeros(length, dtype=np.float32)
     signal[100:3000] = rng.standard_normal(2900)
     signal[length // 2 :] = rng.standard_normal(length // 2)
-    wanted = fftconvolve(signal.astype(np.float64), room_impulse_responses(rate)[room].astype(np.float64))[:length]
+    wanted = fftconvolve(signal.astype(np.float64), room_impulse_responses(rate)[room].astype(np.float64))[
+        :length
+    ]
     state = make_room_state(rate)
     error = convolve_stream(state, room, signal) - wanted
     assert np.sqrt(np.mean(error**2)) < 3e-6 * np.sqrt(np.mean(wanted**2))

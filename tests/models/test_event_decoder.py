@@ -44,7 +44,9 @@ def error_db(got, wanted):
     return 10 * np.log10(np.sum((got - wanted) ** 2) / np.sum(wanted**2))
 
 
-@pytest.mark.parametrize(("rate", "count", "length"), [(22_050, 170, 4096), (48_000, 25, 4096), (44_100, 5, 44_100)])
+@pytest.mark.parametrize(
+    ("rate", "count", "length"), [(22_050, 170, 4096), (48_000, 25, 4096), (44_100, 5, 44_100)]
+)
 def test_single_events_agree(rate, count, length):
     """200 random events in all; at worst -60 dB relative to the event, measured near -100."""
     gains, vectors, onsets = random_programme(count, rate, 300)
@@ -87,7 +89,10 @@ def test_gradients_reach_vectors_gains_and_weights():
     vectors.requires_grad_()
     gains.requires_grad_()
     twin = EventDecoder(WEIGHTS.decoder, 22_050)
-    for render in (lambda: twin(gains, vectors, onsets, 2048), lambda: twin.mix(gains, vectors, onsets, 2048)):
+    for render in (
+        lambda: twin(gains, vectors, onsets, 2048),
+        lambda: twin.mix(gains, vectors, onsets, 2048),
+    ):
         twin.zero_grad()
         vectors.grad = gains.grad = None
         render().square().sum().backward()
@@ -97,7 +102,7 @@ def test_gradients_reach_vectors_gains_and_weights():
 
 
 def test_gradient_is_the_slope():
-    """Central differences in double precision, on the loudness of the sound over a smooth part of the vector."""
+    """Central differences of the energy in double precision, where the vector acts smoothly."""
     gains, vectors, onsets = (torch.from_numpy(a) for a in random_programme(1, 12, 10))
     twin = EventDecoder(WEIGHTS.decoder, 22_050, torch.float64)
     vectors = vectors.double().requires_grad_()
