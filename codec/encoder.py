@@ -17,14 +17,13 @@ import numpy as np
 from .errors import StruckError
 from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
-from .event_spec import GAIN_DB_HIGH
 from .events import Event
 from .lobes import correlate, removed_energy
 from .patches import make_patches, patch_mel_matrix
 from .profiles import Profile
 from .proposals import Proposals, Proposer
 from .quantize import quantize_gains, quantize_vectors
-from .spectrum import ANALYSIS_RATE, HOP, frames_to_magnitudes
+from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
 from .weights import CodecWeights
 
 #: Frames of the past kept as context: what the network and the proposer look back on.
@@ -33,12 +32,14 @@ _CONTEXT = 8
 _TAIL = 512
 #: Events quieter than this at their attack are silence.
 _QUIETEST_DB = -66.0
+#: Gains tried around the one that matches the residual.
+_GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
 
-#: Observed magnitudes, power modelled, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts
+#: Observed magnitudes, modelled power and fourth powers, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts
 #: out.
 Refine = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     tuple[np.ndarray, np.ndarray, np.ndarray],
 ]
 
@@ -63,7 +64,8 @@ class _Candidate:
     shift_seconds: float  # of the onset from its frame's centre
     gain_db: float
     vector: np.ndarray
-    frames: np.ndarray
+    tone: np.ndarray  # [T, F] amplitude
+    noise: np.ndarray  # [T, F] power
     energy: float
     proposal: int
     round: int = 0
@@ -76,10 +78,12 @@ class _Candidate:
 class EncoderObserver:
     """Sees what the encoder does; training and plots override what they need."""
 
-    def on_round(self, observed: np.ndarray, model: np.ndarray, found: Proposals) -> None:
-        """Proposals of a round, magnitudes ``[T, F]`` observed and power ``[T, F]`` modelled so far.
+    def on_round(
+        self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals
+    ) -> None:
+        """Proposals of a round, magnitudes ``[T, F]`` observed, and what is modelled so far.
 
-        Both arrays are the encoder's own: copy what is to be kept.
+        See :func:`struck.codec.spectrum.mean_magnitude` for ``power`` and ``fourth``. The arrays are the encoder's own: copy what is to be kept.
         """
 
     def on_event(self, step: Step) -> None:
@@ -144,7 +148,10 @@ class StreamingEncoder:
         self._taken = 0
         self._hop_index = 0
         self._observed = np.zeros((known, self._bins), np.float32)
-        self._model = np.zeros((known + _TAIL + self._hop_frames, self._bins), np.float32)
+        size = (known + _TAIL + self._hop_frames, self._bins)
+        # What is modelled: sums of power and of the tones' fourth powers, see spectrum.mean_magnitude.
+        self._power = np.zeros(size, np.float32)
+        self._fourth = np.zeros(size, np.float32)
         self._filled = _CONTEXT
         self._allowance = 0.0
         self._ended_at: int | None = None
@@ -198,8 +205,9 @@ class StreamingEncoder:
             self._hop_index += 1
             h = self._hop_frames
             self._observed[:-h] = self._observed[h:].copy()
-            self._model[:-h] = self._model[h:].copy()
-            self._model[-h:] = 0.0
+            for model in (self._power, self._fourth):
+                model[:-h] = model[h:].copy()
+                model[-h:] = 0.0
             self._filled = len(self._observed) - h
             if once:
                 break
@@ -215,13 +223,14 @@ class StreamingEncoder:
         accepted: list[_Candidate] = []
         if energy < 1e-12:
             return []
+        before = (self._power.copy(), self._fourth.copy()) if self._refine else None
         needed = energy * 10.0 ** (-p.stop_gain_db / 10.0)
         for depth in count():
             if self._allowance < 1.0:
                 break
             residual = self._residual(slice(0, known))
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
-            self._observer.on_round(self._observed, self._model[:known], found)
+            self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
             candidates = [c for c in self._encode(residual, found) if c.energy >= needed]
             candidates.sort(key=lambda c: -c.energy)
             taken = 0
@@ -238,30 +247,31 @@ class StreamingEncoder:
                 taken += 1
             if not taken:
                 break
-        if accepted and self._refine is not None:
-            self._refine_hop(accepted)
+        if accepted and before is not None:
+            self._refine_hop(accepted, before)
         return self._emit(accepted, energy)
 
-    def _refine_hop(self, accepted: list[_Candidate]) -> None:
+    def _refine_hop(self, accepted: list[_Candidate], before: tuple[np.ndarray, np.ndarray]) -> None:
+        """Improve the hop's events together; ``before`` is what was modelled without them."""
         assert self._refine is not None
-        for c in accepted:
-            self._add_to_model(c, -1.0)
+        self._power[:], self._fourth[:] = before
         gain_db, vectors, shift = self._refine(
             self._observed,
-            np.maximum(self._model[: len(self._observed)], 0.0),
+            self._power[: len(self._observed)],
+            self._fourth[: len(self._observed)],
             np.array([c.start for c in accepted]),
-            np.array([len(c.frames) for c in accepted]),
+            np.array([len(c.tone) for c in accepted]),
             np.array([c.gain_db for c in accepted], np.float32),
             np.stack([c.vector for c in accepted]),
             np.array([c.shift_seconds for c in accepted], np.float32),
         )
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
         shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
-        for i, (c, frames) in enumerate(
-            zip(accepted, self._renderer.render(gain_db, vectors, shift), strict=True)
-        ):
-            c.gain_db, c.vector, c.shift_seconds, c.frames = float(gain_db[i]), vectors[i], float(shift[i]), frames
-            self._add_to_model(c, 1.0)
+        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
+            c = accepted[i]
+            c.gain_db, c.vector, c.shift_seconds = float(gain_db[i]), vectors[i], float(shift[i])
+            c.tone, c.noise = tone, noise
+            self._add_to_model(c)
 
     def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
         """Read each proposal as a quantised event and fit its gain to the residual."""
@@ -282,50 +292,79 @@ class StreamingEncoder:
         # A shift is a whole number of samples: the frames subtracted are those of the event as it is sent.
         shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
         candidates = []
-        for i, frames in enumerate(self._renderer.render(gain_db, vectors, shift)):
+        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
             frame = int(found.frame[i])
             candidate = _Candidate(
-                frame - FRAMES_BEFORE, origin + frame, float(shift[i]), float(gain_db[i]), vectors[i], frames, 0.0, i
+                frame - FRAMES_BEFORE,
+                origin + frame,
+                float(shift[i]),
+                float(gain_db[i]),
+                vectors[i],
+                tone,
+                noise,
+                0.0,
+                i,
             )
-            cross, own = correlate(*self._overlap(residual, candidate))
-            if cross <= 0.0 or own <= 0.0:
-                continue
-            # The network's gain, corrected to what removes most.
-            wanted = min(GAIN_DB_HIGH, candidate.gain_db + np.clip(20.0 * np.log10(cross / own), -9.0, 6.0))
-            corrected = float(quantize_gains(np.float32(wanted)))
-            factor = 10.0 ** ((corrected - candidate.gain_db) / 20.0)
-            candidate.gain_db = corrected
-            candidate.frames *= np.float32(factor)
-            candidate.energy = self._removed(candidate)
+            self._fit_gain(residual, candidate)
             if candidate.gain_db >= _QUIETEST_DB:
                 candidates.append(candidate)
         return candidates
 
+    def _fit_gain(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        """Set the gain, among a few near the residual's own, that removes most."""
+        rows = self._rows(candidate)
+        count = rows.stop - rows.start
+        magnitude = np.sqrt(candidate.tone[:count] ** 2 + np.float32(RAYLEIGH_SHARE) * candidate.noise[:count])
+        cross, own = correlate(residual[rows], magnitude)
+        if own <= 0.0 or cross <= 0.0:
+            return
+        centre = candidate.gain_db + float(np.clip(20.0 * np.log10(cross / own), -9.0, 6.0))
+        best = (0.0, candidate.gain_db)
+        for step_db in _GAIN_STEPS_DB:
+            gain_db = float(quantize_gains(np.float32(centre + step_db)))
+            factor = 10.0 ** ((gain_db - candidate.gain_db) / 20.0)
+            best = max(best, (self._removed(candidate, factor), gain_db))
+        candidate.energy = best[0]
+        factor = 10.0 ** ((best[1] - candidate.gain_db) / 20.0)
+        candidate.gain_db = best[1]
+        candidate.tone *= np.float32(factor)
+        candidate.noise *= np.float32(factor * factor)
+
     def _residual(self, rows: slice) -> np.ndarray:
-        """Magnitude left over: what is modelled is taken out in power."""
-        left = np.square(self._observed[rows])
-        left -= self._model[rows]
-        return np.sqrt(np.maximum(left, 0.0, out=left), out=left)
+        """Magnitude beyond what is expected of the model, ``[T, F]``."""
+        expected = mean_magnitude(self._power[rows], self._fourth[rows], np)
+        return np.maximum(self._observed[rows] - expected, 0.0)
 
-    def _overlap(self, residual: np.ndarray, candidate: _Candidate) -> tuple[np.ndarray, np.ndarray]:
-        shared = min(len(candidate.frames), len(residual) - candidate.start)
-        return residual[candidate.start : candidate.start + shared], candidate.frames[:shared]
+    def _rows(self, candidate: _Candidate) -> slice:
+        """Rows of the observed frames in which the candidate sounds."""
+        end = min(candidate.start + len(candidate.tone), len(self._observed))
+        return slice(candidate.start, end)
 
-    def _removed(self, candidate: _Candidate) -> float:
-        """Energy the candidate takes out of what is left now."""
-        observed, frames = self._overlap(self._observed, candidate)
-        rows = slice(candidate.start, candidate.start + len(frames))
-        return float(removed_energy(observed, np.maximum(self._model[rows], 0.0), frames))
+    def _removed(self, candidate: _Candidate, factor: float = 1.0) -> float:
+        """Energy the candidate, scaled by ``factor``, is expected to take out of what is left now."""
+        rows = self._rows(candidate)
+        count = rows.stop - rows.start
+        return float(
+            removed_energy(
+                self._observed[rows],
+                self._power[rows],
+                self._fourth[rows],
+                candidate.tone[:count],
+                candidate.noise[:count],
+                np.float32(factor),
+            )
+        )
 
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
-        self._add_to_model(candidate, 1.0)
-        rows = slice(candidate.start, min(candidate.start + len(candidate.frames), len(residual)))
+        self._add_to_model(candidate)
+        rows = self._rows(candidate)
         residual[rows] = self._residual(rows)
 
-    def _add_to_model(self, candidate: _Candidate, sign: float) -> None:
-        end = min(candidate.start + len(candidate.frames), len(self._model))
-        power = np.square(candidate.frames[: end - candidate.start])
-        self._model[candidate.start : end] += np.float32(sign) * power
+    def _add_to_model(self, candidate: _Candidate) -> None:
+        end = min(candidate.start + len(candidate.tone), len(self._power))
+        tone = np.square(candidate.tone[: end - candidate.start])
+        self._power[candidate.start : end] += tone + candidate.noise[: end - candidate.start]
+        self._fourth[candidate.start : end] += np.square(tone)
 
     def _emit(self, accepted: list[_Candidate], energy: float) -> list[Event]:
         events = []
@@ -340,7 +379,7 @@ class StreamingEncoder:
                     candidate.energy,
                     energy,
                     candidate.start,
-                    len(candidate.frames),
+                    len(candidate.tone),
                     candidate.round,
                     candidate.proposal,
                 )

@@ -13,7 +13,6 @@ from .lobes import make_lobe_table, place_lobes
 from .spectrum import (
     ANALYSIS_RATE,
     HOP,
-    RAYLEIGH_MEAN,
     FrameTables,
     compute_frames,
     make_frame_tables,
@@ -31,7 +30,7 @@ def _frame_tables(length: int, n_fft: int) -> FrameTables:
 
 
 class EventFrames:
-    """Renders events to magnitudes ``[T, F]``, from 4 frames before the onset's frame until they fade.
+    """Renders events to tone amplitude and noise power, ``[T, F]`` each, from 4 frames before the onset's frame until they fade.
 
     Args:
         weights: the decoder's weights.
@@ -43,15 +42,15 @@ class EventFrames:
         self._weights = weights
         self._tables = make_tables()
         self._lobes = make_lobe_table()
-        self._bands = noise_band_matrix(n_fft) * np.float32(RAYLEIGH_MEAN**2)
+        self._bands = noise_band_matrix(n_fft)
 
     def render(
         self, gain_db: np.ndarray, vectors: np.ndarray, shift_seconds: np.ndarray
-    ) -> list[np.ndarray]:
-        """Frames of each event; ``shift_seconds`` is the onset's distance from its frame's centre."""
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Tone amplitude and noise power of each event; ``shift_seconds`` is the onset's distance from its frame's centre."""
         controls = compute_controls(self._weights, gain_db, vectors, self._tables, np)
         lengths = self._lengths(controls)
-        rendered: list[np.ndarray] = [np.empty((0, 0))] * len(gain_db)
+        rendered: list[tuple[np.ndarray, np.ndarray]] = [(np.empty((0, 0)), np.empty((0, 0)))] * len(gain_db)
         for length in np.unique(lengths):
             chosen = np.flatnonzero(lengths == length)
             part = Controls(**{name: value[chosen] for name, value in vars(controls).items()})
@@ -62,7 +61,7 @@ class EventFrames:
                 rendered[event] = self._place(amplitude[row], frequency[row], noise[row])
         return rendered
 
-    def _place(self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    def _place(self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         frames = np.zeros((amplitude.shape[1], self.n_fft // 2 + 1), np.float32)
         place_lobes(
             frames,
@@ -71,9 +70,7 @@ class EventFrames:
             np.float32(self.n_fft / ANALYSIS_RATE),
             self._lobes,
         )
-        np.multiply(frames, frames, out=frames)
-        frames += np.ascontiguousarray(noise.T, np.float32) @ self._bands
-        return np.sqrt(frames, out=frames)
+        return frames, np.ascontiguousarray(noise.T, np.float32) @ self._bands
 
     def _lengths(self, controls: Controls) -> np.ndarray:
         """Frames until the event is 60 dB down, rounded up to a length with tables."""

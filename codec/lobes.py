@@ -59,21 +59,32 @@ def correlate(residual, frames):  # type: ignore[no-untyped-def]
     return cross, own
 
 
-@njit("f8(f4[:,::1], f4[:,::1], f4[:,::1])", cache=True, nogil=True, fastmath=True)
-def removed_energy(observed, model, frames):  # type: ignore[no-untyped-def]
-    """Energy that ``frames`` take out of ``observed - sqrt(model)``, all ``[T, F]``, ``model`` in power.
+@njit(
+    "f8(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4)",
+    cache=True,
+    nogil=True,
+    fastmath=True,
+)
+def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignore[no-untyped-def]
+    """Expected energy that an event takes out, given what is modelled already; all arrays ``[T, F]``.
 
-    What sounds together adds in power: its phases know nothing of each other.
+    See :func:`struck.codec.spectrum.mean_magnitude` for ``power`` and ``fourth``; the event has amplitude
+    ``factor tone`` and noise power ``factor^2 noise``.
     """
+    share = np.float32(0.785398)
+    half = np.float32(0.5)
+    square = factor * factor
     removed = 0.0
-    for t in range(frames.shape[0]):
+    for t in range(tone.shape[0]):
         row = np.float32(0.0)
-        for f in range(frames.shape[1]):
-            p = frames[t, f]
-            m = model[t, f]
-            before = observed[t, f] - np.sqrt(m)
-            after = observed[t, f] - np.sqrt(m + p * p)
-            row += (before - after) * (before + after)
+        for f in range(tone.shape[1]):
+            q = power[t, f]
+            r = fourth[t, f]
+            own = tone[t, f] * tone[t, f] * square
+            added = own + noise[t, f] * square
+            before = max(half * (q + np.sqrt(r)), share * q)
+            after = max(half * (q + added + np.sqrt(r + own * own)), share * (q + added))
+            row += np.float32(2.0) * observed[t, f] * (np.sqrt(after) - np.sqrt(before)) - added
         removed += row
     return removed
 

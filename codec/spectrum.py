@@ -26,8 +26,8 @@ ANALYSIS_RATE: Final = 22_050
 HOP: Final = 256
 WINDOW_PLACES: Final = 8
 
-#: mean of a Rayleigh-distributed magnitude over the root of its mean square
-RAYLEIGH_MEAN: Final = 0.886227
+#: Squared mean over mean square of a Rayleigh-distributed magnitude, pi / 4.
+RAYLEIGH_SHARE: Final = 0.785398
 
 #: Faster decays than this are averaged under the window as if they had this rate (1/s).
 _FASTEST_COMMON_RATE: Final = 120.0
@@ -63,6 +63,21 @@ def noise_band_shapes(frequency_hz: np.ndarray) -> np.ndarray:
     centres = mel(noise_band_centres_hz())
     place = np.interp(mel(frequency_hz), centres, np.arange(len(centres)))
     return np.clip(1.0 - np.abs(place[None, :] - np.arange(len(centres))[:, None]), 0.0, 1.0)
+
+
+def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
+    """Expected magnitude of bins in which partials and noise of unknown phases meet.
+
+    Args:
+        power: sum of squared tone amplitudes and noise power.
+        fourth: sum of the tone amplitudes' fourth powers; it tells one strong partial from many.
+
+    One partial alone gives its amplitude, many or noise alone the Rayleigh mean ``sqrt(pi / 4 power)``, a weak
+    ``p`` beside a strong ``a`` gives ``a + p^2 / 4a`` as the Rice distribution does, and two alike are within 3 %.
+    The error expected against an observed magnitude s is then ``s^2 - 2 s mean + power``.
+    """
+    square = xp.maximum(0.5 * (power + xp.sqrt(fourth + 1e-30)), RAYLEIGH_SHARE * power)
+    return xp.sqrt(square + 1e-20)
 
 
 @dataclass(frozen=True)

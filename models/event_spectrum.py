@@ -17,7 +17,6 @@ from struck.codec.event_spec import MODE_COUNT
 from struck.codec.spectrum import (
     ANALYSIS_RATE,
     HOP,
-    RAYLEIGH_MEAN,
     compute_frames,
     make_frame_tables,
     noise_band_matrix,
@@ -64,8 +63,8 @@ class EventSpectrum(nn.Module):
 
     def forward(
         self, weights: Mapping[str, Tensor], gain_db: Tensor, vectors: Tensor, onset_shift: Tensor
-    ) -> Tensor:
-        """Magnitudes ``[E, T, F]`` of events ``gain_db [E]``, ``vectors [E, 32]``, ``onset_shift [E]`` s."""
+    ) -> tuple[Tensor, Tensor]:
+        """Tone amplitude and noise power, ``[E, T, F]`` each, of events ``gain_db [E]``, ``vectors [E, 32]``, ``onset_shift [E]`` s."""
         controls = compute_controls(weights, gain_db, vectors, self.tables, torch)
         if self.mode_count < MODE_COUNT:
             controls = self._strongest(controls)
@@ -83,7 +82,7 @@ class EventSpectrum(nn.Module):
             tone = tone.index_add(0, (base + index).reshape(-1), value.reshape(-1))
         tone = tone.view(events, frames, bins)
         floor = torch.einsum("ebt,bf->etf", noise, self.bands)
-        return torch.sqrt(tone * tone + RAYLEIGH_MEAN**2 * floor + 1e-16)
+        return tone, floor
 
     def _strongest(self, controls: Controls) -> Controls:
         energy = (controls.mode_gain**2 / controls.tail_rate).detach()
@@ -106,8 +105,10 @@ def render_together(
     gain_db: Tensor,
     vectors: Tensor,
     shift_seconds: Tensor,
-) -> Tensor:
-    """Power of E events together in every ``FRAME_STRIDE``-th frame of a window, ``[ceil(T / stride), F]``.
+) -> tuple[Tensor, Tensor]:
+    """Sums of power and of fourth powers of E events in every ``FRAME_STRIDE``-th frame of a window.
+
+    Each is ``[ceil(T / FRAME_STRIDE), F]``; see :func:`struck.codec.spectrum.mean_magnitude`.
 
     Args:
         shape: frames T and bins F of the window.
@@ -121,12 +122,17 @@ def render_together(
     sizes = _SIZES[np.minimum(np.searchsorted(_SIZES, counts), len(_SIZES) - 1)]
     lateness = ((first - start_frames) * HOP / ANALYSIS_RATE).astype(np.float32)
     late = torch.from_numpy(lateness).to(gain_db.device)
-    total = torch.zeros(rows // FRAME_STRIDE + int(_SIZES[-1]) + 1, bins, device=gain_db.device)
+    power = torch.zeros(rows // FRAME_STRIDE + int(_SIZES[-1]) + 1, bins, device=gain_db.device)
+    fourth = torch.zeros_like(power)
     for size in np.unique(sizes):
         chosen = np.flatnonzero(sizes == size)
         pick = torch.from_numpy(chosen).to(gain_db.device)
         spectrum = _sized_spectrum(int(size), 2 * (bins - 1), str(gain_db.device))
-        frames = spectrum(weights, gain_db[pick], vectors[pick], shift_seconds[pick] - late[pick])
+        tone, noise = spectrum(weights, gain_db[pick], vectors[pick], shift_seconds[pick] - late[pick])
         row = torch.from_numpy(first[chosen] // FRAME_STRIDE)[:, None] + torch.arange(int(size))
-        total = total.index_add(0, row.reshape(-1).to(gain_db.device), frames.reshape(-1, bins) ** 2)
-    return total[: (rows + FRAME_STRIDE - 1) // FRAME_STRIDE]
+        row = row.reshape(-1).to(gain_db.device)
+        square = tone * tone
+        power = power.index_add(0, row, (square + noise).reshape(-1, bins))
+        fourth = fourth.index_add(0, row, (square * square).reshape(-1, bins))
+    count = (rows + FRAME_STRIDE - 1) // FRAME_STRIDE
+    return power[:count], fourth[:count]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from struck.codec.event_network import FRAME_OFFSETS
-from struck.codec.spectrum import ANALYSIS_RATE
+from struck.codec.spectrum import ANALYSIS_RATE, mean_magnitude
 
 MEL_BANDS = 80
 FLOOR_DB = 60.0
@@ -35,17 +35,26 @@ def mel_matrix(n_fft: int, bands: int = MEL_BANDS) -> Tensor:
     return torch.from_numpy((matrix / matrix.sum(0)).astype(np.float32))
 
 
-def residual_energy_db(target: Tensor, decoded: Tensor, weights: Tensor) -> Tensor:
-    """Energy left over energy there, dB, ``[E]``; ``weights [E, T]`` per frame."""
+def expected_error(observed: Tensor, power: Tensor, fourth: Tensor) -> Tensor:
+    """Squared error expected of a sound with these sums when its phases are unknown, per bin.
+
+    See :func:`struck.codec.spectrum.mean_magnitude`; all arrays of one shape.
+    """
+    return observed**2 - 2.0 * observed * mean_magnitude(power, fourth, torch) + power
+
+
+def residual_energy_db(target: Tensor, tone: Tensor, noise: Tensor, weights: Tensor) -> Tensor:
+    """Energy expected to be left over energy there, dB, ``[E]``; ``weights [E, T]`` per frame."""
     w = weights[..., None]
-    left = (w * (target - decoded) ** 2).sum((1, 2))
+    square = tone * tone
+    left = (w * expected_error(target, square + noise, square * square)).sum((1, 2))
     there = (w * target**2).sum((1, 2)) + 1e-12
-    return 10.0 * torch.log10(left / there + 1e-3)
+    return 10.0 * torch.log10(left.clamp(min=0.0) / there + 1e-3)
 
 
-def mel_distance_db(target: Tensor, decoded: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
+def mel_distance_db(target: Tensor, power: Tensor, weights: Tensor, matrix: Tensor) -> Tensor:
     """Mean difference of mel bands in dB ``[E]``, both floored 60 dB under the target's maximum."""
-    bands, found = target**2 @ matrix, decoded**2 @ matrix
+    bands, found = target**2 @ matrix, power @ matrix
     floor = bands.amax((1, 2), keepdim=True) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
     difference = (10.0 * torch.log10((bands + floor) / (found + floor))).abs().mean(-1)
     return (difference * weights).sum(1) / weights.sum(1)

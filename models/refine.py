@@ -12,6 +12,7 @@ from torch import Tensor
 from struck.codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
 
 from .event_spectrum import FRAME_STRIDE, render_together
+from .losses import expected_error
 
 _LEARNING_RATE = 0.04
 #: Fields to which a spectrogram is so sensitive that a common step would jump over the valley.
@@ -46,7 +47,8 @@ class Refiner:
     def __call__(
         self,
         observed: np.ndarray,
-        model: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
         start_frames: np.ndarray,
         lengths: np.ndarray,
         gain_db: np.ndarray,
@@ -56,13 +58,14 @@ class Refiner:
         """Better gains ``[E]``, vectors ``[E, 32]`` and onset shifts ``[E]`` s.
 
         Args:
-            observed: magnitudes ``[T, F]`` that model and events should add up to, in power.
-            model: power ``[T, F]`` of events that stay as they are.
+            observed: magnitudes ``[T, F]`` that all should add up to.
+            power, fourth: ``[T, F]`` sums of what stays as it is, see
+                :func:`struck.codec.spectrum.mean_magnitude`.
             start_frames: row of ``observed`` at which each event's frames begin, ``[E]``.
             lengths: rendered frames of each event, ``[E]``.
         """
         wanted = torch.from_numpy(np.ascontiguousarray(observed[::FRAME_STRIDE]))
-        base = torch.from_numpy(np.ascontiguousarray(model[::FRAME_STRIDE])) + 1e-14
+        base = [torch.from_numpy(np.ascontiguousarray(a[::FRAME_STRIDE])) for a in (power, fourth)]
         scale = torch.ones(vectors.shape[1])
         for name, factor in _SENSITIVE.items():
             scale[INDEX[name]] = factor
@@ -77,7 +80,7 @@ class Refiner:
         first = np.inf
         for step in range(self.steps + 1):
             optimizer.zero_grad()
-            power = render_together(
+            sums = render_together(
                 self._torch_weights,
                 (len(observed), observed.shape[1]),
                 start_frames,
@@ -86,7 +89,7 @@ class Refiner:
                 vector * scale,
                 shift * _SECONDS_PER_STEP,
             )
-            loss = ((wanted - torch.sqrt(base + power)) ** 2).sum() / there
+            loss = expected_error(wanted, base[0] + sums[0], base[1] + sums[1]).sum() / there
             value = float(loss.detach())
             if step == 0:
                 first = value

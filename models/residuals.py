@@ -19,7 +19,7 @@ from struck.codec.encoder import EncoderObserver, Step, StreamingEncoder
 from struck.codec.event_network import FRAME_OFFSETS
 from struck.codec.profiles import PROFILES, Profile
 from struck.codec.proposals import Proposals
-from struck.codec.spectrum import ANALYSIS_RATE
+from struck.codec.spectrum import ANALYSIS_RATE, mean_magnitude
 from struck.codec.weights import load_codec_weights
 
 from .datasets import load_recorded_notes
@@ -40,7 +40,8 @@ class Residuals:
     """Proposals in their residuals. E sample, T frame offset, F bin."""
 
     observed: Tensor  # [E, T, F] magnitudes
-    model: Tensor  # [E, T, F] magnitudes that earlier events already explain
+    power: Tensor  # [E, T, F] what earlier events already explain, see spectrum.mean_magnitude
+    fourth: Tensor  # [E, T, F]
     mask: Tensor  # [E, T] 1 where the encoder may look
     known: Tensor  # [E, T] 1 where the residual is known at all
     pitch_midi: Tensor  # [E]
@@ -89,10 +90,11 @@ class _Collector(EncoderObserver):
         self._rounds.clear()
         self._steps.clear()
 
-    def on_round(self, observed: np.ndarray, model: np.ndarray, found: Proposals) -> None:
+    def on_round(
+        self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals
+    ) -> None:
         self._observed = observed.copy()
-        model = np.sqrt(np.maximum(model, 0.0))
-        residual = np.sqrt(np.maximum(observed**2 - model**2, 0.0))
+        residual = np.maximum(observed - mean_magnitude(power, fourth, np), 0.0)
         index = found.frame[:, None] + FRAME_OFFSETS
         inside = (index >= 0) & (index < len(residual))
         patches = (residual[np.clip(index, 0, len(residual) - 1)] * inside[..., None]).astype(np.float16)
@@ -111,7 +113,9 @@ class _Collector(EncoderObserver):
             self.samples.append(
                 (
                     (observed[index] * keep).astype(np.float16),
-                    (model[index] * keep).astype(np.float16),
+                    # as amplitudes: half precision has no room for fourth powers
+                    (np.sqrt(power[index]) * keep).astype(np.float16),
+                    (fourth[index] ** 0.25 * keep).astype(np.float16),
                     known.astype(np.float32),
                     found.pitch_midi[i],
                     found.noise_like[i],
@@ -161,8 +165,10 @@ class ResidualStream(torch.utils.data.IterableDataset[tuple[Residuals, Scene | N
 
     def _draw(self, pool: list[tuple[np.ndarray, ...]], rng: np.random.Generator) -> Residuals:
         rows = [pool[i] for i in rng.choice(len(pool), self._batch, replace=False)]
-        observed, model, known, pitch, noise = (np.stack(part) for part in zip(*rows, strict=True))
+        observed, root, fourth_root, known, pitch, noise = (
+            np.stack(part).astype(np.float32) for part in zip(*rows, strict=True)
+        )
         lookahead = np.where(rng.random(self._batch) < 0.5, 400, rng.integers(2, 20, self._batch))
         mask = known * (FRAME_OFFSETS[None, :] <= lookahead[:, None])
-        arrays = (observed, model, mask, known, pitch, noise)
+        arrays = (observed, root**2, fourth_root**4, mask, known, pitch, noise)
         return Residuals(*(torch.from_numpy(a.astype(np.float32)) for a in arrays))

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from struck.codec.errors import StruckError
 from struck.codec.event_network import FRAME_OFFSETS
+from struck.codec.spectrum import mean_magnitude
 from struck.codec.weights import save_codec_weights
 
 from . import losses
@@ -169,10 +170,10 @@ class Objectives:
         m = Mixtures(*(t.to(self.device) for t in vars(mixtures).values()))
         n_fft = 2 * (m.target.shape[-1] - 1)
         gain_db, vectors, shift = codec(m.mixture, m.mask, m.pitch_midi, m.noise_like)
-        decoded = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
+        tone, noise = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
         weights = self._frame_weights * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * m.mask)
-        energy = losses.residual_energy_db(m.target, decoded, weights).mean()
-        distance = losses.mel_distance_db(m.target, decoded, weights, self._mel[n_fft]).mean()
+        energy = losses.residual_energy_db(m.target, tone, noise, weights).mean()
+        distance = losses.mel_distance_db(m.target, tone**2 + noise, weights, self._mel[n_fft]).mean()
         return energy + MEL_WEIGHT * distance, {"energy_db": energy.item(), "mel_db": distance.item()}
 
     def greedy(self, codec: EventCodec, residuals: Residuals) -> tuple[Tensor, dict[str, float]]:
@@ -183,17 +184,19 @@ class Objectives:
         """
         r = Residuals(*(t.to(self.device) for t in vars(residuals).values()))
         n_fft = 2 * (r.observed.shape[-1] - 1)
-        left = (r.observed**2 - r.model**2).clamp(min=0.0).sqrt()
+        modelled = mean_magnitude(r.power, r.fourth, torch)
+        left = (r.observed - modelled).clamp(min=0.0)
         gain_db, vectors, shift = codec(left, r.mask, r.pitch_midi, r.noise_like)
-        decoded = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
+        tone, noise = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
         weights = self._frame_weights * r.known * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * r.mask)
         w = weights[..., None]
-        together = torch.sqrt(r.model**2 + decoded**2)
-        before = (w * (r.observed - r.model) ** 2).sum((1, 2))
-        removed = before - (w * (r.observed - together) ** 2).sum((1, 2))
-        own = (w * decoded**2).sum((1, 2)).detach()
+        added = tone**2 + noise
+        together = mean_magnitude(r.power + added, r.fourth + tone**4, torch)
+        before = (w * (r.observed - modelled) ** 2).sum((1, 2))
+        removed = (w * (2.0 * r.observed * (together - modelled) - added)).sum((1, 2))
+        own = (w * added).sum((1, 2)).detach()
         share = (removed / (own + 0.02 * before + 1e-12)).clamp(min=-4.0).mean()
-        distance = losses.mel_distance_db(r.observed, together, weights, self._mel[n_fft]).mean()
+        distance = losses.mel_distance_db(r.observed, r.power + added, weights, self._mel[n_fft]).mean()
         return MEL_WEIGHT * distance - SHARE_WEIGHT * share, {
             "share": share.item(),
             "removed": (removed / (before + 1e-12)).mean().item(),
@@ -281,7 +284,7 @@ def train_adversarial(trainer: Trainer, mixtures: Any, residuals: Any, until_sec
         shape = (len(observed), observed.shape[1])
         weights = trainer.codec.decoder_weights
         played = render_together(weights, shape, start, length, gain_db, vectors, shift)
-        played = torch.sqrt(played + 1e-14)
+        played = torch.sqrt(played[0] + 1e-14)
         real = observed[::FRAME_STRIDE].clamp(min=0.0)
         judge, learner = judges[n_fft], learners[n_fft]
         # Hinge loss for the judge on what is there, then its opinion as the events' loss.
