@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from .controls import LN_1000, Controls, compute_controls, make_tables
+from .event_spec import ANALYSIS_RATE
 from .lobes import make_lobe_table, place_lobes
 from .spectrum import (
-    ANALYSIS_RATE,
     HOP,
     FrameTables,
     compute_frames,
@@ -61,7 +61,9 @@ class EventFrames:
                 rendered[event] = self._place(amplitude[row], frequency[row], noise[row])
         return rendered
 
-    def _place(self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _place(
+        self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         frames = np.zeros((amplitude.shape[1], self.n_fft // 2 + 1), np.float32)
         place_lobes(
             frames,

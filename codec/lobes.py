@@ -8,16 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .spectrum import hann_lobe
+
 #: Steps per bin of the tabulated main lobe.
 LOBE_STEPS = 256
 
 
 def make_lobe_table() -> np.ndarray:
     """Hann main lobe at 0, 1/256, ... 2 bins from the peak, float32."""
-    x = np.arange(2 * LOBE_STEPS + 2) / LOBE_STEPS
-    denominator = np.where(np.abs(x - 1.0) < 1e-9, 1.0, 1.0 - x * x)
-    lobe = np.where(np.abs(x - 1.0) < 1e-9, 0.5, np.sinc(x) / denominator)
-    return np.where(x < 2.0, lobe, 0.0).astype(np.float32)
+    return hann_lobe(np.arange(2 * LOBE_STEPS + 2) / LOBE_STEPS).astype(np.float32)
 
 
 @njit("void(f4[:,::1], f4[:,::1], f4[:,::1], f4, f4[::1])", cache=True, nogil=True)

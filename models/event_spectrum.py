@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from struck.codec.controls import Controls, compute_controls, make_tables
 from struck.codec.event_frames import FRAMES_BEFORE
-from struck.codec.event_spec import MODE_COUNT
+from struck.codec.event_spec import ANALYSIS_RATE, MODE_COUNT
 from struck.codec.spectrum import (
-    ANALYSIS_RATE,
     HOP,
     compute_frames,
     make_frame_tables,

@@ -13,12 +13,15 @@ import mido
 import numpy as np
 import pytest
 
+from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.conversions import convert, edit_take
+from struck.codec.descriptors import read_descriptors
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events import Event
 from struck.codec.takes import TakeHeader, TakeReader, TakeWriter, part_path
 from struck.codec.transforms import Edit
+from struck.codec.weights import CodecWeights
 
 HEADER = TakeHeader("live", "codec", "0123456789abcdef", source="test.wav")
 
@@ -165,16 +168,39 @@ def test_midi_has_a_channel_per_note_and_cuts_the_first_to_end(tmp_path: Path) -
 # ---- CSV -----------------------------------------------------------------------------------------------
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_csv_has_a_row_per_event(tmp_path: Path) -> None:
     event = make_event(1.5, -12.0, pitch=69.0, decay=2.0, hold=6.0, attack=0.01)
     convert(make_take(tmp_path / "a.mcap", [event], exact=True), tmp_path / "a.csv")
-    with (tmp_path / "a.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert float(row["onset_seconds"]) == 1.5 and float(row["gain_db"]) == -12.0
-    assert float(row["pitch_hz"]) == pytest.approx(440.0, rel=1e-5)
-    assert float(row["attack_seconds"]) == pytest.approx(0.01, rel=1e-4)
-    assert float(row["decay_seconds"]) == pytest.approx(2.0, rel=1e-4)
-    assert {f"field.{field.name}" for field in FIELDS} < set(row)
+    (row,) = read_csv(tmp_path / "a.csv")
+    assert float(row["onset_seconds"]) == 1.5
+    assert float(row["gain_db"]) == -12.0
+    assert float(row["field.pitch"]) == pytest.approx(69.0, rel=1e-5)
+    assert float(row["field.attack"]) == pytest.approx(0.01, rel=1e-4)
+    assert set(row) == {"onset_seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)}
+
+
+def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) -> None:
+    weights = CodecWeights("random", make_initial_timbre_weights(5), {})
+    event = make_event(1.5, -12.0, pitch=60.0, room_mix=0.5, room=2.0)
+    with TakeWriter(
+        tmp_path / "a.mcap", replace(HEADER, exact=True, weights_hash=weights.decoder_hash)
+    ) as writer:
+        writer.write_event(event)
+    convert(tmp_path / "a.mcap", tmp_path / "a.csv", weights)
+    (row,) = read_csv(tmp_path / "a.csv")
+    heard = vars(read_descriptors(weights, event))
+    assert row["room"] == heard["room"] == "chamber"
+    for name in ("pitch_hz", "brightness", "attack_seconds", "decay_seconds", "noisiness"):
+        assert float(row[name]) == pytest.approx(heard[name], rel=1e-6)
+    other = CodecWeights("other", make_initial_timbre_weights(6), {})
+    with pytest.raises(StruckError, match="was made with the weights"):
+        convert(tmp_path / "a.mcap", tmp_path / "b.csv", other)
+    assert not (tmp_path / "b.csv").exists()
 
 
 # ---- refusals ------------------------------------------------------------------------------------------

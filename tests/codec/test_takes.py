@@ -22,7 +22,7 @@ from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.quantize import restore_events, quantize_events
+from struck.codec.quantize import quantize_events, restore_events
 from struck.codec.take_format import HEADER_METADATA, seal_json
 from struck.codec.takes import (
     FORMAT_VERSION,
