@@ -30,7 +30,9 @@ def _frame_tables(length: int, n_fft: int) -> FrameTables:
 
 
 class EventFrames:
-    """Renders events to tone amplitude and noise power, ``[T, F]`` each, from 4 frames before the onset's frame until they fade.
+    """Renders events to tone amplitude and noise power, ``[T, F]`` each.
+
+    Frames begin ``FRAMES_BEFORE`` before the onset's and last until the event has faded.
 
     Args:
         weights: the decoder's weights.
@@ -47,7 +49,13 @@ class EventFrames:
     def render(
         self, gain_db: np.ndarray, vectors: np.ndarray, shift_seconds: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Tone amplitude and noise power of each event; ``shift_seconds`` is the onset's distance from its frame's centre."""
+        """Tone amplitude and noise power of each event.
+
+        Args:
+            gain_db: ``[E]``.
+            vectors: ``[E, 32]``.
+            shift_seconds: ``[E]``, distance of each onset from its frame's centre.
+        """
         controls = compute_controls(self._weights, gain_db, vectors, self._tables, np)
         lengths = self._lengths(controls)
         rendered: list[tuple[np.ndarray, np.ndarray]] = [(np.empty((0, 0)), np.empty((0, 0)))] * len(gain_db)

@@ -44,8 +44,8 @@ def place_lobes(frames, amplitude, frequency_hz, bins_per_hz, table):  # type: i
 @njit("UniTuple(f8, 2)(f4[:,::1], f4[:,::1])", cache=True, nogil=True, fastmath=True)
 def correlate(residual, frames):  # type: ignore[no-untyped-def]
     """``<residual, frames>`` and ``<frames, frames>`` over arrays of equal shape ``[T, F]``."""
-    cross = 0.0
-    own = 0.0
+    cross = np.float64(0.0)
+    own = np.float64(0.0)
     for t in range(frames.shape[0]):
         row_cross = np.float32(0.0)
         row_own = np.float32(0.0)
@@ -73,7 +73,7 @@ def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignor
     share = np.float32(0.785398)
     half = np.float32(0.5)
     square = factor * factor
-    removed = 0.0
+    removed = np.float64(0.0)
     for t in range(tone.shape[0]):
         row = np.float32(0.0)
         for f in range(tone.shape[1]):

@@ -1,8 +1,8 @@
 """Events to integers by the table of fields, and back.
 
 Quantised, an event is a row of ``2 + VECTOR_SIZE`` integers: the onset in samples at
-:data:`struck.codec.event_spec.ANALYSIS_RATE`, the gain in steps of :data:`GAIN_STEP_DB`, and one *level* per field, in
-``-half..half`` with ``half = 2 ** (bits - 1) - 1``, so that 0 is a level.
+:data:`struck.codec.event_spec.ANALYSIS_RATE`, the gain in steps of :data:`GAIN_STEP_DB`, and one *level* per
+field, in ``-half..half`` with ``half = 2 ** (bits - 1) - 1``, so that 0 is a level.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def quantize_vectors(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     )
 
 
-def quantize_gains(gain_db: NDArray[np.floating]) -> NDArray[np.float32]:
+def quantize_gains(gain_db: NDArray[np.floating] | np.floating) -> NDArray[np.float32]:
     """Gains in dB at the nearest level, as a take gives them back."""
     level = np.rint((np.clip(gain_db, GAIN_DB_LOW, GAIN_DB_HIGH) - GAIN_DB_LOW) / GAIN_STEP_DB)
     return (GAIN_DB_LOW + GAIN_STEP_DB * level).astype(np.float32)

@@ -88,9 +88,9 @@ def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
         power: sum of squared tone amplitudes and noise power.
         fourth: sum of the tone amplitudes' fourth powers; it tells one strong partial from many.
 
-    One partial alone gives its amplitude, many or noise alone the Rayleigh mean ``sqrt(pi / 4 power)``, a weak
-    ``p`` beside a strong ``a`` gives ``a + p^2 / 4a`` as the Rice distribution does, and two alike are within 3 %.
-    The error expected against an observed magnitude s is then ``s^2 - 2 s mean + power``.
+    One partial alone gives its amplitude, many or noise alone the Rayleigh mean ``sqrt(pi / 4 power)``, a
+    weak ``p`` beside a strong ``a`` gives ``a + p^2 / 4a`` as the Rice distribution does, and two alike are
+    within 3 %. The error expected against an observed magnitude s is then ``s^2 - 2 s mean + power``.
     """
     square = xp.maximum(0.5 * (power + xp.sqrt(fourth + 1e-30)), RAYLEIGH_SHARE * power)
     return xp.sqrt(square + 1e-20)
@@ -98,7 +98,7 @@ def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
 
 @dataclass(frozen=True)
 class FrameTables:
-    """Constants for frames at fixed times after the onset, in one namespace; see :func:`make_frame_tables`."""
+    """Constants for frames at fixed times after the onset; see :func:`make_frame_tables`."""
 
     times: Any  # [T] seconds from the onset to the centre of each frame
     places: Any  # [J] seconds from the centre of a frame

@@ -108,13 +108,12 @@ def texture_note(rng: np.random.Generator) -> Note:
         t60 = np.exp(rng.uniform(np.log(0.03), np.log(8.0)))
         samples *= np.exp(-6.9 * t / t60)
     samples *= np.minimum(1.0, t / np.exp(rng.uniform(np.log(0.001), np.log(0.4))))
-    return Note(
-        (0.5 * samples / np.abs(samples).max()).astype(np.float32), rng.uniform(36, 84), False, "noise"
-    )
+    peak = np.abs(samples).max()
+    return Note((0.5 * samples / peak).astype(np.float32), rng.uniform(36, 84), False, "noise")
 
 
 def note_frames(note: Note, n_fft: int, rng: np.random.Generator) -> np.ndarray:
-    """Frames ``[STORED_FRAMES, bins, 2]`` float16, the onset a random part of a hop after frame 8's centre."""
+    """Frames ``[STORED_FRAMES, bins, 2]`` float16, the onset a random part of a hop from frame 8's centre."""
     samples = note.samples / (np.abs(note.samples).max() + 1e-9) * 0.5
     onset = find_onset(samples)
     lead = int(rng.integers(-HOP // 2, HOP // 2))

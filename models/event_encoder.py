@@ -28,6 +28,8 @@ def _as_mapping(parameters: nn.ParameterDict) -> dict[str, Tensor]:
 class EventCodec(nn.Module):
     """Patch to event: ``encoder`` reads it, ``decoder`` holds the timbre network that renders it."""
 
+    _steps: Tensor
+
     def __init__(
         self,
         encoder: Mapping[str, np.ndarray] | None = None,

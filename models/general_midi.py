@@ -23,25 +23,8 @@ _SLOT_SECONDS = 4.5
 _TICKS = 480
 # What recorded notes lack: mallets, organs, electric guitars and basses, ensembles, pipes, synths, plucked.
 _PROGRAMS = (
-    *range(8, 16),
-    *range(16, 24),
-    *range(24, 40),
-    46,
-    48,
-    50,
-    52,
-    61,
-    73,
-    75,
-    79,
-    80,
-    81,
-    88,
-    89,
-    104,
-    105,
-    108,
-)
+    *range(8, 40), 46, 48, 50, 52, 61, 73, 75, 79, 80, 81, 88, 89, 104, 105, 108,
+)  # fmt: skip
 _DRUMS = range(35, 76)
 
 

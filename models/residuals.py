@@ -81,7 +81,9 @@ class _Collector(EncoderObserver):
             residual, mask, pitch, noise = (np.stack(part) for part in zip(*rows, strict=True))
             self.scenes.append(
                 Scene(
-                    *(torch.from_numpy(a.astype(np.float32)) for a in (self._observed, residual, mask)),
+                    torch.from_numpy(self._observed),
+                    torch.from_numpy(residual.astype(np.float32)),
+                    torch.from_numpy(mask.astype(np.float32)),
                     torch.from_numpy(pitch),
                     torch.from_numpy(noise),
                     torch.tensor([s.start_frame for s in self._steps]),

@@ -289,8 +289,8 @@ def train_adversarial(
         start, length = scene.start_frame[pick].numpy(), scene.length[pick].numpy()
         shape = (len(observed), observed.shape[1])
         weights = trainer.codec.decoder_weights
-        played = render_together(weights, shape, start, length, gain_db, vectors, shift)
-        played = torch.sqrt(played[0] + 1e-14)
+        power, _ = render_together(weights, shape, start, length, gain_db, vectors, shift)
+        played = torch.sqrt(power + 1e-14)
         real = observed[::FRAME_STRIDE].clamp(min=0.0)
         judge, learner = judges[n_fft], learners[n_fft]
         # Hinge loss for the judge on what is there, then its opinion as the events' loss.

@@ -52,8 +52,10 @@ def test_json_lines_and_back_lose_nothing(tmp_path: Path, exact: bool) -> None:
     convert(take, tmp_path / "a.jsonl")
     convert(tmp_path / "a.jsonl", tmp_path / "b.mcap")
     a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
-    assert list(a.events()) == list(b.events()) and a.header == b.header
-    assert list(a.midi()) == list(b.midi()) and list(a.marks()) == list(b.marks())
+    assert list(a.events()) == list(b.events())
+    assert a.header == b.header
+    assert list(a.midi()) == list(b.midi())
+    assert list(a.marks()) == list(b.marks())
     assert b.duration_seconds == 9.0
     assert sorted(os.listdir(tmp_path)) == ["a.jsonl", "a.mcap", "b.mcap"]
 
@@ -61,10 +63,13 @@ def test_json_lines_and_back_lose_nothing(tmp_path: Path, exact: bool) -> None:
 def test_json_lines_say_the_fields_by_name(tmp_path: Path) -> None:
     convert(make_take(tmp_path / "a.mcap", [make_event(1.0, -12.0, pitch=60.0)]), tmp_path / "a.jsonl")
     header, line = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()[:2])
-    assert header["take"]["profile"] == "live" and header["duration_seconds"] == 9.0
-    assert line["onset_seconds"] == 1.0 and line["gain_db"] == -12.0
+    assert header["take"]["profile"] == "live"
+    assert header["duration_seconds"] == 9.0
+    assert line["onset_seconds"] == 1.0
+    assert line["gain_db"] == -12.0
     assert line["pitch"] == pytest.approx(60.0, abs=0.02)
-    assert {field.name for field in FIELDS} < set(line) and len(line["vector"]) == VECTOR_SIZE
+    assert {field.name for field in FIELDS} < set(line)
+    assert len(line["vector"]) == VECTOR_SIZE
 
 
 def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
@@ -73,7 +78,8 @@ def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
     writer.abort()
     convert(part_path(tmp_path / "a.mcap"), tmp_path / "a.mcap")
     reader = TakeReader(tmp_path / "a.mcap")
-    assert not reader.truncated and len(list(reader.events())) == 1
+    assert not reader.truncated
+    assert len(list(reader.events())) == 1
     assert [mark.value for mark in reader.marks()] == [{"kind": "cut"}]
 
 
@@ -81,10 +87,12 @@ def test_an_edited_take_keeps_what_was_recorded_beside_it(tmp_path: Path) -> Non
     take = make_take(tmp_path / "a.mcap")
     edit_take(take, tmp_path / "b.mcap", Edit(transpose_semitones=2.0, stretch=2.0, thin_db=9.5))
     a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
-    assert b.header == a.header and b.duration_seconds == 18.0
+    assert b.header == a.header
+    assert b.duration_seconds == 18.0
     assert [e.gain_db for e in b.events()] == [-float(i) for i in range(10)]
     assert [e.onset_seconds for e in b.events()] == pytest.approx([0.6 * i for i in range(10)], abs=1e-4)
-    assert [m.seconds for m in b.midi()] == [15.0] and [m.seconds for m in b.marks()] == [15.5]
+    assert [m.seconds for m in b.midi()] == [15.0]
+    assert [m.seconds for m in b.marks()] == [15.5]
 
 
 # ---- MIDI ----------------------------------------------------------------------------------------------
@@ -101,7 +109,8 @@ def read_mpe(path: Path) -> list[dict[str, Any]]:
         elif message.type == "control_change" and message.control == 74:
             control[message.channel] = message.value
         elif message.type == "note_on":
-            assert message.channel not in sounding and message.channel > 0
+            assert message.channel not in sounding
+            assert message.channel > 0
             pitch = message.note + bend[message.channel] / 8192 * 48
             sounding[message.channel] = {
                 "start": now,
@@ -135,8 +144,10 @@ def test_midi_velocity_brightness_and_end(tmp_path: Path) -> None:
     ]
     convert(make_take(tmp_path / "a.mcap", events, exact=True), tmp_path / "a.mid")
     loud, soft = read_mpe(tmp_path / "a.mid")
-    assert loud["velocity"] == 127 and soft["velocity"] == 13
-    assert loud["cc74"] == 127 and soft["cc74"] == 0
+    assert loud["velocity"] == 127
+    assert soft["velocity"] == 13
+    assert loud["cc74"] == 127
+    assert soft["cc74"] == 0
     assert loud["end"] - loud["start"] == pytest.approx(1.5, abs=0.001)
     assert soft["end"] - soft["start"] == pytest.approx(0.5, abs=0.001)
 
@@ -161,8 +172,10 @@ def test_midi_has_a_channel_per_note_and_cuts_the_first_to_end(tmp_path: Path) -
     events = [make_event(0.01 * i, pitch=40.0 + i, hold=3.0, decay=20.0) for i in range(16)]
     convert(make_take(tmp_path / "a.mcap", events), tmp_path / "a.mid")
     notes = read_mpe(tmp_path / "a.mid")
-    assert len(notes) == 16 and len({note["channel"] for note in notes[:15]}) == 15
-    assert notes[0]["end"] == notes[15]["start"] and notes[0]["channel"] == notes[15]["channel"]
+    assert len(notes) == 16
+    assert len({note["channel"] for note in notes[:15]}) == 15
+    assert notes[0]["end"] == notes[15]["start"]
+    assert notes[0]["channel"] == notes[15]["channel"]
 
 
 # ---- CSV -----------------------------------------------------------------------------------------------
@@ -245,7 +258,8 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str) -> None:
     source.write_text(f"{header}\n{json.dumps(GOOD)}\n{line}\n")
     with pytest.raises(StruckError, match="line 3") as caught:
         convert(source, tmp_path / "b.mcap")
-    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["a.jsonl"]
 
 
