@@ -130,7 +130,7 @@ def note_frames(note: Note, n_fft: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def build_library(
-    data: Path, n_fft: int, seed: int, variants: int, report: Callable[[str], None]
+    data: Path, n_fft: int, seed: int, variants: int, report: Callable[[str], None], textures: int = 300
 ) -> dict[str, np.ndarray]:
     """Frames, pitches and kinds of all notes: recorded ones (with variants), General MIDI, textures."""
     rng = np.random.default_rng(seed)
@@ -140,7 +140,7 @@ def build_library(
     report(f"{len(general)} General MIDI notes")
     notes = [*recorded, *(_vary(note, rng) for _ in range(variants) for note in recorded)]
     notes += [_vary(n, rng) if n.pitched and rng.random() < 0.5 else n for n in general]
-    notes += [texture_note(rng) for _ in range(300)]
+    notes += [texture_note(rng) for _ in range(textures)]
     frames = np.empty((len(notes), STORED_FRAMES, n_fft // 2 + 1, 2), np.float16)
     for i, note in enumerate(notes):
         frames[i] = note_frames(note, n_fft, rng)

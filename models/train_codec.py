@@ -333,7 +333,7 @@ def train(
         resume: go on from the folder's checkpoint.
         device: ``auto``, ``cpu`` or ``cuda``.
         batch: examples per step; half of each kind from stage 2 on.
-        workers: processes that make data.
+        workers: processes that make data; 0 makes it in this one.
 
     Raises:
         StruckError: data or FluidSynth is missing, or there is nothing to resume, or CUDA is asked for and
@@ -348,20 +348,21 @@ def train(
         if not trainer.resume():
             raise StruckError(f"nothing to resume: {folder / 'checkpoint.pt'} is missing")
         report(f"resumed at step {trainer.step}, {trainer.seconds / 60.0:.1f} minutes")
-    else:
-        trainer.save(force=True)
     ends = [60.0 * minutes * share for share in STAGE_ENDS]
     libraries = [build_library(data, n_fft, seed, 0, report) for n_fft in WINDOWS]
+    if not resume:  # only now: a run without data must not take an older one's place
+        trainer.save(force=True)
     exported = folder / "codec.safetensors"
+    half = min(workers, max(1, workers // 2))
     salt = seed + 1000 + trainer.step
     if trainer.seconds < ends[0]:
         train_supervised(trainer, _loader(_Stream(libraries, batch, salt), workers), ends[0])
     for stage, end in (("greedy", ends[1]), ("adversarial", ends[2])):
         if trainer.seconds >= end:
             continue
-        mixtures = _loader(_Stream(libraries, batch // 2, salt + trainer.step), max(1, workers // 2))
+        mixtures = _loader(_Stream(libraries, batch // 2, salt + trainer.step), half)
         stream = ResidualStream(data, exported, batch // 2, BATCHES_PER_CLIP, salt + trainer.step)
-        residuals = _loader(stream, max(1, workers // 2))
+        residuals = _loader(stream, half)
         if stage == "greedy":
             train_greedy(trainer, mixtures, residuals, end)
         else:
