@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from struck.codec.controls import Controls, compute_controls, make_tables
 from struck.codec.event_frames import FRAMES_BEFORE
-from struck.codec.event_spec import MODE_COUNT
+from struck.codec.event_spec import ANALYSIS_RATE, MODE_COUNT
 from struck.codec.spectrum import (
-    ANALYSIS_RATE,
     HOP,
     compute_frames,
     make_frame_tables,
@@ -67,12 +66,19 @@ class EventSpectrum(nn.Module):
     def forward(
         self, weights: Mapping[str, Tensor], gain_db: Tensor, vectors: Tensor, onset_shift: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Tone amplitude and noise power, ``[E, T, F]`` each, of events ``gain_db [E]``, ``vectors [E, 32]``, ``onset_shift [E]`` s."""
+        """Tone amplitude and noise power, ``[E, T, F]`` each.
+
+        Args:
+            weights: the timbre network.
+            gain_db: ``[E]``.
+            vectors: ``[E, 32]``.
+            onset_shift: ``[E]`` seconds by which each onset comes after the nominal one.
+        """
         controls = compute_controls(weights, gain_db, vectors, self.tables, torch)
         if self.mode_count < MODE_COUNT:
             controls = self._strongest(controls)
         amplitude, frequency, noise = compute_frames(controls, self.frame_tables, onset_shift, torch)
-        events, modes, frames = amplitude.shape
+        events, _, frames = amplitude.shape
         bins = self.n_fft // 2 + 1
         place = frequency * (self.n_fft / ANALYSIS_RATE)
         first = torch.floor(place.detach()).clamp(1, bins - 3).long() - 1
