@@ -9,6 +9,10 @@ It cuts a block where something begins::
 Cuts depend on the stream position only, never on the block. At each grid point every voice renders the one
 chunk of its own that begins in the cell, added to ``ahead``; the order of all additions is then fixed, and
 slicing cannot show.
+
+So the work comes in portions of GRID samples. A host with blocks of 32 frames has all of it in every second
+block, which must take no longer than 32 samples last: half as many voices fit. Blocks whose length is a
+multiple of 64 carry even loads.
 """
 
 from __future__ import annotations
@@ -34,7 +38,6 @@ from .voices import (
     add_noise_power,
     load_voice,
     make_voice_state,
-    prefetch_voice,
     render_chunk,
 )
 
@@ -230,8 +233,6 @@ def _render_cell(
     kept = 0
     for i in range(count):
         v = active[i]
-        if i + 1 < count:
-            prefetch_voice(slow, fast, active[i + 1])
         if counts[v, TONE_ON] != 0:
             place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
             if render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
@@ -309,11 +310,11 @@ def process_block(state, out):
 
 @njit(boolean(_STATE_TYPE, float64[::1], int64), **EXACT)
 def insert_event(state, record, onset):
-    """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if it was refused.
+    """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
-    places taken as dropped. A past onset is counted as late; then the event starts with the next sample, or is
-    refused.
+    places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
+    or is refused.
     """
     numbers = state.numbers
     for i in range(record.shape[0]):

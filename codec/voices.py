@@ -20,7 +20,6 @@ import numpy as np
 from numba import njit
 
 from .event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT
-from .prefetch import prefetch_bytes
 from .shared_noise import EXACT, NOISE_COLUMNS
 from .voice_records import BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
 
@@ -35,8 +34,6 @@ CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL = range(6)
 # columns of VoiceState.levels
 RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE = range(5)
 
-_SLOW_BYTES, _SLOW_READ_BYTES = 10 * 8 * MODE_COUNT, 4 * 8 * MODE_COUNT
-_FAST_BYTES, _FAST_READ_BYTES = 10 * 4 * MODE_COUNT, 8 * 4 * MODE_COUNT
 _SCALAR_AT = len(MODE) * MODE_COUNT
 _ATTACK_STEP = SCALAR["attack_step"] - _SCALAR_AT
 _HOLD_END = SCALAR["hold_end"] - _SCALAR_AT
@@ -261,13 +258,6 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     levels[v, TONE_LEVEL] = power * released * released
     _sum_partials(scratch, count, chunk)
     return True
-
-
-@njit(**EXACT)
-def prefetch_voice(slow, fast, v):
-    """Ask for what :func:`render_chunk` will read of voice ``v``: the first rows of ``slow`` and ``fast``."""
-    prefetch_bytes(slow, v * _SLOW_BYTES, _SLOW_READ_BYTES)
-    prefetch_bytes(fast, v * _FAST_BYTES, _FAST_READ_BYTES)
 
 
 @njit(**EXACT)

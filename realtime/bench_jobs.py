@@ -54,12 +54,12 @@ def resident_bytes(peak: bool) -> int:
 
 def _encode(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
     """Encode a sound file as ``struck encode`` does, after a warm-up; seconds of each run."""
+    import numpy as np
+
     from ..codec.profiles import PROFILES
     from ..codec.weights import load_codec_weights
     from ..models import default_codec_weights_path
     from .pipeline import ANALYSIS_RATE, encode_file, make_encoder
-
-    import numpy as np
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())

@@ -47,9 +47,7 @@ def run(report: Callable[[str], None], run_count: int = 5) -> dict[str, float]:
     report(f"struck --help                  {figures['help_seconds']:6.2f} s (median of {run_count})")
     report(f"struck render, nothing compiled {first:5.2f} s (once)")
     report(f"struck render, later           {figures['later_render_seconds']:6.2f} s (median of {run_count})")
-    report(
-        f"compiling costs {first / figures['later_render_seconds']:.1f} x a later render, once per installation"
-    )
+    report(f"the first render takes {first / figures['later_render_seconds']:.1f} x a later one")
     return figures
 
 
