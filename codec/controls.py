@@ -57,16 +57,20 @@ def mel(frequency_hz: Any, xp: Any = np) -> Any:
     return 2595.0 * xp.log10(1.0 + frequency_hz / 700.0)
 
 
+def mel_to_hz(mels: np.ndarray) -> np.ndarray:
+    """Inverse of :func:`mel`."""
+    return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+
+
 def noise_band_edges_hz() -> np.ndarray:
     """Edges ``[NOISE_BAND_COUNT + 1]`` of the noise bands, equally wide in mel from 0 to the bandwidth."""
-    mels = np.linspace(0.0, mel(np.float64(BANDWIDTH_HZ)), NOISE_BAND_COUNT + 1)
-    return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    return mel_to_hz(np.linspace(0.0, mel(np.float64(BANDWIDTH_HZ)), NOISE_BAND_COUNT + 1))
 
 
 def noise_band_centres_hz() -> np.ndarray:
     """Geometric-like centres ``[NOISE_BAND_COUNT]``: the mel midpoint of each band."""
     edges = mel(noise_band_edges_hz())
-    return 700.0 * (10.0 ** (0.5 * (edges[1:] + edges[:-1]) / 2595.0) - 1.0)
+    return mel_to_hz(0.5 * (edges[1:] + edges[:-1]))
 
 
 @dataclass(frozen=True)
@@ -143,9 +147,7 @@ def compute_controls(
         tables: from :func:`make_tables`, in the same namespace.
         xp: ``numpy`` or ``torch``.
     """
-    value = {
-        f.name: to_physical(f, vectors[..., i]) for i, f in enumerate(FIELDS) if f.scale != "latent"
-    }
+    value = {f.name: to_physical(f, vectors[..., i]) for i, f in enumerate(FIELDS) if f.scale != "latent"}
     mode_db, envelope_db, decay_log2, noise_db = run_timbre_network(weights, vectors, xp)
 
     families = family_weights(value["bar_membrane"], value["plate_bell"], xp)

@@ -9,23 +9,25 @@ from __future__ import annotations
 import csv
 import heapq
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from .descriptors import Descriptors, read_descriptors
 from .errors import StruckError
 from .event_spec import FIELDS, to_physical
 from .events import Event
-from .midi_file import brightness_unit, read_field, sounding_seconds, write_midi_file
+from .midi_file import write_midi_file
+from .part_files import part_file
 from .take_format import CHANNELS, TakeHeader
 from .take_reader import TakeMessage, TakeReader
 from .take_writer import PART_SUFFIX, TakeWriter, check_time
 from .transforms import Edit, apply_edits
+from .weights import CodecWeights
 
 Item = Event | TakeMessage
 Load = Callable[[Path], tuple[TakeHeader, float, Iterator[Item]]]
@@ -34,17 +36,24 @@ Save = Callable[[Path, TakeHeader, float, Iterable[Item]], None]
 _MAX_LINE_CHARACTERS: Final = 2**20
 
 
-def convert(source: str | Path, destination: str | Path) -> None:
+def convert(source: str | Path, destination: str | Path, weights: CodecWeights | None = None) -> None:
     """Convert a file, by the names' extensions.
 
     ``.mcap`` (also a recording's ``.mcap.part``) and ``.jsonl`` are read; ``.mcap``, ``.jsonl``, ``.mid``
     and ``.csv`` are written. A take that is written from a cut one ends in a mark ``cut``.
 
+    Args:
+        source, destination: the two files.
+        weights: those the take was made with; they add what is heard of each event to a ``.csv``.
+
     Raises:
-        StruckError: there is no such conversion, the source is malformed, or the disk refuses.
+        StruckError: there is no such conversion, the source is malformed, its weights are other ones, or the
+            disk refuses.
     """
     source, destination = Path(source), Path(destination)
     load, save = _find(source, destination)
+    if save is write_csv:
+        save = partial(write_csv, weights=weights)
     save(destination, *load(source))
 
 
@@ -213,7 +222,7 @@ def write_take(path: Path, header: TakeHeader, duration_seconds: float, items: I
 
 
 def write_json_lines(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    with replacing(path) as beside, beside.open("w", encoding="utf-8") as file:
+    with part_file(path) as beside, beside.open("w", encoding="utf-8") as file:
         first = {"take": header.to_dict(), "duration_seconds": duration_seconds}
         file.write(json.dumps(first, allow_nan=False) + "\n")
         for item in items:
@@ -233,51 +242,46 @@ def _item_to_json(item: Item) -> dict[str, Any]:
     return {"onset_seconds": item.onset_seconds, "gain_db": item.gain_db, **physical, "vector": vector}
 
 
-_DESCRIPTOR_COLUMNS: Final[dict[str, Callable[[Event], float]]] = {
-    "pitch_hz": lambda event: 440.0 * 2.0 ** ((read_field(event, "pitch") - 69.0) / 12.0),
-    "brightness": brightness_unit,
-    "attack_seconds": lambda event: read_field(event, "attack"),
-    "decay_seconds": sounding_seconds,
-}
+#: The loudness of an event is its gain, which has a column of its own.
+_DESCRIPTOR_COLUMNS: Final = tuple(f.name for f in fields(Descriptors) if f.name != "loudness_db")
 
 
-def write_csv(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    """One row per event: onset, gain, what is heard, then every field in its unit as ``field.NAME``."""
-    columns = ["onset_seconds", "gain_db", *_DESCRIPTOR_COLUMNS, *(f"field.{f.name}" for f in FIELDS)]
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+def write_csv(
+    path: Path,
+    header: TakeHeader,
+    duration_seconds: float,
+    items: Iterable[Item],
+    weights: CodecWeights | None = None,
+) -> None:
+    """One row per event: onset, gain, descriptors where ``weights`` are given, every field as ``field.NAME``.
+
+    Raises:
+        StruckError: the weights are not the take's, or the disk refuses.
+    """
+    if weights is not None:
+        header.check_weights(weights, "the take")
+    heard = _DESCRIPTOR_COLUMNS if weights is not None else ()
+    columns = ["onset_seconds", "gain_db", *heard, *(f"field.{f.name}" for f in FIELDS)]
+    with part_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         for event in _only_events(items):
-            heard = [read(event) for read in _DESCRIPTOR_COLUMNS.values()]
-            values = [to_physical(f, float(v)) for f, v in zip(FIELDS, event.vector, strict=True)]
-            table.writerow([f"{x:.9g}" for x in (event.onset_seconds, event.gain_db, *heard, *values)])
+            row: list[float | str] = [event.onset_seconds, event.gain_db]
+            if weights is not None:
+                descriptors = read_descriptors(weights, event)
+                row += [getattr(descriptors, name) for name in _DESCRIPTOR_COLUMNS]
+            row += [to_physical(f, float(v)) for f, v in zip(FIELDS, event.vector, strict=True)]
+            table.writerow([x if isinstance(x, str) else f"{x:.9g}" for x in row])
 
 
 def write_midi(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
     """An MPE file of the events; see :mod:`struck.codec.midi_file`."""
-    with replacing(path) as beside:
+    with part_file(path) as beside:
         write_midi_file(beside, sorted(_only_events(items), key=lambda event: event.onset_seconds))
 
 
 def _only_events(items: Iterable[Item]) -> Iterator[Event]:
     return (item for item in items if isinstance(item, Event))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path``, which takes its name if all goes well and is removed otherwise.
-
-    Raises:
-        StruckError: the disk refuses.
-    """
-    beside = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
-    try:
-        yield beside
-        beside.replace(path)
-    except OSError as error:
-        raise StruckError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 _SOURCES: Final[dict[str, Load]] = {".mcap": read_take, ".jsonl": read_json_lines}

@@ -15,9 +15,8 @@ from typing import Final
 import numpy as np
 
 from .controls import LN_1000, Controls, compute_controls, make_tables
-from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, from_physical, to_physical
+from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, ROOM_NAMES, from_physical, read_field
 from .events import Event
-from .room import ROOM_NAMES
 from .weights import CodecWeights
 
 DRY: Final = "dry"
@@ -127,7 +126,7 @@ def _set_room(event: Event, room: str) -> Event:
 
 
 def _value(name: str, vector: np.ndarray) -> float:
-    return float(to_physical(FIELDS[INDEX[name]], vector[INDEX[name]]))
+    return float(read_field(vector, name))
 
 
 def _put(name: str, value: float, vector: np.ndarray) -> None:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .audio_files import read_mono
 from .errors import StruckError
-from .event_spec import VECTOR_SIZE
-from .metrics import METRIC_RATE_HZ, OnsetScore, energy_removed_db, mel_distance_db, onset_f_measure
+from .event_spec import ANALYSIS_RATE, VECTOR_SIZE
+from .metrics import OnsetScore, energy_removed_db, mel_distance_db, onset_f_measure
 from .opus import find_opus_fault, pass_through_opus
 from .pursuit import count_equal_atoms, pursue
 
@@ -37,7 +37,7 @@ _ALIASES: Final = frozenset({"aif", "aifc", "oga", "opus", "snd"})
 
 @dataclass(frozen=True)
 class CodecResult:
-    """What a codec made of one signal. ``decoded`` is mono at ``METRIC_RATE_HZ``, of any length."""
+    """What a codec made of one signal. ``decoded`` is mono at ``ANALYSIS_RATE``, of any length."""
 
     decoded: NDArray[np.float32]
     onset_seconds: Sequence[float]
@@ -112,7 +112,7 @@ def evaluate_folder(folder: str | Path, codec: Codec, progress: Progress | None 
     Args:
         folder: holds files of any format soundfile reads. Where ``NAME.notes.csv`` (a column ``onset_s``)
             lies beside ``NAME.*`` or in ``annotations/``, found onsets are scored against it.
-        codec: called with mono float32 ``[N]`` at ``METRIC_RATE_HZ``.
+        codec: called with mono float32 ``[N]`` at ``ANALYSIS_RATE``.
         progress: called with (files done, files in all, name of the file that starts), and once at the end
             with the last name.
 
@@ -131,7 +131,7 @@ def evaluate_folder(folder: str | Path, codec: Codec, progress: Progress | None 
         if progress is not None:
             progress(done, len(paths), path.name)
         try:
-            signal = read_mono(path, METRIC_RATE_HZ)
+            signal = read_mono(path, ANALYSIS_RATE)
             truth = read_truth(path)
         except StruckError as error:
             faults.append(f"{path.name}: {error}")
@@ -219,12 +219,12 @@ def format_table(report: Report) -> str:
 def _evaluate(
     name: str, signal: NDArray[np.float32], truth: list[float] | None, codec: Codec, use_opus: bool
 ) -> FileReport:
-    seconds = signal.size / METRIC_RATE_HZ
+    seconds = signal.size / ANALYSIS_RATE
     ours = codec(signal)
     pursuit = pursue(signal, count_equal_atoms(ours.event_count, SCALARS_PER_EVENT))
     opus = None
     if use_opus:
-        copy = pass_through_opus(signal, METRIC_RATE_HZ)
+        copy = pass_through_opus(signal, ANALYSIS_RATE)
         opus = _score(signal, copy.decoded, copy.payload_bits / seconds)
     return FileReport(
         name=name,

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from .controls import LN_1000, Controls, compute_controls, make_tables
+from .event_spec import ANALYSIS_RATE
 from .lobes import make_lobe_table, place_lobes
 from .spectrum import (
-    ANALYSIS_RATE,
     HOP,
     FrameTables,
     compute_frames,
@@ -30,7 +30,9 @@ def _frame_tables(length: int, n_fft: int) -> FrameTables:
 
 
 class EventFrames:
-    """Renders events to tone amplitude and noise power, ``[T, F]`` each, from 4 frames before the onset's frame until they fade.
+    """Renders events to tone amplitude and noise power, ``[T, F]`` each.
+
+    Frames begin ``FRAMES_BEFORE`` before the onset's and last until the event has faded.
 
     Args:
         weights: the decoder's weights.
@@ -47,7 +49,13 @@ class EventFrames:
     def render(
         self, gain_db: np.ndarray, vectors: np.ndarray, shift_seconds: np.ndarray
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Tone amplitude and noise power of each event; ``shift_seconds`` is the onset's distance from its frame's centre."""
+        """Tone amplitude and noise power of each event.
+
+        Args:
+            gain_db: ``[E]``.
+            vectors: ``[E, 32]``.
+            shift_seconds: ``[E]``, distance of each onset from its frame's centre.
+        """
         controls = compute_controls(self._weights, gain_db, vectors, self._tables, np)
         lengths = self._lengths(controls)
         rendered: list[tuple[np.ndarray, np.ndarray]] = [(np.empty((0, 0)), np.empty((0, 0)))] * len(gain_db)
@@ -61,7 +69,9 @@ class EventFrames:
                 rendered[event] = self._place(amplitude[row], frequency[row], noise[row])
         return rendered
 
-    def _place(self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _place(
+        self, amplitude: np.ndarray, frequency: np.ndarray, noise: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         frames = np.zeros((amplitude.shape[1], self.n_fft // 2 + 1), np.float32)
         place_lobes(
             frames,

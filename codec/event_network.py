@@ -13,17 +13,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from .event_spec import INDEX, VECTOR_SIZE
-from .spectrum import ANALYSIS_RATE, HOP
+from .event_spec import ANALYSIS_RATE, INDEX, VECTOR_SIZE
+from .spectrum import HOP
 
 #: Frames the network sees, in hops from the proposed onset.
 FRAME_OFFSETS: Final = np.array(
-    [-6, -4, -3, -2, -1]
-    + [*range(16)]
-    + [*range(16, 32, 2)]
-    + [*range(32, 64, 4)]
-    + [*range(64, 128, 8)]
-    + [*range(128, 257, 16)]
+    [
+        *(-6, -4, -3, -2, -1),
+        *range(16),
+        *range(16, 32, 2),
+        *range(32, 64, 4),
+        *range(64, 128, 8),
+        *range(128, 257, 16),
+    ]
 )
 FRAME_COUNT: Final = len(FRAME_OFFSETS)
 RIDGE_COUNT: Final = 40
@@ -91,11 +93,12 @@ def make_initial_parameters(seed: int) -> dict[str, np.ndarray]:
             value = rng.standard_normal(shape) * (0.3 if residual else 1.0) / np.sqrt(shape[0])
         parameters[name] = value.astype(np.float32)
     # Start in the middle of what sounds do: long hold, some decay, falling spectrum, little noise, dry.
-    for name, value in {
+    start = {
         "attack": -0.6, "hold": 0.6, "decay": 0.1, "tilt": 0.3, "noisiness": -0.4, "stiffness": -0.7,
         "room_mix": -0.8, "noise_decay": 0.3, "tail": -0.3,
-    }.items():
-        parameters["out.b2"][INDEX[name]] = np.float32(value)
+    }  # fmt: skip
+    for name, position in start.items():
+        parameters["out.b2"][INDEX[name]] = np.float32(position)
     return parameters
 
 
@@ -130,14 +133,12 @@ def run_event_network(parameters: Mapping[str, Any], features: Any, mask: Any, s
     return _gelu(x @ p["out.w1"] + p["out.b1"], xp) @ p["out.w2"] + p["out.b2"]
 
 
-def outputs_to_events(
-    outputs: Any, pitch_midi: Any, reference_db: Any, xp: Any
-) -> tuple[Any, Any, Any]:
+def outputs_to_events(outputs: Any, pitch_midi: Any, reference_db: Any, xp: Any) -> tuple[Any, Any, Any]:
     """Gains in dB ``[E]``, vectors ``[E, 32]`` and onset shifts in seconds ``[E]`` from raw outputs.
 
     Args:
         pitch_midi: proposed pitch of each event, ``[E]``.
-        reference_db: level of each patch, ``[E]``, from :func:`make_scalars`' caller.
+        reference_db: level of each patch, ``[E]``, from :func:`struck.codec.patches.make_patches`.
     """
     squashed = xp.tanh(outputs)
     pitch_index = INDEX["pitch"]

@@ -29,8 +29,15 @@ ROOM_COUNT: Final = 4
 #: Small to large, at the positions 0, 1, 2, 3 of the field ``room``.
 ROOM_NAMES: Final = ("box", "room", "chamber", "hall")
 
+#: 60 dB decay time of each room at mid frequencies (500 Hz to 1 kHz): the decoder synthesises it, the encoder
+#: models it.
+ROOM_T60_SECONDS: Final = (0.25, 0.6, 1.3, 2.6)
+
+#: The encoder hears mono at this rate; onsets are whole samples at it.
+ANALYSIS_RATE: Final = 22_050
+
 #: No partial or noise band sounds above this, whatever the device rate: it is what the encoder hears.
-BANDWIDTH_HZ: Final = 11_025.0
+BANDWIDTH_HZ: Final = ANALYSIS_RATE / 2.0
 
 GAIN_DB_LOW: Final = -90.0
 GAIN_DB_HIGH: Final = 12.0
@@ -102,6 +109,11 @@ def to_physical(field: Field, v: Any) -> Any:
     if field.scale == "logistic":
         return 1.0 / (1.0 + 10.0 ** (-v * field.high / 10.0))
     return v
+
+
+def read_field(vectors: Any, name: str) -> Any:
+    """Physical value of the field ``name`` in ``vectors [..., VECTOR_SIZE]``."""
+    return to_physical(FIELDS[INDEX[name]], vectors[..., INDEX[name]])
 
 
 def from_physical(field: Field, value: float) -> float:

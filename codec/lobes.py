@@ -8,16 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .spectrum import hann_lobe
+
 #: Steps per bin of the tabulated main lobe.
 LOBE_STEPS = 256
 
 
 def make_lobe_table() -> np.ndarray:
     """Hann main lobe at 0, 1/256, ... 2 bins from the peak, float32."""
-    x = np.arange(2 * LOBE_STEPS + 2) / LOBE_STEPS
-    denominator = np.where(np.abs(x - 1.0) < 1e-9, 1.0, 1.0 - x * x)
-    lobe = np.where(np.abs(x - 1.0) < 1e-9, 0.5, np.sinc(x) / denominator)
-    return np.where(x < 2.0, lobe, 0.0).astype(np.float32)
+    return hann_lobe(np.arange(2 * LOBE_STEPS + 2) / LOBE_STEPS).astype(np.float32)
 
 
 @njit("void(f4[:,::1], f4[:,::1], f4[:,::1], f4, f4[::1])", cache=True, nogil=True)
@@ -45,8 +44,8 @@ def place_lobes(frames, amplitude, frequency_hz, bins_per_hz, table):  # type: i
 @njit("UniTuple(f8, 2)(f4[:,::1], f4[:,::1])", cache=True, nogil=True, fastmath=True)
 def correlate(residual, frames):  # type: ignore[no-untyped-def]
     """``<residual, frames>`` and ``<frames, frames>`` over arrays of equal shape ``[T, F]``."""
-    cross = 0.0
-    own = 0.0
+    cross = np.float64(0.0)
+    own = np.float64(0.0)
     for t in range(frames.shape[0]):
         row_cross = np.float32(0.0)
         row_own = np.float32(0.0)
@@ -74,7 +73,7 @@ def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignor
     share = np.float32(0.785398)
     half = np.float32(0.5)
     square = factor * factor
-    removed = 0.0
+    removed = np.float64(0.0)
     for t in range(tone.shape[0]):
         row = np.float32(0.0)
         for f in range(tone.shape[1]):

@@ -1,6 +1,6 @@
 """How far a decoded sound is from its reference, and found onsets from the true ones.
 
-All signals are mono at ``METRIC_RATE_HZ``. Frame k of the spectrogram is centred on sample ``k * HOP``, zeros
+All signals are mono at ``ANALYSIS_RATE``. Frame k of the spectrogram is centred on sample ``k * HOP``, zeros
 are put before and after the signal, so every sample weighs the same however short the signal is. Long signals
 are read in chunks: ten minutes need less than 100 MB beside the signals.
 """
@@ -16,9 +16,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from .controls import mel
+from .controls import mel, mel_to_hz
+from .event_spec import ANALYSIS_RATE
+from .spectrum import hann_window
 
-METRIC_RATE_HZ: Final = 22_050
 FRAME: Final = 2048
 HOP: Final = 256
 BIN_COUNT: Final = FRAME // 2 + 1
@@ -43,7 +44,7 @@ def energy_removed_db(reference: ArrayLike, decoded: ArrayLike) -> float:
     0 dB is what silence reaches; worse than silence is negative. Silence for silence counts as perfect.
 
     Args:
-        reference, decoded: mono samples ``[N]`` and ``[N']`` at ``METRIC_RATE_HZ``.
+        reference, decoded: mono samples ``[N]`` and ``[N']`` at ``ANALYSIS_RATE``.
 
     Returns:
         dB, within ``+-ENERGY_LIMIT_DB``.
@@ -72,7 +73,7 @@ def mel_distance_db(reference: ArrayLike, decoded: ArrayLike) -> float:
     The shorter signal is continued with silence.
 
     Args:
-        reference, decoded: mono samples ``[N]`` and ``[N']`` at ``METRIC_RATE_HZ``.
+        reference, decoded: mono samples ``[N]`` and ``[N']`` at ``ANALYSIS_RATE``.
 
     Returns:
         dB, >= 0.
@@ -104,11 +105,11 @@ def magnitude_spectrogram(signal: ArrayLike) -> Float32Array:
 def mel_filters() -> Float32Array:
     """Triangular filters ``[BIN_COUNT, MEL_BAND_COUNT]`` of height 1, centres equally spaced in mel.
 
-    They reach from 0 Hz to half of ``METRIC_RATE_HZ``, on the mel scale of :func:`struck.codec.controls.mel`.
+    They reach from 0 Hz to half of ``ANALYSIS_RATE``, on the mel scale of :func:`struck.codec.controls.mel`.
     """
-    top = float(mel(np.float64(METRIC_RATE_HZ / 2)))
-    edges_hz = 700.0 * (10.0 ** (np.linspace(0.0, top, MEL_BAND_COUNT + 2) / 2595.0) - 1.0)
-    bins_hz = np.arange(BIN_COUNT)[:, None] * (METRIC_RATE_HZ / FRAME)
+    top = float(mel(np.float64(ANALYSIS_RATE / 2)))
+    edges_hz = mel_to_hz(np.linspace(0.0, top, MEL_BAND_COUNT + 2))
+    bins_hz = np.arange(BIN_COUNT)[:, None] * (ANALYSIS_RATE / FRAME)
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     filters = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
@@ -186,12 +187,6 @@ def _pad_to(signal: Float32Array, length: int) -> Float32Array:
     return signal if signal.size == length else np.pad(signal, (0, length - signal.size))
 
 
-@cache
-def _window() -> Float32Array:
-    # Periodic Hann: the one whose shifted copies sum to a constant.
-    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
-
-
 def _magnitude_chunks(signal: Float32Array) -> Iterator[Float32Array]:
     """Magnitudes ``[<= _CHUNK_FRAMES, BIN_COUNT]`` of consecutive frames."""
     frame_count = 1 + -(-signal.size // HOP)
@@ -203,7 +198,7 @@ def _magnitude_chunks(signal: Float32Array) -> Iterator[Float32Array]:
         before = max(0, -first)
         piece = np.pad(piece, (before, last - first - before - piece.size))
         frames = np.lib.stride_tricks.sliding_window_view(piece, FRAME)[::HOP]
-        spectrum: Any = scipy.fft.rfft(frames * _window(), axis=1)
+        spectrum: Any = scipy.fft.rfft(frames * hann_window(FRAME), axis=1)
         yield np.abs(spectrum)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import mido
 
-from .event_spec import FIELDS, INDEX, to_physical
+from .event_spec import INDEX, read_field
 from .events import Event
 
 TICKS_PER_BEAT: Final = 960
@@ -24,21 +24,17 @@ MEMBER_CHANNELS: Final = range(1, 16)  # counted from 0
 BRIGHTNESS_CONTROL: Final = 74
 
 
-def read_field(event: Event, name: str) -> float:
-    """Physical value of a field of an event."""
-    i = INDEX[name]
-    return float(to_physical(FIELDS[i], float(event.vector[i])))
-
-
-def brightness_unit(event: Event) -> float:
-    """Brightness from 0 to 1, as the slope of the partials says it."""
-    return (float(event.vector[INDEX["tilt"]]) + 1.0) / 2.0
+def brightness_control(event: Event) -> int:
+    """Value 0 to 127 of MIDI's brightness control, as the slope of the partials says it."""
+    return round(127.0 * (float(event.vector[INDEX["tilt"]]) + 1.0) / 2.0)
 
 
 def sounding_seconds(event: Event) -> float:
     """Time until the event has faded by 60 dB: its modes die out, or its force ends, whichever is first."""
-    force = read_field(event, "attack") + read_field(event, "hold") + read_field(event, "release")
-    return min(read_field(event, "decay"), force)
+    attack, hold, release, decay = (
+        float(read_field(event.vector, name)) for name in ("attack", "hold", "release", "decay")
+    )
+    return min(decay, attack + hold + release)
 
 
 def gain_to_velocity(gain_db: float) -> int:
@@ -90,10 +86,10 @@ def _note_messages(events: Iterable[Event]) -> Iterator[tuple[int, mido.Message]
         if not free:
             yield end_first(start)
         channel = free.pop(0)
-        pitch = read_field(event, "pitch")
+        pitch = float(read_field(event.vector, "pitch"))
         note = min(127, round(pitch))
         bend = min(8191, round((pitch - note) / BEND_RANGE_SEMITONES * 8192))
-        brightness = round(127 * brightness_unit(event))
+        brightness = brightness_control(event)
         yield start, mido.Message("pitchwheel", channel=channel, pitch=bend)
         yield (
             start,

@@ -67,6 +67,12 @@ def _band_window(frequency_hz: np.ndarray, band: int) -> np.ndarray:
     return power * (1.0 - rise(edges[band + 1]))
 
 
+def noise_band_density(frequency_hz: np.ndarray, band: int) -> np.ndarray:
+    """Power per hertz of ``band`` at ``frequency_hz [F]``, but for a constant."""
+    density = 1.0 / (frequency_hz + 700.0)  # d mel / d f but for a constant
+    return _band_window(frequency_hz, band) * density * (frequency_hz >= _LOWEST_HZ)
+
+
 @lru_cache(maxsize=4)
 def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
     """The loops at ``rate`` Hz: ``NOISE_BAND_COUNT`` read-only float32 arrays, RMS 1 each, made once per
@@ -79,8 +85,7 @@ def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
         bin_hz = RATE_UNIT_HZ / _LOOP_UNITS[band]
         count = int(BANDWIDTH_HZ / bin_hz) + 1  # bins up to the bandwidth: as many at every rate
         frequency = bin_hz * np.arange(count)
-        density = 1.0 / (frequency + 700.0)  # d mel / d f but for a constant
-        amplitude = np.sqrt(_band_window(frequency, band) * density) * (frequency >= _LOWEST_HZ)
+        amplitude = np.sqrt(noise_band_density(frequency, band))
         rng = np.random.default_rng((_SEED, band))
         spectrum = np.zeros(length // 2 + 1, dtype=np.complex64)
         # random phases alone: hundreds of sines make Gaussian noise, and the spectrum has no random ripple

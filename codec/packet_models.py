@@ -13,8 +13,8 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from .event_spec import FIELDS, INDEX, VECTOR_SIZE
-from .quantize import GAIN_LEVELS, LEVEL_HALF, ONSET_RATE, IntArray
+from .event_spec import ANALYSIS_RATE, FIELDS, INDEX, VECTOR_SIZE
+from .quantize import GAIN_LEVELS, LEVEL_HALF, IntArray
 
 #: A packet spans less than this, so that a killed recording loses no more.
 PACKET_SECONDS: Final = 1.0
@@ -27,7 +27,7 @@ OTHER_HALF: Final = LEVEL_HALF[OTHERS]
 _SEMITONES: Final = round(FIELDS[PITCH].high - FIELDS[PITCH].low)
 _PITCH_TOP: Final = 2 * int(LEVEL_HALF[PITCH])
 _FINE_HALF: Final = _PITCH_TOP // (2 * _SEMITONES) + 1
-_DELTA_CLASSES: Final = int(PACKET_SECONDS * ONSET_RATE).bit_length() + 1
+_DELTA_CLASSES: Final = int(PACKET_SECONDS * ANALYSIS_RATE).bit_length() + 1
 _LEADING_SIZES: Final = (_DELTA_CLASSES, GAIN_LEVELS, _SEMITONES + 1, 2 * _FINE_HALF + 1)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import StruckError
-from .event_spec import VECTOR_SIZE
+from .event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from .events import Event, stack_vectors
 from .packet_models import (
     OTHER_HALF,
@@ -37,7 +37,7 @@ from .packet_models import (
     leading_symbols,
     pitch_levels,
 )
-from .quantize import LEVEL_HALF, ONSET_RATE, IntArray, restore_events, quantize_events
+from .quantize import LEVEL_HALF, IntArray, quantize_events, restore_events
 
 MAX_PACKET_EVENTS: Final = 256
 #: What was learned is given up this often: the price of starting to read in the middle.
@@ -75,7 +75,7 @@ class PacketEncoder:
         first = int(rows[0, 0])
         keyframe = first >= self._keyframe_end
         if keyframe:
-            self._keyframe_end = first + int(KEYFRAME_SECONDS * ONSET_RATE)
+            self._keyframe_end = first + int(KEYFRAME_SECONDS * ANALYSIS_RATE)
             self._models = Models()
         head = _varint(len(events) << 2 | int(keyframe)) + _varint(first)
         return head + self._encode_rows(rows).astype("<u4").tobytes()

@@ -12,8 +12,7 @@ import numpy as np
 
 from .controls import mel
 from .event_network import FLOOR_DB, MEL_BAND_COUNT, RIDGE_COUNT
-from .event_spec import BANDWIDTH_HZ
-from .spectrum import ANALYSIS_RATE
+from .event_spec import ANALYSIS_RATE, BANDWIDTH_HZ
 
 _RANGE: Final = FLOOR_DB / 20.0
 
@@ -71,11 +70,18 @@ def make_patches(
         return xp.clip(1.0 + xp.log10(xp.sqrt(value) / scale + 1e-9) / _RANGE, 0.0, 1.0)
 
     ridge_level = level(ridge_power)
-    features = xp.concatenate(
-        [ridge_level, xp.clip(lean, -1.0, 1.0) * ridge_level, level(bands)], -1
-    ) * mask[..., None]
+    features = (
+        xp.concatenate([ridge_level, xp.clip(lean, -1.0, 1.0) * ridge_level, level(bands)], -1)
+        * mask[..., None]
+    )
     reference_db = 20.0 * xp.log10(reference)
     scalars = xp.stack(
-        [(pitch_midi - 72.0) / 60.0, reference_db / 60.0 + 0.5, noise_like, 0.0 * noise_like + (n_fft < 2048)], -1
+        [
+            (pitch_midi - 72.0) / 60.0,
+            reference_db / 60.0 + 0.5,
+            noise_like,
+            0.0 * noise_like + (n_fft < 2048),
+        ],
+        -1,
     )
     return features, scalars, reference_db - 3.0

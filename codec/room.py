@@ -20,13 +20,8 @@ from typing import Final
 import numpy as np
 import scipy.fft
 
-from .event_spec import BANDWIDTH_HZ, ROOM_COUNT
+from .event_spec import BANDWIDTH_HZ, ROOM_COUNT, ROOM_T60_SECONDS
 from .noise import RATE_UNIT_HZ, check_rate
-
-ROOM_NAMES: Final = ("box", "room", "chamber", "hall")
-
-#: Time in which the energy of each room falls by 60 dB, at mid frequencies (500 Hz to 1 kHz).
-ROOM_T60_SECONDS: Final = (0.25, 0.6, 1.3, 2.6)
 
 #: Energy gain of each room for a source that is flat up to ``BANDWIDTH_HZ``: wet sounds carry the power of
 #: dry ones.

@@ -18,16 +18,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from .controls import LN_1000, Controls, mel, noise_band_centres_hz
-from .event_spec import ROOM_COUNT
-from .room_spec import ROOM_T60_SECONDS
+from .controls import LN_1000, Controls
+from .event_spec import ANALYSIS_RATE as ANALYSIS_RATE
+from .event_spec import NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
+from .noise import noise_band_density
 
-ANALYSIS_RATE: Final = 22_050
 HOP: Final = 256
 WINDOW_PLACES: Final = 8
 
 #: Squared mean over mean square of a Rayleigh-distributed magnitude, pi / 4.
 RAYLEIGH_SHARE: Final = 0.785398
+
+#: Sines per bin that stand for noise.
+_PLACES_PER_BIN: Final = 8
 
 #: Faster decays than this are averaged under the window as if they had this rate (1/s).
 _FASTEST_COMMON_RATE: Final = 120.0
@@ -45,24 +48,37 @@ def frames_to_magnitudes(frames: np.ndarray) -> np.ndarray:
     return (np.abs(np.fft.rfft(frames * window)) * (2.0 / window.sum())).astype(np.float32)
 
 
+def hann_lobe(distance: np.ndarray) -> np.ndarray:
+    """Hann main lobe at ``distance`` bins from its peak, 1 at the peak: ``sinc(x) / (1 - x^2)``, |x| < 2."""
+    x = np.abs(distance)
+    near = np.abs(x - 1.0) < 1e-9
+    lobe = np.where(near, 0.5, np.sinc(x) / np.where(near, 1.0, 1.0 - x * x))
+    return np.where(x < 2.0, lobe, 0.0)
+
+
 @lru_cache(maxsize=8)
 def noise_band_matrix(n_fft: int) -> np.ndarray:
-    """Mean squared magnitude ``[B, F]`` that noise of RMS 1 in each band shows in each bin.
+    """Mean squared magnitude ``[B, F]`` that the decoder's noise, RMS 1 in each band, shows in each bin.
 
-    Bands overlap as triangles in mel, complementary in power, so that equal densities give a flat floor.
+    Noise is many sines of unknown phases: each shows as the window's main lobe, and powers add.
     """
-    bins = np.arange(n_fft // 2 + 1) * ANALYSIS_RATE / n_fft
-    shape = noise_band_shapes(bins)
-    # White noise of variance 1 has mean square 6 / n_fft after a Hann window normalised by 2 / sum.
-    share = shape.sum(1) / len(bins)
-    return (6.0 / n_fft * shape / share[:, None]).astype(np.float32)
-
-
-def noise_band_shapes(frequency_hz: np.ndarray) -> np.ndarray:
-    """Power shape ``[B, len(frequency_hz)]`` of each noise band: triangles in mel that sum to 1."""
-    centres = mel(noise_band_centres_hz())
-    place = np.interp(mel(frequency_hz), centres, np.arange(len(centres)))
-    return np.clip(1.0 - np.abs(place[None, :] - np.arange(len(centres))[:, None]), 0.0, 1.0)
+    bins = n_fft // 2
+    place = (np.arange(bins * _PLACES_PER_BIN) + 0.5) / _PLACES_PER_BIN
+    frequency = place * ANALYSIS_RATE / n_fft
+    density = np.stack([noise_band_density(frequency, band) for band in range(NOISE_BAND_COUNT)])
+    power = density / density.sum(1, keepdims=True)
+    shown = np.zeros((NOISE_BAND_COUNT, bins + 1))
+    nearest = np.round(place).astype(int)
+    for step in range(-2, 3):
+        # What lies beyond 0 Hz or half the rate comes back from there.
+        at = nearest + step
+        lobe = hann_lobe(place - at) ** 2
+        folded = np.where(at < 0, -at, np.where(at > bins, 2 * bins - at, at))
+        # A real sine has a mirror image: bins 0 and n_fft / 2 receive both.
+        lobe = np.where((at == 0) | (at == bins), 2.0 * lobe, lobe)
+        for band in range(NOISE_BAND_COUNT):
+            shown[band] += np.bincount(folded, 2.0 * power[band] * lobe, bins + 1)
+    return shown.astype(np.float32)
 
 
 def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
@@ -72,9 +88,9 @@ def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
         power: sum of squared tone amplitudes and noise power.
         fourth: sum of the tone amplitudes' fourth powers; it tells one strong partial from many.
 
-    One partial alone gives its amplitude, many or noise alone the Rayleigh mean ``sqrt(pi / 4 power)``, a weak
-    ``p`` beside a strong ``a`` gives ``a + p^2 / 4a`` as the Rice distribution does, and two alike are within 3 %.
-    The error expected against an observed magnitude s is then ``s^2 - 2 s mean + power``.
+    One partial alone gives its amplitude, many or noise alone the Rayleigh mean ``sqrt(pi / 4 power)``, a
+    weak ``p`` beside a strong ``a`` gives ``a + p^2 / 4a`` as the Rice distribution does, and two alike are
+    within 3 %. The error expected against an observed magnitude s is then ``s^2 - 2 s mean + power``.
     """
     square = xp.maximum(0.5 * (power + xp.sqrt(fourth + 1e-30)), RAYLEIGH_SHARE * power)
     return xp.sqrt(square + 1e-20)
@@ -82,7 +98,7 @@ def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:
 
 @dataclass(frozen=True)
 class FrameTables:
-    """Constants for frames at fixed times after the onset, in one namespace; see :func:`make_frame_tables`."""
+    """Constants for frames at fixed times after the onset; see :func:`make_frame_tables`."""
 
     times: Any  # [T] seconds from the onset to the centre of each frame
     places: Any  # [J] seconds from the centre of a frame
@@ -114,7 +130,9 @@ def make_frame_tables(offsets: np.ndarray, n_fft: int, convert: Any = np.asarray
     )
 
 
-def compute_frames(controls: Controls, tables: FrameTables, onset_shift: Any, xp: Any) -> tuple[Any, Any, Any]:
+def compute_frames(
+    controls: Controls, tables: FrameTables, onset_shift: Any, xp: Any
+) -> tuple[Any, Any, Any]:
     """Partials and noise of E events in T frames.
 
     Args:

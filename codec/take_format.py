@@ -14,8 +14,9 @@ from importlib.metadata import version
 from typing import Any, Final, Self
 
 from .errors import StruckError
-from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW
-from .quantize import GAIN_STEP_DB, ONSET_RATE
+from .event_spec import ANALYSIS_RATE, FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW
+from .quantize import GAIN_STEP_DB
+from .weights import CodecWeights
 
 FORMAT_VERSION: Final = 1
 HEADER_METADATA: Final = "struck.header"
@@ -36,7 +37,7 @@ class ChannelSpec:
 
 def spec_text() -> str:
     """The table of fields as it is stored in every take, so that its numbers can always be read."""
-    lines = [f"onset samples {ONSET_RATE}", f"gain dB {GAIN_DB_LOW} {GAIN_DB_HIGH} step {GAIN_STEP_DB}"]
+    lines = [f"onset samples {ANALYSIS_RATE}", f"gain dB {GAIN_DB_LOW} {GAIN_DB_HIGH} step {GAIN_STEP_DB}"]
     lines += [f"{f.name},{f.scale},{f.low},{f.high},{f.unit},{f.bits}" for f in FIELDS]
     return "\n".join(lines)
 
@@ -78,7 +79,7 @@ class TakeHeader:
     weights_name: str
     weights_hash: str
     source: str = ""
-    analysis_rate: int = ONSET_RATE
+    analysis_rate: int = ANALYSIS_RATE
     exact: bool = False
     struck_version: str = field(default_factory=lambda: version("struck"))
     format_version: int = FORMAT_VERSION
@@ -125,6 +126,21 @@ class TakeHeader:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def check_weights(self, weights: CodecWeights, name: str) -> None:
+        """Refuse weights other than those the take was made with.
+
+        Args:
+            name: of the take, for messages.
+
+        Raises:
+            StruckError: the hashes differ.
+        """
+        if weights.decoder_hash != self.weights_hash:
+            raise StruckError(
+                f"{name} was made with the weights {self.weights_name} ({self.weights_hash}), "
+                f"not with {weights.name} ({weights.decoder_hash})"
+            )
 
 
 def seal_json(values: Mapping[str, Any]) -> dict[str, str]:

@@ -152,11 +152,7 @@ class TakeReader:
         Raises:
             StruckError: the hashes differ.
         """
-        if weights.decoder_hash != self.header.weights_hash:
-            raise StruckError(
-                f"{self.path} was made with the weights {self.header.weights_name} "
-                f"({self.header.weights_hash}), not with {weights.name} ({weights.decoder_hash})"
-            )
+        self.header.check_weights(weights, str(self.path))
 
     def _on(self, channel: str) -> Iterator[TakeMessage]:
         for item in self._readable():

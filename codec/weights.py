@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from .controls import TIMBRE_SHAPES
 from .errors import StruckError
+from .part_files import part_file
 
 _DECODER_PREFIX = "decoder."
 _ENCODER_PREFIX = "encoder."
@@ -70,12 +72,12 @@ def load_codec_weights(path: str | Path) -> CodecWeights:
 def save_codec_weights(
     path: str | Path, decoder: dict[str, np.ndarray], encoder: dict[str, np.ndarray]
 ) -> None:
-    """Write weights beside ``path``, then rename, so that a good file is never half overwritten."""
-    from safetensors.numpy import save_file
+    """Write weights beside ``path``, then rename, so that a good file is never half overwritten.
 
-    path = Path(path)
+    Raises:
+        StruckError: the file cannot be written.
+    """
     arrays = {_DECODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in decoder.items()}
     arrays |= {_ENCODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in encoder.items()}
-    beside = path.with_name(path.name + ".part")
-    save_file(arrays, beside)
-    beside.replace(path)
+    with part_file(path) as beside:
+        save_file(arrays, beside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,11 +19,13 @@ class Discriminator(nn.Module):
     It looks at log mel levels relative to the window's own maximum, so that loudness tells nothing.
     """
 
+    _mel: Tensor
+
     def __init__(self, n_fft: int) -> None:
         super().__init__()
         self.register_buffer("_mel", torch.from_numpy(patch_mel_matrix(n_fft)), persistent=False)
         layers: list[nn.Module] = []
-        for source, destination in zip(_CHANNELS, _CHANNELS[1:], strict=False):
+        for source, destination in pairwise(_CHANNELS):
             convolution = nn.Conv2d(source, destination, 5, stride=2, padding=2)
             layers += [nn.utils.parametrizations.spectral_norm(convolution), nn.LeakyReLU(0.2)]
         self._layers = nn.Sequential(*layers, nn.Conv2d(_CHANNELS[-1], 1, 3, padding=1))

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from struck.codec.errors import StruckError
 from struck.codec.event_network import FRAME_OFFSETS
-from struck.codec.spectrum import ANALYSIS_RATE, HOP, hann_window
+from struck.codec.event_spec import ANALYSIS_RATE
+from struck.codec.spectrum import HOP, hann_window
 
 from .general_midi import render_general_midi_notes
 
@@ -107,11 +108,12 @@ def texture_note(rng: np.random.Generator) -> Note:
         t60 = np.exp(rng.uniform(np.log(0.03), np.log(8.0)))
         samples *= np.exp(-6.9 * t / t60)
     samples *= np.minimum(1.0, t / np.exp(rng.uniform(np.log(0.001), np.log(0.4))))
-    return Note((0.5 * samples / np.abs(samples).max()).astype(np.float32), rng.uniform(36, 84), False, "noise")
+    peak = np.abs(samples).max()
+    return Note((0.5 * samples / peak).astype(np.float32), rng.uniform(36, 84), False, "noise")
 
 
 def note_frames(note: Note, n_fft: int, rng: np.random.Generator) -> np.ndarray:
-    """Frames ``[STORED_FRAMES, bins, 2]`` float16, the onset a random part of a hop after frame 8's centre."""
+    """Frames ``[STORED_FRAMES, bins, 2]`` float16, the onset a random part of a hop from frame 8's centre."""
     samples = note.samples / (np.abs(note.samples).max() + 1e-9) * 0.5
     onset = find_onset(samples)
     lead = int(rng.integers(-HOP // 2, HOP // 2))
@@ -148,6 +150,21 @@ def build_library(
         "pitched": np.array([n.pitched for n in notes]),
         "noise": np.array([n.instrument == "noise" for n in notes]),
     }
+
+
+def cached_library(
+    folder: Path, data: Path, n_fft: int, seed: int, report: Callable[[str], None]
+) -> dict[str, np.ndarray]:
+    """:func:`build_library`, kept in ``folder`` so that a resumed run starts at once; frames are mapped."""
+    frames, labels = folder / f"library-{n_fft}-{seed}.npy", folder / f"library-{n_fft}-{seed}.npz"
+    if not labels.is_file():
+        library = build_library(data, n_fft, seed, 0, report)
+        np.save(frames, library.pop("frames"))
+        beside = labels.with_suffix(".part.npz")
+        np.savez(beside, **library)
+        beside.replace(labels)  # last, so that what is there is whole
+    with np.load(labels) as stored:
+        return dict(stored) | {"frames": np.load(frames, mmap_mode="r")}
 
 
 @dataclass(frozen=True)
@@ -221,7 +238,9 @@ class MixtureSampler:
             turn = np.exp(2j * np.pi * rng.random(count))
             added *= (level / loudness * ratio * turn).astype(np.complex64)[:, None, None]
             mixture += added * (rng.random(count) < 0.8)[:, None, None]
-        floor = self._equaliser(count, 8.0) * (10.0 ** (rng.uniform(-80.0, -30.0, count) / 20.0) * level)[:, None]
+        floor = (
+            self._equaliser(count, 8.0) * (10.0 ** (rng.uniform(-80.0, -30.0, count) / 20.0) * level)[:, None]
+        )
         size = mixture[0].size
         for example in range(count):
             start = int(rng.integers(0, len(self._hiss) - size))

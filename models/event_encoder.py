@@ -16,7 +16,9 @@ from struck.codec.patches import make_patches, patch_mel_matrix
 
 def _as_parameters(arrays: Mapping[str, np.ndarray]) -> nn.ParameterDict:
     # torch's ParameterDict does not take dots in names
-    return nn.ParameterDict({k.replace(".", "/"): nn.Parameter(torch.from_numpy(v.copy())) for k, v in arrays.items()})
+    return nn.ParameterDict(
+        {k.replace(".", "/"): nn.Parameter(torch.from_numpy(v.copy())) for k, v in arrays.items()}
+    )
 
 
 def _as_mapping(parameters: nn.ParameterDict) -> dict[str, Tensor]:
@@ -25,6 +27,8 @@ def _as_mapping(parameters: nn.ParameterDict) -> dict[str, Tensor]:
 
 class EventCodec(nn.Module):
     """Patch to event: ``encoder`` reads it, ``decoder`` holds the timbre network that renders it."""
+
+    _steps: Tensor
 
     def __init__(
         self,

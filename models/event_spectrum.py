@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from struck.codec.controls import Controls, compute_controls, make_tables
 from struck.codec.event_frames import FRAMES_BEFORE
-from struck.codec.event_spec import MODE_COUNT
+from struck.codec.event_spec import ANALYSIS_RATE, MODE_COUNT
 from struck.codec.spectrum import (
-    ANALYSIS_RATE,
     HOP,
     compute_frames,
     make_frame_tables,
@@ -28,14 +27,17 @@ _STRONGEST: Final = 28
 _SIZES: Final = np.array([8, 16, 32, 64, 128, 256])
 
 
-def hann_lobe(distance: Tensor) -> Tensor:
-    """Hann main lobe at ``distance`` bins from its peak, 1 at the peak: ``sinc(x) / (1 - x^2)``, |x| < 2."""
-    x = distance
-    denominator = 1.0 - x * x
-    # The limit at |x| = 1 is 1/2; keep the gradient finite there.
-    near = denominator.abs() < 1e-4
-    value = torch.sinc(x) / torch.where(near, torch.ones_like(x), denominator)
-    return torch.where(near, torch.full_like(x, 0.5), value) * (x.abs() < 2.0)
+def hann_lobes(part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Hann main lobe in the four bins around a peak ``part`` of a bin above the second of them.
+
+    ``sinc(x) / (1 - x^2)`` at x = part + 1, part, part - 1, part - 2, with one sine for all four; kept off 0 and
+    1, where numerator and denominator vanish together.
+    """
+    p = part.clamp(1e-3, 1.0 - 1e-3)
+    sine = torch.sin(torch.pi * p) / torch.pi
+    q = 1.0 - p
+    low, high = sine / (p * (1.0 + p)), sine / (q * (1.0 + q))
+    return low / (2.0 + p), low / q, high / p, high / (2.0 + q)
 
 
 class EventSpectrum(nn.Module):
@@ -64,22 +66,29 @@ class EventSpectrum(nn.Module):
     def forward(
         self, weights: Mapping[str, Tensor], gain_db: Tensor, vectors: Tensor, onset_shift: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Tone amplitude and noise power, ``[E, T, F]`` each, of events ``gain_db [E]``, ``vectors [E, 32]``, ``onset_shift [E]`` s."""
+        """Tone amplitude and noise power, ``[E, T, F]`` each.
+
+        Args:
+            weights: the timbre network.
+            gain_db: ``[E]``.
+            vectors: ``[E, 32]``.
+            onset_shift: ``[E]`` seconds by which each onset comes after the nominal one.
+        """
         controls = compute_controls(weights, gain_db, vectors, self.tables, torch)
         if self.mode_count < MODE_COUNT:
             controls = self._strongest(controls)
         amplitude, frequency, noise = compute_frames(controls, self.frame_tables, onset_shift, torch)
-        events, modes, frames = amplitude.shape
+        events, _, frames = amplitude.shape
         bins = self.n_fft // 2 + 1
         place = frequency * (self.n_fft / ANALYSIS_RATE)
         first = torch.floor(place.detach()).clamp(1, bins - 3).long() - 1
         base = torch.arange(events, device=place.device)[:, None, None] * frames
         base = (base + torch.arange(frames, device=place.device)) * bins
         tone = torch.zeros(events * frames * bins, device=place.device)
-        for step in range(4):
-            index = first + step
-            value = amplitude * hann_lobe(place - index)
-            tone = tone.index_add(0, (base + index).reshape(-1), value.reshape(-1))
+        part = place - (first + 1)
+        inside = amplitude * ((part >= 0.0) & (part <= 1.0))
+        for step, lobe in enumerate(hann_lobes(part)):
+            tone = tone.index_add(0, (base + first + step).reshape(-1), (inside * lobe).reshape(-1))
         tone = tone.view(events, frames, bins)
         floor = torch.einsum("ebt,bf->etf", noise, self.bands)
         return tone, floor

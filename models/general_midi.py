@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from struck.codec.errors import StruckError
-from struck.codec.spectrum import ANALYSIS_RATE
+from struck.codec.event_spec import ANALYSIS_RATE
 
 if TYPE_CHECKING:
     from .datasets import Note
@@ -23,8 +23,8 @@ _SLOT_SECONDS = 4.5
 _TICKS = 480
 # What recorded notes lack: mallets, organs, electric guitars and basses, ensembles, pipes, synths, plucked.
 _PROGRAMS = (
-    *range(8, 16), *range(16, 24), *range(24, 40), 46, 48, 50, 52, 61, 73, 75, 79, 80, 81, 88, 89, 104, 105, 108
-)
+    *range(8, 40), 46, 48, 50, 52, 61, 73, 75, 79, 80, 81, 88, 89, 104, 105, 108,
+)  # fmt: skip
 _DRUMS = range(35, 76)
 
 
@@ -53,7 +53,9 @@ def render_midi(midi: mido.MidiFile, sound_font: Path | None = None) -> np.ndarr
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
         midi.save(score)
         command = ["fluidsynth", "-ni", "-q", "-g", "0.6", "-r", str(ANALYSIS_RATE), "-R", "0", "-C", "0"]
-        done = subprocess.run([*command, "-F", sound, font, score], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "-F", sound, font, score], capture_output=True, text=True, check=False
+        )
         if done.returncode != 0 or not sound.is_file():
             raise StruckError(f"fluidsynth failed: {done.stderr.strip()[-300:]}")
         samples, _ = soundfile.read(sound, dtype="float32", always_2d=True)

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from struck.codec.controls import mel, mel_to_hz
 from struck.codec.event_network import FRAME_OFFSETS
-from struck.codec.spectrum import ANALYSIS_RATE, mean_magnitude
+from struck.codec.event_spec import ANALYSIS_RATE, BANDWIDTH_HZ
+from struck.codec.spectrum import mean_magnitude
 
 MEL_BANDS = 80
 FLOOR_DB = 60.0
@@ -23,8 +25,8 @@ def frame_weights() -> Tensor:
 
 def mel_matrix(n_fft: int, bands: int = MEL_BANDS) -> Tensor:
     """Triangular mel bands ``[F, bands]`` that average power."""
-    top = 2595.0 * np.log10(1.0 + ANALYSIS_RATE / 2 / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(0.0, top, bands + 2) / 2595.0) - 1.0) * n_fft / ANALYSIS_RATE
+    top = float(mel(np.float64(BANDWIDTH_HZ)))
+    edges = mel_to_hz(np.linspace(0.0, top, bands + 2)) * n_fft / ANALYSIS_RATE
     bins = np.arange(n_fft // 2 + 1)[:, None]
     rise = (bins - edges[:-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
     fall = (edges[2:] - bins) / np.maximum(edges[2:] - edges[1:-1], 1.0)

@@ -19,14 +19,20 @@ import soundfile
 import soxr
 
 from struck.codec.errors import StruckError
-from struck.codec.spectrum import ANALYSIS_RATE
+from struck.codec.event_spec import ANALYSIS_RATE
 
 from .datasets import Note, find_onset
 from .general_midi import render_midi
 
 CLIP_SECONDS: Final = 18.0
-_PROGRAMS: Final = (0, 0, 4, 6, 11, 12, 13, 19, 21, 24, 25, 26, 29, 32, 40, 41, 42, 43, 46, 48, 52, 56, 57, 60, 64, 66, 68, 70, 71, 73, 75, 80, 89)
-_SYLLABLES: Final = "ba da ka lo mi nu pa re si ta vu wo ye zi fra sto gli spe tro chi sha nge lum".split()
+_PROGRAMS: Final = (
+    0, 0, 4, 6, 11, 12, 13, 19, 21, 24, 25, 26, 29, 32, 40, 41, 42, 43, 46, 48, 52, 56, 57, 60, 64, 66, 68,
+    70, 71, 73, 75, 80, 89,
+)  # fmt: skip
+_SYLLABLES: Final = (
+    "ba", "da", "ka", "lo", "mi", "nu", "pa", "re", "si", "ta", "vu", "wo", "ye", "zi", "fra", "sto", "gli",
+    "spe", "tro", "chi", "sha", "nge", "lum",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,10 @@ class MusicSampler:
             path = Path(folder) / "speech.wav"
             options = ["-v", voice, "-s", str(rng.integers(90, 180)), "-p", str(rng.integers(20, 80))]
             done = subprocess.run(
-                ["espeak-ng", *options, "-w", path, " ".join(words)], capture_output=True, text=True, check=False
+                ["espeak-ng", *options, "-w", path, " ".join(words)],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode != 0:
                 raise StruckError(f"espeak-ng failed: {done.stderr.strip()[-200:]}")

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from struck.codec.encoder import EncoderObserver, Step, StreamingEncoder
 from struck.codec.event_network import FRAME_OFFSETS
+from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.profiles import PROFILES, Profile
 from struck.codec.proposals import Proposals
-from struck.codec.spectrum import ANALYSIS_RATE, mean_magnitude
+from struck.codec.spectrum import mean_magnitude
 from struck.codec.weights import load_codec_weights
 
 from .datasets import load_recorded_notes
@@ -80,7 +81,9 @@ class _Collector(EncoderObserver):
             residual, mask, pitch, noise = (np.stack(part) for part in zip(*rows, strict=True))
             self.scenes.append(
                 Scene(
-                    *(torch.from_numpy(a.astype(np.float32)) for a in (self._observed, residual, mask)),
+                    torch.from_numpy(self._observed),
+                    torch.from_numpy(residual.astype(np.float32)),
+                    torch.from_numpy(mask.astype(np.float32)),
                     torch.from_numpy(pitch),
                     torch.from_numpy(noise),
                     torch.tensor([s.start_frame for s in self._steps]),
@@ -90,9 +93,7 @@ class _Collector(EncoderObserver):
         self._rounds.clear()
         self._steps.clear()
 
-    def on_round(
-        self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals
-    ) -> None:
+    def on_round(self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals) -> None:
         self._observed = observed.copy()
         residual = np.maximum(observed - mean_magnitude(power, fourth, np), 0.0)
         index = found.frame[:, None] + FRAME_OFFSETS

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from struck.codec.errors import StruckError
 from struck.codec.event_network import FRAME_OFFSETS
+from struck.codec.part_files import part_file
 from struck.codec.spectrum import mean_magnitude
 from struck.codec.weights import save_codec_weights
 
 from . import losses
 from .adversary import Discriminator, drop_half
-from .datasets import MixtureSampler, Mixtures, build_library
+from .datasets import Mixtures, MixtureSampler, cached_library
 from .event_encoder import EventCodec
 from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
 from .residuals import SHORT_SHARE, Residuals, ResidualStream, Scene
@@ -45,7 +46,7 @@ ADVERSARIAL_WEIGHT = 0.15
 STAGE_ENDS = (0.45, 0.85, 1.0)
 #: The analysis windows of the profiles.
 WINDOWS = (2048, 1024)
-BATCHES_PER_CLIP = 6
+BATCHES_PER_CLIP = 12
 LOG_STEPS = 200
 
 Report = Callable[[str], None]
@@ -123,9 +124,8 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
-        beside = self.folder / "checkpoint.pt.part"
-        torch.save(state, beside)
-        beside.replace(self.folder / "checkpoint.pt")
+        with part_file(self.folder / "checkpoint.pt") as beside:
+            torch.save(state, beside)
         self.export(self.folder / "codec.safetensors")
 
     def export(self, path: Path) -> None:
@@ -210,7 +210,11 @@ def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _run(
-    trainer: Trainer, stage: str, until_seconds: float, peak_rate: float, losses_of: Iterator[tuple[Tensor, dict[str, float]]]
+    trainer: Trainer,
+    stage: str,
+    until_seconds: float,
+    peak_rate: float,
+    losses_of: Iterator[tuple[Tensor, dict[str, float]]],
 ) -> None:
     """Step on the losses that ``losses_of`` yields until the trainer's clock shows ``until_seconds``."""
     began = trainer.seconds
@@ -264,7 +268,9 @@ def train_greedy(trainer: Trainer, mixtures: Any, residuals: Any, until_seconds:
     _run(trainer, "greedy", until_seconds, 8e-4, steps())
 
 
-def train_adversarial(trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float, seed: int) -> None:
+def train_adversarial(
+    trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float, seed: int
+) -> None:
     """Stage 3: stage 2, and a discriminator that sees half of the events of a scene."""
     objectives = Objectives(trainer.device)
     trainer.codec.train()
@@ -283,8 +289,8 @@ def train_adversarial(trainer: Trainer, mixtures: Any, residuals: Any, until_sec
         start, length = scene.start_frame[pick].numpy(), scene.length[pick].numpy()
         shape = (len(observed), observed.shape[1])
         weights = trainer.codec.decoder_weights
-        played = render_together(weights, shape, start, length, gain_db, vectors, shift)
-        played = torch.sqrt(played[0] + 1e-14)
+        power, _ = render_together(weights, shape, start, length, gain_db, vectors, shift)
+        played = torch.sqrt(power + 1e-14)
         real = observed[::FRAME_STRIDE].clamp(min=0.0)
         judge, learner = judges[n_fft], learners[n_fft]
         # Hinge loss for the judge on what is there, then its opinion as the events' loss.
@@ -345,7 +351,7 @@ def train(
     else:
         trainer.save(force=True)
     ends = [60.0 * minutes * share for share in STAGE_ENDS]
-    libraries = [build_library(data, n_fft, seed, 0, report) for n_fft in WINDOWS]
+    libraries = [cached_library(folder, data, n_fft, seed, report) for n_fft in WINDOWS]
     exported = folder / "codec.safetensors"
     salt = seed + 1000 + trainer.step
     if trainer.seconds < ends[0]:

@@ -26,6 +26,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("input", type=Path, metavar="IN", help=".mcap or .jsonl")
     parser.add_argument("output", type=Path, metavar="OUT", help=".mcap, .jsonl, .mid or .csv")
+    add_weights(parser)
 
     parser = add_command(
         commands,
@@ -112,7 +113,9 @@ def run_convert(options: argparse.Namespace, console: Console) -> None:
     from .pipeline import refuse_same_file
 
     refuse_same_file(options.input, options.output)
-    convert(options.input, options.output)
+    # Only a table tells what is heard of an event, which the weights decide.
+    weights = load_weights(options) if options.output.suffix == ".csv" else None
+    convert(options.input, options.output, weights)
     _finish_file(options, console)
 
 
@@ -139,8 +142,9 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_edit(options: argparse.Namespace, console: Console) -> None:
-    from ..codec.takes import TakeReader, TakeWriter
-    from ..codec.transforms import Edit, apply_edits
+    from ..codec.conversions import edit_take
+    from ..codec.takes import TakeReader
+    from ..codec.transforms import Edit
     from .pipeline import refuse_other_extension, refuse_same_file
 
     refuse_same_file(options.input, options.output)
@@ -156,21 +160,16 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         perturb=options.perturb,
         seed=options.seed,
     )
-    take = TakeReader(options.input)
-    events_before = list(take.events())
-    events = list(apply_edits(events_before, edit))
-    with TakeWriter(options.output, take.header) as edited:
-        for event in events:
-            edited.write_event(event)
-        edited.close(options.stretch * take.duration_seconds)
+    edit_take(options.input, options.output, edit)
+    before, after = (sum(1 for _ in TakeReader(path).events()) for path in (options.input, options.output))
     console.finish(
         {
             "input": str(options.input),
             "output": str(options.output),
-            "event_count_before": len(events_before),
-            "event_count": len(events),
+            "event_count_before": before,
+            "event_count": after,
         },
-        f"{options.output}: {len(events):,} of {len(events_before):,} events",
+        f"{options.output}: {after:,} of {before:,} events",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .console import Console, format_values
+from .console import Console
 from .options import Commands, add_command, number
 
 
@@ -17,6 +17,7 @@ def add_to(commands: Commands) -> None:
         run_train,
         "train the networks",
         "  struck train codec --data DIR --minutes 60\n"
+        "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume",
     )
     parser.add_argument("what", choices=("codec",), help="what to train")
@@ -28,7 +29,17 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="training time in minutes (default: 60)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("runs/codec"),
+        metavar="FOLDER",
+        help="where checkpoint, log and weights go (default: runs/codec)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
+    )
 
 
 def run_train(options: argparse.Namespace, console: Console) -> None:
@@ -38,5 +49,12 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         raise StruckError(f"there is no folder {options.data}")
     from ..models.train_codec import train
 
-    values = train(data=options.data, minutes=options.minutes, resume=options.resume)
-    console.finish(values, format_values(values))
+    weights = train(
+        options.data,
+        options.minutes,
+        folder=options.output,
+        resume=options.resume,
+        device=options.device,
+        report=console.report,
+    )
+    console.finish({"weights": str(weights)}, f"weights: {weights}")

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ..codec.event_spec import FIELDS, INDEX, VECTOR_SIZE, to_physical
+from ..codec.event_spec import VECTOR_SIZE, read_field
 
 #: A spectrogram has this many columns at most; longer ones are averaged in power.
 COLUMNS_MAX: Final = 1600
@@ -42,7 +42,7 @@ def project_vectors(vectors: NDArray[np.float32]) -> Projection:
 
 def physical(vectors: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """Physical values ``[E]`` of the field ``name`` of ``vectors [E, 32]``."""
-    return np.asarray(to_physical(FIELDS[INDEX[name]], vectors[:, INDEX[name]]))
+    return np.asarray(read_field(vectors, name))
 
 
 def audible_seconds(vectors: NDArray[np.float32], noisy: NDArray[np.bool_]) -> NDArray[np.float32]:

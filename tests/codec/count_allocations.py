@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numba.core.runtime import rtsys
 
-from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.block import process_block
+from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.decoder import Decoder
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event

@@ -13,12 +13,15 @@ import mido
 import numpy as np
 import pytest
 
+from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.conversions import convert, edit_take
+from struck.codec.descriptors import read_descriptors
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events import Event
 from struck.codec.takes import TakeHeader, TakeReader, TakeWriter, part_path
 from struck.codec.transforms import Edit
+from struck.codec.weights import CodecWeights
 
 HEADER = TakeHeader("live", "codec", "0123456789abcdef", source="test.wav")
 
@@ -49,8 +52,10 @@ def test_json_lines_and_back_lose_nothing(tmp_path: Path, exact: bool) -> None:
     convert(take, tmp_path / "a.jsonl")
     convert(tmp_path / "a.jsonl", tmp_path / "b.mcap")
     a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
-    assert list(a.events()) == list(b.events()) and a.header == b.header
-    assert list(a.midi()) == list(b.midi()) and list(a.marks()) == list(b.marks())
+    assert list(a.events()) == list(b.events())
+    assert a.header == b.header
+    assert list(a.midi()) == list(b.midi())
+    assert list(a.marks()) == list(b.marks())
     assert b.duration_seconds == 9.0
     assert sorted(os.listdir(tmp_path)) == ["a.jsonl", "a.mcap", "b.mcap"]
 
@@ -58,10 +63,13 @@ def test_json_lines_and_back_lose_nothing(tmp_path: Path, exact: bool) -> None:
 def test_json_lines_say_the_fields_by_name(tmp_path: Path) -> None:
     convert(make_take(tmp_path / "a.mcap", [make_event(1.0, -12.0, pitch=60.0)]), tmp_path / "a.jsonl")
     header, line = map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()[:2])
-    assert header["take"]["profile"] == "live" and header["duration_seconds"] == 9.0
-    assert line["onset_seconds"] == 1.0 and line["gain_db"] == -12.0
+    assert header["take"]["profile"] == "live"
+    assert header["duration_seconds"] == 9.0
+    assert line["onset_seconds"] == 1.0
+    assert line["gain_db"] == -12.0
     assert line["pitch"] == pytest.approx(60.0, abs=0.02)
-    assert {field.name for field in FIELDS} < set(line) and len(line["vector"]) == VECTOR_SIZE
+    assert {field.name for field in FIELDS} < set(line)
+    assert len(line["vector"]) == VECTOR_SIZE
 
 
 def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
@@ -70,7 +78,8 @@ def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
     writer.abort()
     convert(part_path(tmp_path / "a.mcap"), tmp_path / "a.mcap")
     reader = TakeReader(tmp_path / "a.mcap")
-    assert not reader.truncated and len(list(reader.events())) == 1
+    assert not reader.truncated
+    assert len(list(reader.events())) == 1
     assert [mark.value for mark in reader.marks()] == [{"kind": "cut"}]
 
 
@@ -78,10 +87,12 @@ def test_an_edited_take_keeps_what_was_recorded_beside_it(tmp_path: Path) -> Non
     take = make_take(tmp_path / "a.mcap")
     edit_take(take, tmp_path / "b.mcap", Edit(transpose_semitones=2.0, stretch=2.0, thin_db=9.5))
     a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
-    assert b.header == a.header and b.duration_seconds == 18.0
+    assert b.header == a.header
+    assert b.duration_seconds == 18.0
     assert [e.gain_db for e in b.events()] == [-float(i) for i in range(10)]
     assert [e.onset_seconds for e in b.events()] == pytest.approx([0.6 * i for i in range(10)], abs=1e-4)
-    assert [m.seconds for m in b.midi()] == [15.0] and [m.seconds for m in b.marks()] == [15.5]
+    assert [m.seconds for m in b.midi()] == [15.0]
+    assert [m.seconds for m in b.marks()] == [15.5]
 
 
 # ---- MIDI ----------------------------------------------------------------------------------------------
@@ -98,7 +109,8 @@ def read_mpe(path: Path) -> list[dict[str, Any]]:
         elif message.type == "control_change" and message.control == 74:
             control[message.channel] = message.value
         elif message.type == "note_on":
-            assert message.channel not in sounding and message.channel > 0
+            assert message.channel not in sounding
+            assert message.channel > 0
             pitch = message.note + bend[message.channel] / 8192 * 48
             sounding[message.channel] = {
                 "start": now,
@@ -132,8 +144,10 @@ def test_midi_velocity_brightness_and_end(tmp_path: Path) -> None:
     ]
     convert(make_take(tmp_path / "a.mcap", events, exact=True), tmp_path / "a.mid")
     loud, soft = read_mpe(tmp_path / "a.mid")
-    assert loud["velocity"] == 127 and soft["velocity"] == 13
-    assert loud["cc74"] == 127 and soft["cc74"] == 0
+    assert loud["velocity"] == 127
+    assert soft["velocity"] == 13
+    assert loud["cc74"] == 127
+    assert soft["cc74"] == 0
     assert loud["end"] - loud["start"] == pytest.approx(1.5, abs=0.001)
     assert soft["end"] - soft["start"] == pytest.approx(0.5, abs=0.001)
 
@@ -158,23 +172,48 @@ def test_midi_has_a_channel_per_note_and_cuts_the_first_to_end(tmp_path: Path) -
     events = [make_event(0.01 * i, pitch=40.0 + i, hold=3.0, decay=20.0) for i in range(16)]
     convert(make_take(tmp_path / "a.mcap", events), tmp_path / "a.mid")
     notes = read_mpe(tmp_path / "a.mid")
-    assert len(notes) == 16 and len({note["channel"] for note in notes[:15]}) == 15
-    assert notes[0]["end"] == notes[15]["start"] and notes[0]["channel"] == notes[15]["channel"]
+    assert len(notes) == 16
+    assert len({note["channel"] for note in notes[:15]}) == 15
+    assert notes[0]["end"] == notes[15]["start"]
+    assert notes[0]["channel"] == notes[15]["channel"]
 
 
 # ---- CSV -----------------------------------------------------------------------------------------------
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_csv_has_a_row_per_event(tmp_path: Path) -> None:
     event = make_event(1.5, -12.0, pitch=69.0, decay=2.0, hold=6.0, attack=0.01)
     convert(make_take(tmp_path / "a.mcap", [event], exact=True), tmp_path / "a.csv")
-    with (tmp_path / "a.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert float(row["onset_seconds"]) == 1.5 and float(row["gain_db"]) == -12.0
-    assert float(row["pitch_hz"]) == pytest.approx(440.0, rel=1e-5)
-    assert float(row["attack_seconds"]) == pytest.approx(0.01, rel=1e-4)
-    assert float(row["decay_seconds"]) == pytest.approx(2.0, rel=1e-4)
-    assert {f"field.{field.name}" for field in FIELDS} < set(row)
+    (row,) = read_csv(tmp_path / "a.csv")
+    assert float(row["onset_seconds"]) == 1.5
+    assert float(row["gain_db"]) == -12.0
+    assert float(row["field.pitch"]) == pytest.approx(69.0, rel=1e-5)
+    assert float(row["field.attack"]) == pytest.approx(0.01, rel=1e-4)
+    assert set(row) == {"onset_seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)}
+
+
+def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) -> None:
+    weights = CodecWeights("random", make_initial_timbre_weights(5), {})
+    event = make_event(1.5, -12.0, pitch=60.0, room_mix=0.5, room=2.0)
+    with TakeWriter(
+        tmp_path / "a.mcap", replace(HEADER, exact=True, weights_hash=weights.decoder_hash)
+    ) as writer:
+        writer.write_event(event)
+    convert(tmp_path / "a.mcap", tmp_path / "a.csv", weights)
+    (row,) = read_csv(tmp_path / "a.csv")
+    heard = vars(read_descriptors(weights, event))
+    assert row["room"] == heard["room"] == "chamber"
+    for name in ("pitch_hz", "brightness", "attack_seconds", "decay_seconds", "noisiness"):
+        assert float(row[name]) == pytest.approx(heard[name], rel=1e-6)
+    other = CodecWeights("other", make_initial_timbre_weights(6), {})
+    with pytest.raises(StruckError, match="was made with the weights"):
+        convert(tmp_path / "a.mcap", tmp_path / "b.csv", other)
+    assert not (tmp_path / "b.csv").exists()
 
 
 # ---- refusals ------------------------------------------------------------------------------------------
@@ -219,7 +258,8 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str) -> None:
     source.write_text(f"{header}\n{json.dumps(GOOD)}\n{line}\n")
     with pytest.raises(StruckError, match="line 3") as caught:
         convert(source, tmp_path / "b.mcap")
-    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["a.jsonl"]
 
 

@@ -5,9 +5,8 @@ import pytest
 
 from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.descriptors import OSC_FIELDS, Descriptors, read_descriptors, set_descriptor
-from struck.codec.event_spec import INDEX, VECTOR_SIZE
+from struck.codec.event_spec import INDEX, ROOM_NAMES, VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.room import ROOM_NAMES
 from struck.codec.weights import CodecWeights
 
 WEIGHTS = CodecWeights("test", make_initial_timbre_weights(7), {})

@@ -10,16 +10,16 @@ import soundfile
 from struck.codec import evaluation
 from struck.codec.errors import StruckError
 from struck.codec.evaluation import CodecResult, evaluate_folder, format_table, read_truth
-from struck.codec.metrics import METRIC_RATE_HZ
+from struck.codec.event_spec import ANALYSIS_RATE
 
 
 def halve(signal: np.ndarray) -> CodecResult:
     """A codec that removes 6.02 dB with ten events a second, one every 100 ms."""
-    count = round(10 * signal.size / METRIC_RATE_HZ)
+    count = round(10 * signal.size / ANALYSIS_RATE)
     return CodecResult(0.5 * signal, [0.1 * i for i in range(count)], count, 200 * count, 0.25)
 
 
-def write_tone(path: Path, seconds: float = 1.0, rate: int = METRIC_RATE_HZ) -> None:
+def write_tone(path: Path, seconds: float = 1.0, rate: int = ANALYSIS_RATE) -> None:
     time = np.arange(round(seconds * rate)) / rate
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * 440.0 * time) * np.exp(-time), rate)
 
@@ -81,7 +81,7 @@ def test_opus_takes_part_where_it_is_installed(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_opus")
 def test_the_report_is_json_and_a_table_even_where_nothing_is_heard(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "silence.wav", np.zeros(3000), METRIC_RATE_HZ)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(3000), ANALYSIS_RATE)
     write_tone(tmp_path / "tone.wav", seconds=0.3)
 
     def hear_nothing(signal: np.ndarray) -> CodecResult:
@@ -107,7 +107,7 @@ def test_the_report_is_json_and_a_table_even_where_nothing_is_heard(tmp_path: Pa
 @pytest.mark.usefixtures("no_opus")
 def test_an_unreadable_file_is_named_and_the_rest_evaluated(tmp_path: Path) -> None:
     (tmp_path / "broken.wav").write_bytes(b"RIFF\x10\x00\x00\x00WAVEjunkjunkjunk")
-    soundfile.write(tmp_path / "empty.wav", np.zeros(0), METRIC_RATE_HZ)
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), ANALYSIS_RATE)
     write_tone(tmp_path / "good.wav", seconds=0.2)
     write_tone(tmp_path / "odd.wav", seconds=0.2)
     (tmp_path / "annotations").mkdir()

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from struck.codec import metrics
+from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.metrics import (
     BIN_COUNT,
     ENERGY_LIMIT_DB,
     FRAME,
     HOP,
-    METRIC_RATE_HZ,
     OnsetScore,
     energy_removed_db,
     magnitude_spectrogram,
@@ -19,12 +19,12 @@ from struck.codec.metrics import (
 
 
 def make_tone(frequency_hz: float, seconds: float = 1.0) -> np.ndarray:
-    time = np.arange(round(seconds * METRIC_RATE_HZ)) / METRIC_RATE_HZ
+    time = np.arange(round(seconds * ANALYSIS_RATE)) / ANALYSIS_RATE
     return np.sin(2 * np.pi * frequency_hz * time).astype(np.float32)
 
 
 def make_noise(seconds: float = 1.0, seed: int = 0) -> np.ndarray:
-    count = round(seconds * METRIC_RATE_HZ)
+    count = round(seconds * ANALYSIS_RATE)
     return (0.1 * np.random.default_rng(seed).standard_normal(count)).astype(np.float32)
 
 
@@ -88,7 +88,7 @@ def test_any_length_works_and_the_shorter_signal_is_padded(length: int) -> None:
 
 
 def test_magnitudes_of_a_full_scale_sine_peak_at_a_quarter_of_the_frame() -> None:
-    spectrum = magnitude_spectrogram(make_tone(100 * METRIC_RATE_HZ / FRAME))
+    spectrum = magnitude_spectrogram(make_tone(100 * ANALYSIS_RATE / FRAME))
     middle = spectrum[len(spectrum) // 2]
     assert np.argmax(middle) == 100
     assert middle[100] == pytest.approx(FRAME / 4, rel=1e-4)

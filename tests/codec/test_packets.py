@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from struck.codec.errors import StruckError
-from struck.codec.event_spec import FIELDS, VECTOR_SIZE
+from struck.codec.event_spec import ANALYSIS_RATE, FIELDS, VECTOR_SIZE
 from struck.codec.events import Event
 from struck.codec.packets import MAX_PACKET_EVENTS, PacketDecoder, PacketEncoder, packet_info
-from struck.codec.quantize import GAIN_LEVELS, ONSET_RATE, restore_events, quantize_events
+from struck.codec.quantize import GAIN_LEVELS, quantize_events, restore_events
 
 
 def make_rows(count: int, seed: int = 0) -> np.ndarray:
@@ -19,7 +19,7 @@ def make_rows(count: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     half = [2 ** (field.bits - 1) - 1 for field in FIELDS]
     rows = np.empty((count, 2 + VECTOR_SIZE), dtype=np.int64)
-    rows[:, 0] = np.sort(rng.integers(0, max(1, count * ONSET_RATE // 10), count))
+    rows[:, 0] = np.sort(rng.integers(0, max(1, count * ANALYSIS_RATE // 10), count))
     rows[:, 1] = rng.integers(0, GAIN_LEVELS, count)
     rows[:, 2:] = [[rng.integers(-h, h + 1) for h in half] for _ in range(count)]
     return rows

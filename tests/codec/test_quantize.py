@@ -7,7 +7,7 @@ import pytest
 
 from struck.codec.event_spec import FIELDS, VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.quantize import restore_events, quantize_events
+from struck.codec.quantize import quantize_events, restore_events
 
 
 def test_every_level_of_every_field_survives() -> None:

@@ -5,8 +5,8 @@ import pytest
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from struck.codec.convolver import GRID, clear_rooms, exchange_room, make_room_state, real_fft, step_rooms
-from struck.codec.event_spec import BANDWIDTH_HZ, ROOM_COUNT
-from struck.codec.room import ROOM_NAMES, ROOM_T60_SECONDS, partition_samples, room_impulse_responses
+from struck.codec.event_spec import BANDWIDTH_HZ, ROOM_COUNT, ROOM_NAMES, ROOM_T60_SECONDS
+from struck.codec.room import partition_samples, room_impulse_responses
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 96_000])

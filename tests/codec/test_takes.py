@@ -22,7 +22,7 @@ from struck.codec.controls import make_initial_timbre_weights
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
-from struck.codec.quantize import restore_events, quantize_events
+from struck.codec.quantize import quantize_events, restore_events
 from struck.codec.take_format import HEADER_METADATA, seal_json
 from struck.codec.takes import (
     FORMAT_VERSION,
@@ -104,7 +104,8 @@ def test_other_channels(tmp_path: Path) -> None:
     assert list(reader.osc()) == [TakeMessage(0.5, "/osc", b"/a\0\0,\0\0\0")]
     assert list(reader.patches()) == [TakeMessage(0.75, "/patch", {"patch": "bells", "room": "hall"})]
     assert list(reader.marks()) == [TakeMessage(1.0, "/marks", {"kind": "dropout", "blocks": 3})]
-    assert len(list(reader.stream())) == 4 and list(reader.events()) == []
+    assert len(list(reader.stream())) == 4
+    assert list(reader.events()) == []
     assert reader.duration_seconds == 2.5
 
 
@@ -119,14 +120,18 @@ def test_summary_is_json_and_complete(tmp_path: Path) -> None:
     assert summary["events"] == 32
     assert summary["events_per_second"] == 8.0
     assert summary["file_bits_per_second"] == (tmp_path / "a.mcap").stat().st_size * 2
-    assert summary["profile"] == "studio" and summary["model"] == "codec"
+    assert summary["profile"] == "studio"
+    assert summary["model"] == "codec"
     assert summary["marks"] == [{"seconds": 1.0, "kind": "dropout", "blocks": 3}]
-    assert summary["truncated"] is False and summary["gaps"] == 0
+    assert summary["truncated"] is False
+    assert summary["gaps"] == 0
 
 
 def test_an_empty_take(tmp_path: Path) -> None:
     summary = summarise_take(write_take(tmp_path / "a.mcap", []))
-    assert summary["events"] == 0 and summary["duration"] == 0.0 and not summary["truncated"]
+    assert summary["events"] == 0
+    assert summary["duration"] == 0.0
+    assert not summary["truncated"]
 
 
 def test_mcap_readers_read_it(tmp_path: Path) -> None:
@@ -171,7 +176,8 @@ def test_cut_at_every_byte_yields_a_prefix(tmp_path: Path, exact: bool) -> None:
         if length % 16 == 0:
             assert reader.statistics().events == len(found)
             assert reader.duration_seconds <= events[-1].onset_seconds
-    assert counts == sorted(counts) and counts[-1] == len(events)
+    assert counts == sorted(counts)
+    assert counts[-1] == len(events)
     assert len(set(counts)) >= 4  # it is recovered second by second
 
 
@@ -301,7 +307,7 @@ def test_weights_check_names_both(tmp_path: Path) -> None:
     header = TakeHeader("live", weights.name, weights.decoder_hash)
     TakeReader(write_take(tmp_path / "a.mcap", [], header)).check_weights(weights)
     other = CodecWeights("theirs", make_initial_timbre_weights(1), {})
-    with pytest.raises(StruckError, match="mine.*theirs"):
+    with pytest.raises(StruckError, match=r"mine.*theirs"):
         TakeReader(tmp_path / "a.mcap").check_weights(other)
 
 
@@ -336,8 +342,10 @@ def test_full_disk_leaves_the_old_take(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(path), str(Path(__file__).parent)]
     result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode != 0 and "StruckError: cannot write" in result.stderr.splitlines()[-1]
-    assert os.listdir(tmp_path) == ["a.mcap"] and path.read_bytes() == before
+    assert result.returncode != 0
+    assert "StruckError: cannot write" in result.stderr.splitlines()[-1]
+    assert os.listdir(tmp_path) == ["a.mcap"]
+    assert path.read_bytes() == before
 
 
 def test_failed_encode_leaves_the_old_take_and_nothing_else(tmp_path: Path) -> None:
@@ -346,7 +354,8 @@ def test_failed_encode_leaves_the_old_take_and_nothing_else(tmp_path: Path) -> N
     with pytest.raises(RuntimeError, match="encoder"), TakeWriter(path, HEADER) as writer:
         writer.write_event(Event(0.0, 0.0, np.zeros(VECTOR_SIZE)))
         raise RuntimeError("encoder")
-    assert os.listdir(tmp_path) == ["a.mcap"] and path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.mcap"]
+    assert path.read_bytes() == before
 
 
 def test_failed_recording_keeps_its_part(tmp_path: Path) -> None:
@@ -358,7 +367,8 @@ def test_failed_recording_keeps_its_part(tmp_path: Path) -> None:
         raise RuntimeError("device")
     assert os.listdir(tmp_path) == ["a.mcap.part"]
     reader = TakeReader(part_path(path))
-    assert reader.truncated and list(reader.events()) == quantised(events)
+    assert reader.truncated
+    assert list(reader.events()) == quantised(events)
     with pytest.raises(StruckError, match="unfinished recording"):
         TakeWriter(path, HEADER, live=True)
 

@@ -48,7 +48,8 @@ def test_transpose_moves_only_the_pitch(semitones: float) -> None:
     before = make_events()
     after = list(transpose(before, semitones))
     assert physical(after, "pitch") == pytest.approx(physical(before, "pitch") + semitones, abs=1e-4)
-    assert changed_fields(before, after) == {"pitch"} and onsets(after) == onsets(before)
+    assert changed_fields(before, after) == {"pitch"}
+    assert onsets(after) == onsets(before)
 
 
 def test_transpose_stops_at_the_ends() -> None:
@@ -84,7 +85,8 @@ def test_rooms_by_name_and_number(room: int) -> None:
 def test_random_vectors_keep_times_and_gains() -> None:
     before = make_events()
     after = list(randomize_vectors(before, 1))
-    assert onsets(after) == onsets(before) and np.array_equal(stack_gains(after), stack_gains(before))
+    assert onsets(after) == onsets(before)
+    assert np.array_equal(stack_gains(after), stack_gains(before))
     assert changed_fields(before, after) == {field.name for field in FIELDS}
     assert np.abs(stack_vectors(after)).max() > 0.95  # the whole range is used
 
@@ -93,7 +95,8 @@ def test_random_times_keep_vectors_and_span() -> None:
     before = make_events()
     after = randomize_times(before, 1)
     assert onsets(after) == sorted(onsets(after)) != onsets(before)
-    assert onsets(after)[0] >= onsets(before)[0] and onsets(after)[-1] <= onsets(before)[-1]
+    assert onsets(after)[0] >= onsets(before)[0]
+    assert onsets(after)[-1] <= onsets(before)[-1]
     assert {e.vector.tobytes() for e in after} == {e.vector.tobytes() for e in before}
 
 
@@ -120,9 +123,11 @@ def test_the_default_edit_changes_nothing() -> None:
 def test_an_edit_does_all_it_is_asked() -> None:
     edit = Edit(12.0, 2.0, 20.0, "hall", 1.0, seed=3, randomize_times=True, perturb=0.01)
     after = list(apply_edits(make_events(), edit))
-    assert len(after) == 21 and edit == dataclasses.replace(edit)
+    assert len(after) == 21
+    assert edit == dataclasses.replace(edit)
     assert after == list(apply_edits(iter(make_events()), edit))
-    assert physical(after, "room") == pytest.approx(3.0) and physical(after, "room_mix") == pytest.approx(1.0)
+    assert physical(after, "room") == pytest.approx(3.0)
+    assert physical(after, "room_mix") == pytest.approx(1.0)
     assert onsets(after)[-1] > 2.0
 
 

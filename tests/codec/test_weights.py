@@ -31,7 +31,9 @@ def test_hash_names_the_decoder_alone(tmp_path: Path) -> None:
     changed = {**decoder, "timbre.b1": decoder["timbre.b1"] + 1.0}
     save_codec_weights(tmp_path / "c.safetensors", changed, {})
     a, b, c = (load_codec_weights(tmp_path / f"{name}.safetensors").decoder_hash for name in "abc")
-    assert len(a) == 16 and a == b and a != c
+    assert len(a) == 16
+    assert a == b
+    assert a != c
 
 
 @pytest.mark.parametrize("content", [b"", b"text\n" * 20, b"\xff" * 64])
