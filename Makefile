@@ -55,6 +55,7 @@ format: setup
 bench: setup
 	$(BIN)/struck bench decoder
 	$(BIN)/struck bench encoder
+	$(BIN)/struck bench startup
 
 clean:
 	rm -rf .venv build demo .pytest_cache .ruff_cache .mypy_cache *.egg-info

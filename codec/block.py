@@ -9,6 +9,10 @@ It cuts a block where something begins::
 Cuts depend on the stream position only, never on the block. At each grid point every voice renders the one
 chunk of its own that begins in the cell, added to ``ahead``; the order of all additions is then fixed, and
 slicing cannot show.
+
+So the work comes in portions of GRID samples. A host with blocks of 32 frames has all of it in every second
+block, which must take no longer than 32 samples last: half as many voices fit. Blocks whose length is a
+multiple of 64 carry even loads.
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ from numba import boolean, float32, float64, int64, njit, typeof, void
 
 from .convolver import GRID, RoomState, clear_rooms, exchange_room, make_room_state, step_rooms
 from .shared_noise import EXACT, NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
-from .voice_records import BUS_COUNT, CHUNK, RECORD_SIZE
+from .voice_records import BUS_COUNT, CHUNK
 from .voices import (
+    ARRIVAL,
     CHUNK_NUMBER,
     NOISE_LEVEL,
     NOISE_ON,
@@ -31,9 +36,9 @@ from .voices import (
     VoiceState,
     add_chunk,
     add_noise_power,
+    load_voice,
     make_voice_state,
     render_chunk,
-    start_voice,
 )
 
 # places in DecoderState.numbers
@@ -44,17 +49,20 @@ NEVER = np.iinfo(np.int64).max
 
 
 class DecoderState(NamedTuple):
-    """Everything :func:`process_block` reads and writes; V voices, P pending events."""
+    """Everything :func:`process_block` reads and writes; V voices, P pending events.
 
-    voices: VoiceState
+    A pending event waits in a voice's place of its own: what it takes to load one is paid when it arrives,
+    and a burst of onsets costs little more than the sound of it.
+    """
+
+    voices: VoiceState  # V + P places
     noise: NoiseState
     rooms: RoomState
     buses: np.ndarray  # float32 [BUS_COUNT, GRID] the segment being mixed
     ahead: np.ndarray  # float32 [BUS_COUNT, 4 GRID] tones rendered ahead, from the start of the grid cell
-    active: np.ndarray  # int64 [V] sounding voices in the order they started, then the free ones
-    pending_onset: np.ndarray  # int64 [P] stream sample, or the largest int64 for a free place
-    pending_order: np.ndarray  # int64 [P] order of arrival
-    pending_record: np.ndarray  # float64 [P, RECORD_SIZE]
+    active: np.ndarray  # int64 [V] places of the sounding voices, in the order they started
+    pending: np.ndarray  # int64 [P] places of the waiting events, a heap: the next to start is the first
+    free: np.ndarray  # int64 [V + P] the other places, a stack
     numbers: np.ndarray  # int64 [11] positions and counters
 
 
@@ -63,19 +71,18 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
     numbers = np.zeros(_NUMBER_COUNT, dtype=np.int64)
     numbers[ALLOW_LATE] = allow_late
     state = DecoderState(
-        voices=make_voice_state(voice_count),
+        voices=make_voice_state(voice_count + pending_count),
         noise=make_noise_state(rate),
         rooms=make_room_state(rate),
         buses=np.zeros((BUS_COUNT, GRID), dtype=np.float32),
         ahead=np.zeros((BUS_COUNT, 4 * GRID), dtype=np.float32),
-        active=np.arange(voice_count, dtype=np.int64),
-        pending_onset=np.full(pending_count, NEVER, dtype=np.int64),
-        pending_order=np.zeros(pending_count, dtype=np.int64),
-        pending_record=np.zeros((pending_count, RECORD_SIZE)),
+        active=np.zeros(voice_count, dtype=np.int64),
+        pending=np.zeros(pending_count, dtype=np.int64),
+        free=np.arange(voice_count + pending_count, dtype=np.int64)[::-1].copy(),
         numbers=numbers,
     )
     # np.zeros maps its pages on first use: let that be now, not in the audio thread
-    for array in (*state.voices, state.pending_record):
+    for array in state.voices:
         array.fill(0)
     return state
 
@@ -85,8 +92,7 @@ def clear_state(state: DecoderState) -> None:
     allow_late = state.numbers[ALLOW_LATE]
     state.numbers[:] = 0
     state.numbers[ALLOW_LATE] = allow_late
-    state.pending_onset[:] = NEVER
-    state.active[:] = np.arange(len(state.active))
+    state.free[:] = np.arange(len(state.free))[::-1]
     state.ahead[:] = 0.0
     noise = state.noise
     for array in (noise.power, noise.gain, noise.slope, noise.ramp):
@@ -118,8 +124,52 @@ def _render_ahead(voices, v, ahead, cell, fade_out):
 
 
 @njit(**EXACT)
+def _comes_before(counts, v, other):
+    """Whether the event in place ``v`` starts before that in ``other``: by onset, then by arrival."""
+    if counts[v, ONSET] != counts[other, ONSET]:
+        return counts[v, ONSET] < counts[other, ONSET]
+    return counts[v, ARRIVAL] < counts[other, ARRIVAL]
+
+
+@njit(**EXACT)
+def _push_pending(pending, count, counts, v):
+    """Put ``v`` on the heap of ``count`` places."""
+    i = count
+    while i > 0:
+        parent = (i - 1) // 2
+        if not _comes_before(counts, v, pending[parent]):
+            break
+        pending[i] = pending[parent]
+        i = parent
+    pending[i] = v
+
+
+@njit(**EXACT)
+def _pop_pending(pending, count, counts):
+    """Take the first off the heap of ``count`` places, which is not empty."""
+    first = pending[0]
+    last = pending[count - 1]
+    i = 0
+    while 2 * i + 1 < count - 1:
+        child = 2 * i + 1
+        if child + 1 < count - 1 and _comes_before(counts, pending[child + 1], pending[child]):
+            child += 1
+        if not _comes_before(counts, pending[child], last):
+            break
+        pending[i] = pending[child]
+        i = child
+    pending[i] = last
+    return first
+
+
+@njit(**EXACT)
+def _free_count(state):
+    return state.free.shape[0] - state.numbers[ACTIVE] - state.numbers[PENDING]
+
+
+@njit(**EXACT)
 def _steal_quietest(state):
-    """Free the quietest voice, moving it behind the active ones.
+    """Free the quietest voice.
 
     Its tone plays to the end of what is rendered and fades out over one more chunk; its noise fades in the
     next grid cell, to which it adds no power.
@@ -139,7 +189,7 @@ def _steal_quietest(state):
         _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, True)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
-    active[count - 1] = v
+    state.free[_free_count(state)] = v
     state.numbers[ACTIVE] = count - 1
     state.numbers[STOLEN] += 1
 
@@ -150,26 +200,16 @@ def _start_due(state, position):
     numbers = state.numbers
     voices = state.voices
     cell_end = numbers[NEXT_GRID]
-    while True:
-        first = -1
-        onset = NEVER
-        order = NEVER
-        if numbers[PENDING] > 0:
-            for i in range(state.pending_onset.shape[0]):
-                at = state.pending_onset[i]
-                if at < onset or (at == onset and at != NEVER and state.pending_order[i] < order):
-                    first = i
-                    onset = at
-                    order = state.pending_order[i]
+    while numbers[PENDING] > 0:
+        onset = voices.counts[state.pending[0], ONSET]
         if onset > position:
             return onset
         if numbers[ACTIVE] == state.active.shape[0]:
             _steal_quietest(state)
-        v = state.active[numbers[ACTIVE]]
-        numbers[ACTIVE] += 1
-        start_voice(voices, v, state.pending_record[first], position)
-        state.pending_onset[first] = NEVER
+        v = _pop_pending(state.pending, numbers[PENDING], voices.counts)
         numbers[PENDING] -= 1
+        state.active[numbers[ACTIVE]] = v
+        numbers[ACTIVE] += 1
         numbers[STARTED] += 1
         _render_ahead(voices, v, state.ahead, cell_end - GRID, False)
         if voices.counts[v, NOISE_ON] != 0:
@@ -178,6 +218,7 @@ def _start_due(state, position):
                 voices.scalars, voices.levels, voices.counts, voices.bus, voices.noise, v, power, cell_end
             )
             aim_noise(state.noise, position, cell_end)
+    return NEVER
 
 
 @njit(**EXACT)
@@ -187,7 +228,7 @@ def _render_cell(
     """Render what begins in the grid cell at stream sample ``cell``: the first ``count`` of the ``active``
     voices.
 
-    The arrays are those of the states. Returns how many voices live on; they keep their order.
+    The arrays are those of the states. Returns how many voices live on; they keep their order and come first.
     """
     kept = 0
     for i in range(count):
@@ -217,10 +258,14 @@ def _step_grid(state, position):
         for n in range(3 * GRID, 4 * GRID):
             state.ahead[bus, n] = np.float32(0.0)
     settle_noise(state.noise, position)
-    numbers[ACTIVE] = _render_cell(
+    count = numbers[ACTIVE]
+    kept = _render_cell(
         voices.slow, voices.fast, voices.scalars, voices.levels, voices.counts, voices.noise, voices.bus,
-        voices.chunk, voices.scratch, state.active, state.ahead, state.noise.power, position, numbers[ACTIVE],
+        voices.chunk, voices.scratch, state.active, state.ahead, state.noise.power, position, count,
     )  # fmt: skip
+    for i in range(kept, count):
+        state.free[_free_count(state)] = state.active[i]
+        numbers[ACTIVE] -= 1
     aim_noise(state.noise, position, position + GRID)
 
 
@@ -265,11 +310,11 @@ def process_block(state, out):
 
 @njit(boolean(_STATE_TYPE, float64[::1], int64), **EXACT)
 def insert_event(state, record, onset):
-    """Copy a voice record to the pending table, to start at stream sample ``onset``; False if it was refused.
+    """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
-    A record with a number that is not finite is refused and counted as rejected, one that finds the table
-    full as dropped. A past onset is counted as late; then the event starts with the next sample, or is
-    refused.
+    A record with a number that is not finite is refused and counted as rejected, one that finds all
+    places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
+    or is refused.
     """
     numbers = state.numbers
     for i in range(record.shape[0]):
@@ -281,13 +326,12 @@ def insert_event(state, record, onset):
         if numbers[ALLOW_LATE] == 0:
             return False
         onset = numbers[POSITION]
-    for i in range(state.pending_onset.shape[0]):
-        if state.pending_onset[i] == NEVER:
-            state.pending_record[i, :] = record
-            state.pending_order[i] = numbers[ORDER]
-            state.pending_onset[i] = onset
-            numbers[ORDER] += 1
-            numbers[PENDING] += 1
-            return True
-    numbers[DROPPED] += 1
-    return False
+    if numbers[PENDING] == state.pending.shape[0]:
+        numbers[DROPPED] += 1
+        return False
+    v = state.free[_free_count(state) - 1]
+    load_voice(state.voices, v, record, onset, numbers[ORDER])
+    _push_pending(state.pending, numbers[PENDING], state.voices.counts, v)
+    numbers[ORDER] += 1
+    numbers[PENDING] += 1
+    return True

@@ -32,6 +32,8 @@ _CONTEXT = 8
 _TAIL = 512
 #: Events quieter than this at their attack are silence.
 _QUIETEST_DB = -66.0
+#: Events that may come at once after a pause, however short the hop.
+_BURST = 4.0
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
@@ -153,7 +155,7 @@ class StreamingEncoder:
         self._power = np.zeros(size, np.float32)
         self._fourth = np.zeros(size, np.float32)
         self._filled = _CONTEXT
-        self._allowance = 0.0
+        self._allowance = 1.0
         self._ended_at: int | None = None
 
     def process(self, samples: np.ndarray) -> list[Event]:
@@ -216,8 +218,7 @@ class StreamingEncoder:
     def _encode_hop(self) -> list[Event]:
         p = self.profile
         known = len(self._observed)
-        hop_seconds = p.hop_samples / ANALYSIS_RATE
-        self._allowance = min(self._allowance + hop_seconds * p.events_per_second, 2.0 + hop_seconds * p.events_per_second)
+        self._earn_allowance()
         zone = self._observed[_CONTEXT:]
         energy = float(np.square(zone, dtype=np.float64).sum())
         accepted: list[_Candidate] = []
@@ -250,6 +251,15 @@ class StreamingEncoder:
         if accepted and before is not None:
             self._refine_hop(accepted, before)
         return self._emit(accepted, energy)
+
+    def _earn_allowance(self) -> None:
+        """Events the hop may emit: its share of the rate, and what earlier hops left of theirs, at most a hop's."""
+        p = self.profile
+        start = self._hop_index * p.hop_samples
+        length = p.hop_samples if self._ended_at is None else min(p.hop_samples, self._ended_at - start)
+        hop_events = p.events_per_second * p.hop_samples / ANALYSIS_RATE
+        earned = p.events_per_second * length / ANALYSIS_RATE
+        self._allowance = min(self._allowance + earned, max(_BURST, 2.0 * hop_events))
 
     def _refine_hop(self, accepted: list[_Candidate], before: tuple[np.ndarray, np.ndarray]) -> None:
         """Improve the hop's events together; ``before`` is what was modelled without them."""

@@ -22,6 +22,7 @@ HARMONICS: Final = 12
 #: Frames after an onset over which a proposal's salience is averaged, and frames before that it must exceed.
 FRAMES_AFTER: Final = 8
 FRAMES_BEFORE: Final = 4
+_NOISE_PITCH: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Proposer:
         self._n_fft = n_fft
 
     def propose(self, residual: np.ndarray, first: int, last: int, count: int) -> Proposals:
-        """At most ``count`` pitched onsets in frames ``[first, last)`` of ``residual [T, F]``, best first.
+        """At most ``count`` onsets in frames ``[first, last)`` of ``residual [T, F]``, best first.
 
         Frames before ``first`` are context; there must be at least ``FRAMES_BEFORE`` of them.
         """
@@ -73,7 +74,23 @@ class Proposer:
         best = np.argsort(-onset[place, pitch], kind="stable")[:count]
         place, pitch = place[best], pitch[best]
         midi = self._refine(level, frames[place], pitch)
-        return Proposals(frames[place], midi, np.zeros(len(midi), np.float32))
+        noise = self._noise_onsets(level, first, last, max(1, count // 8))
+        return Proposals(
+            np.concatenate([frames[place], noise]),
+            np.concatenate([midi, np.full(len(noise), _NOISE_PITCH, np.float32)]),
+            np.concatenate([np.zeros(len(midi), np.float32), np.ones(len(noise), np.float32)]),
+        )
+
+    def _noise_onsets(self, level: np.ndarray, first: int, last: int, count: int) -> np.ndarray:
+        """Frames in which the level across all bins rises most; noise has no pitch to look for."""
+        total = np.concatenate([[0.0], np.cumsum(level.mean(1, dtype=np.float64))])
+        frames = np.arange(first, last)
+        end = np.minimum(frames + FRAMES_AFTER, len(level))
+        after = (total[end] - total[frames]) / (end - frames)
+        before = (total[frames - 1] - total[frames - FRAMES_BEFORE]) / (FRAMES_BEFORE - 1)
+        rise = after - 0.7 * before
+        peak = np.flatnonzero((rise == maximum_filter(rise, 9)) & (rise > 1e-6))
+        return frames[peak[np.argsort(-rise[peak], kind="stable")[:count]]]
 
     def _refine(self, level: np.ndarray, frame: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """Pitch from the parabolic peaks near the first harmonics, weighted by level."""

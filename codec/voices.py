@@ -30,7 +30,7 @@ CURVE, SINE, AMPLITUDE, STAGE1, STAGE2, FACTOR1, FACTOR2, LIFE, FREQUENCY, FADE 
 # rows of VoiceState.scratch
 Y, D_Y, K, A, D_A = range(5)
 # columns of VoiceState.counts
-CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET = range(5)
+CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL = range(6)
 # columns of VoiceState.levels
 RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE = range(5)
 
@@ -74,7 +74,7 @@ class VoiceState(NamedTuple):
     fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
     levels: np.ndarray  # float64 [V, 5] force in the release, powers for stealing, noise envelope
-    counts: np.ndarray  # int64 [V, 5] next chunk's number, sounding modes, two flags, onset
+    counts: np.ndarray  # int64 [V, 6] next chunk's number, sounding modes, two flags, onset, order of arrival
     noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
     chunk: np.ndarray  # float32 [CHUNK] the chunk just rendered
@@ -88,7 +88,7 @@ def make_voice_state(voice_count: int) -> VoiceState:
         fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, _SCALAR_COUNT)),
         levels=np.zeros((voice_count, 5)),
-        counts=np.zeros((voice_count, 5), dtype=np.int64),
+        counts=np.zeros((voice_count, 6), dtype=np.int64),
         noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
         chunk=np.zeros(CHUNK, dtype=np.float32),
@@ -271,8 +271,8 @@ def add_chunk(chunk, weights, v, ahead, place):
 
 
 @njit(**EXACT)
-def start_voice(voices, v, record, onset):
-    """Load ``record`` into voice ``v``, which sounds from stream sample ``onset``."""
+def load_voice(voices, v, record, onset, arrival):
+    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``."""
     slow = voices.slow
     fast = voices.fast
     scalars = voices.scalars
@@ -307,6 +307,7 @@ def start_voice(voices, v, record, onset):
     counts[v, TONE_ON] = 1
     counts[v, NOISE_ON] = 1 if scalars[v, _NOISE_LIFE] > 0.0 else 0
     counts[v, ONSET] = onset
+    counts[v, ARRIVAL] = arrival
     levels = voices.levels
     levels[v, RELEASE] = 1.0
     levels[v, TONE_LEVEL] = scalars[v, _TONE_POWER]

@@ -152,6 +152,21 @@ def build_library(
     }
 
 
+def cached_library(
+    folder: Path, data: Path, n_fft: int, seed: int, report: Callable[[str], None]
+) -> dict[str, np.ndarray]:
+    """:func:`build_library`, kept in ``folder`` so that a resumed run starts at once; frames are mapped."""
+    frames, labels = folder / f"library-{n_fft}-{seed}.npy", folder / f"library-{n_fft}-{seed}.npz"
+    if not labels.is_file():
+        library = build_library(data, n_fft, seed, 0, report)
+        np.save(frames, library.pop("frames"))
+        beside = labels.with_suffix(".part.npz")
+        np.savez(beside, **library)
+        beside.replace(labels)  # last, so that what is there is whole
+    with np.load(labels) as stored:
+        return dict(stored) | {"frames": np.load(frames, mmap_mode="r")}
+
+
 @dataclass(frozen=True)
 class Mixtures:
     """A batch of targets inside mixtures, frames at the network's offsets. E example, T frame, F bin."""

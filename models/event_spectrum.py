@@ -27,14 +27,17 @@ _STRONGEST: Final = 28
 _SIZES: Final = np.array([8, 16, 32, 64, 128, 256])
 
 
-def hann_lobe(distance: Tensor) -> Tensor:
-    """Hann main lobe at ``distance`` bins from its peak, 1 at the peak: ``sinc(x) / (1 - x^2)``, |x| < 2."""
-    x = distance
-    denominator = 1.0 - x * x
-    # The limit at |x| = 1 is 1/2; keep the gradient finite there.
-    near = denominator.abs() < 1e-4
-    value = torch.sinc(x) / torch.where(near, torch.ones_like(x), denominator)
-    return torch.where(near, torch.full_like(x, 0.5), value) * (x.abs() < 2.0)
+def hann_lobes(part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Hann main lobe in the four bins around a peak ``part`` of a bin above the second of them.
+
+    ``sinc(x) / (1 - x^2)`` at x = part + 1, part, part - 1, part - 2, with one sine for all four; kept off 0 and
+    1, where numerator and denominator vanish together.
+    """
+    p = part.clamp(1e-3, 1.0 - 1e-3)
+    sine = torch.sin(torch.pi * p) / torch.pi
+    q = 1.0 - p
+    low, high = sine / (p * (1.0 + p)), sine / (q * (1.0 + q))
+    return low / (2.0 + p), low / q, high / p, high / (2.0 + q)
 
 
 class EventSpectrum(nn.Module):
@@ -82,10 +85,10 @@ class EventSpectrum(nn.Module):
         base = torch.arange(events, device=place.device)[:, None, None] * frames
         base = (base + torch.arange(frames, device=place.device)) * bins
         tone = torch.zeros(events * frames * bins, device=place.device)
-        for step in range(4):
-            index = first + step
-            value = amplitude * hann_lobe(place - index)
-            tone = tone.index_add(0, (base + index).reshape(-1), value.reshape(-1))
+        part = place - (first + 1)
+        inside = amplitude * ((part >= 0.0) & (part <= 1.0))
+        for step, lobe in enumerate(hann_lobes(part)):
+            tone = tone.index_add(0, (base + first + step).reshape(-1), (inside * lobe).reshape(-1))
         tone = tone.view(events, frames, bins)
         floor = torch.einsum("ebt,bf->etf", noise, self.bands)
         return tone, floor

@@ -30,7 +30,7 @@ from struck.codec.weights import save_codec_weights
 
 from . import losses
 from .adversary import Discriminator, drop_half
-from .datasets import Mixtures, MixtureSampler, build_library
+from .datasets import Mixtures, MixtureSampler, cached_library
 from .event_encoder import EventCodec
 from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
 from .residuals import SHORT_SHARE, Residuals, ResidualStream, Scene
@@ -46,7 +46,7 @@ ADVERSARIAL_WEIGHT = 0.15
 STAGE_ENDS = (0.45, 0.85, 1.0)
 #: The analysis windows of the profiles.
 WINDOWS = (2048, 1024)
-BATCHES_PER_CLIP = 6
+BATCHES_PER_CLIP = 12
 LOG_STEPS = 200
 
 Report = Callable[[str], None]
@@ -349,7 +349,7 @@ def train(
             raise StruckError(f"nothing to resume: {folder / 'checkpoint.pt'} is missing")
         report(f"resumed at step {trainer.step}, {trainer.seconds / 60.0:.1f} minutes")
     ends = [60.0 * minutes * share for share in STAGE_ENDS]
-    libraries = [build_library(data, n_fft, seed, 0, report) for n_fft in WINDOWS]
+    libraries = [cached_library(folder, data, n_fft, seed, report) for n_fft in WINDOWS]
     if not resume:  # only now: a run without data must not take an older one's place
         trainer.save(force=True)
     exported = folder / "codec.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .console import Console
 from .options import Commands, add_command, add_encoding, add_weights, load_weights
@@ -28,9 +29,14 @@ def add_to(commands: Commands) -> None:
         "bench",
         run_bench,
         "measure speed on this machine",
-        "  struck bench decoder\n  struck bench encoder --json",
+        "  struck bench decoder\n  struck bench encoder --full --json\n  struck bench startup",
     )
-    parser.add_argument("what", choices=("decoder", "encoder"), help="what to measure")
+    parser.add_argument("what", choices=("decoder", "encoder", "startup"), help="what to measure")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="encoder: also ten minutes of sound and the rendering of an hour (takes several minutes)",
+    )
 
 
 def run_evaluate(options: argparse.Namespace, console: Console) -> None:
@@ -46,13 +52,18 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_bench(options: argparse.Namespace, console: Console) -> None:
+    values: dict[str, Any]
     if options.what == "decoder":
         from .bench_decoder import run as run_decoder_bench
 
-        values = run_decoder_bench(console.report)
-    else:
+        values = {**run_decoder_bench(console.report)}
+    elif options.what == "encoder":
         from .bench_encoder import run as run_encoder_bench
 
-        values = run_encoder_bench(console.report)
+        values = run_encoder_bench(console.report, options.full)
+    else:
+        from .bench_startup import run as run_startup_bench
+
+        values = {**run_startup_bench(console.report)}
     if console.as_json:
         console.finish(values, "")

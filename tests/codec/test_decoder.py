@@ -52,7 +52,6 @@ def test_an_event_starts_at_its_sample(onset):
     reference = Decoder(FLAT_WEIGHTS, RATE)
     reference.schedule(attack, at_sample=0)
     assert np.flatnonzero(out)[0] == onset + 1
-    # noise at -40 dB differs with the stream position, the tone must not
     # noise at -40 dB differs with the stream position, the tone must not (exactly: see the next test)
     assert np.max(np.abs(out[onset:] - reference.process(2000 - onset))) < 0.05
 
@@ -65,6 +64,31 @@ def test_the_tone_does_not_depend_on_where_it_starts():
         decoder.schedule(pure, at_sample=onset)
         outs.append(decoder.process(onset + 4096)[onset:])
     assert all(np.array_equal(outs[0], out) for out in outs[1:])
+
+
+def test_events_may_be_scheduled_in_any_order():
+    events = random_events(40, seed=6, longest_onset_seconds=0.1)
+    in_order, _ = play(events, [9600], voice_count=6)
+    order = np.random.default_rng(2).permutation(len(events))
+    shuffled, decoder = play([events[i] for i in order], [9600], voice_count=6)
+    assert shuffled.tobytes() == in_order.tobytes()
+    assert decoder.counters()["started"] == 40
+
+
+def test_places_are_given_back():
+    """Far more events than places, started, stolen and ended."""
+    decoder = Decoder(FLAT_WEIGHTS, RATE, voice_count=3, pending_count=4)
+    short = tone(hold=0.01, release=0.005, attack=0.001)
+    for i in range(40):
+        for _ in range(4):
+            assert decoder.schedule(short, at_sample=decoder.position_samples + 10)
+        assert not decoder.schedule(short)
+        assert decoder.process(RATE // 5 if i % 2 else 100).any()
+    assert decoder.counters()["started"] == 160
+    decoder.process(RATE)
+    state = decoder.state
+    assert decoder.active_voice_count == 0
+    assert sorted(state.free) == list(range(7))
 
 
 def test_two_events_at_one_sample_add():

@@ -24,9 +24,9 @@ def note(pitch, onset_frame, frames=60, partials=10):
 @pytest.mark.parametrize("pitch", [52.0, 60.3, 69.0, 76.4, 88.0])
 def test_an_onset_is_proposed_at_its_frame_and_pitch(n_fft, pitch):
     found = Proposer(n_fft).propose(residual(note(pitch, 24), n_fft), FRAMES_BEFORE, 50, 6)
-    assert 1 <= len(found.frame) <= 6
+    assert np.sum(found.noise_like == 0.0) <= 6
     assert found.frame.shape == found.pitch_midi.shape == found.noise_like.shape
-    near = np.abs(found.pitch_midi - pitch) < 0.3
+    near = (np.abs(found.pitch_midi - pitch) < 0.3) & (found.noise_like == 0.0)
     # Half a window reaches ahead of the onset.
     assert np.any(near & (np.abs(found.frame - 24) <= n_fft // HOP // 2))
 
@@ -42,7 +42,17 @@ def test_onsets_lie_where_they_are_asked_for():
     for first, last in ((4, 20), (20, 30), (30, 50)):
         found = Proposer(2048).propose(frames, first, last, 24)
         assert np.all((found.frame >= first) & (found.frame < last))
-    assert len(Proposer(2048).propose(frames, 20, 30, 3).frame) <= 3
+    assert np.sum(Proposer(2048).propose(frames, 20, 30, 3).noise_like == 0.0) <= 3
+
+
+@pytest.mark.parametrize("n_fft", [1024, 2048])
+def test_a_burst_of_noise_is_proposed_as_noise(n_fft):
+    sound = 0.001 * np.random.default_rng(1).standard_normal(60 * HOP)
+    sound[24 * HOP : 40 * HOP] *= 100.0
+    found = Proposer(n_fft).propose(residual(sound, n_fft), FRAMES_BEFORE, 50, 8)
+    frames = found.frame[found.noise_like == 1.0]
+    assert len(frames) >= 1
+    assert np.abs(frames - 24).min() <= n_fft // HOP // 2
 
 
 @pytest.mark.parametrize("n_fft", [1024, 2048])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,12 +45,9 @@ def data(tmp_path_factory):
 def tiny(monkeypatch):
     """Few notes, few proposals, a log line for every step."""
 
-    def build(data, n_fft, seed, variants, report):
-        return datasets.build_library(data, n_fft, seed, variants, report, textures=2)
-
     fewer = replace(PROFILES["studio"], events_per_second=1.0, proposals=6)
     monkeypatch.setattr(datasets, "render_general_midi_notes", lambda seed: [])
-    monkeypatch.setattr(train_codec, "build_library", build)
+    monkeypatch.setattr(datasets, "build_library", partial(datasets.build_library, textures=2))
     monkeypatch.setattr(train_codec, "LOG_STEPS", 1)
     monkeypatch.setattr(residuals, "MusicSampler", Melody)
     monkeypatch.setattr(residuals, "PROFILES", {"studio": fewer})
