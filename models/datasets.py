@@ -10,6 +10,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -161,7 +162,7 @@ def cached_library(
         library = build_library(data, n_fft, seed, 0, report)
         np.save(frames, library.pop("frames"))
         beside = labels.with_suffix(".part.npz")
-        np.savez(beside, **library)
+        np.savez(beside, **dict[str, Any](library))
         beside.replace(labels)  # last, so that what is there is whole
     with np.load(labels) as stored:
         return dict(stored) | {"frames": np.load(frames, mmap_mode="r")}

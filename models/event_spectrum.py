@@ -30,8 +30,8 @@ _SIZES: Final = np.array([8, 16, 32, 64, 128, 256])
 def hann_lobes(part: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Hann main lobe in the four bins around a peak ``part`` of a bin above the second of them.
 
-    ``sinc(x) / (1 - x^2)`` at x = part + 1, part, part - 1, part - 2, with one sine for all four; kept off 0 and
-    1, where numerator and denominator vanish together.
+    ``sinc(x) / (1 - x^2)`` at x = part + 1, part, part - 1, part - 2, with one sine for all four; kept off 0
+    and 1, where numerator and denominator vanish together.
     """
     p = part.clamp(1e-3, 1.0 - 1e-3)
     sine = torch.sin(torch.pi * p) / torch.pi
