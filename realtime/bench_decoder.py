@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..codec.block import GRID, insert_event, process_block
+from ..codec.block import insert_event, process_block
 from ..codec.controls import make_initial_timbre_weights
+from ..codec.convolver import GRID
 from ..codec.decoder import Decoder
 from ..codec.event_spec import FIELDS, INDEX, MODE_COUNT, VECTOR_SIZE, from_physical
 from ..codec.events import Event
