@@ -34,6 +34,11 @@ _TAIL = 512
 _QUIETEST_DB = -66.0
 #: Events that may come at once after a pause, however short the hop.
 _BURST = 4.0
+#: An event that takes out less than this share of its own energy is mostly not there.
+_LEAST_SHARE = 0.3
+#: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
+_SHADOW_SAMPLES = ANALYSIS_RATE // 20
+_SHADOW_FACTOR = 10.0
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
@@ -75,6 +80,18 @@ class _Candidate:
     @property
     def onset_sample(self) -> int:
         return max(0, self.onset_frame * HOP + round(self.shift_seconds * ANALYSIS_RATE))
+
+
+def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidate]) -> float:
+    """Energy a candidate must take: more in the shadow of a much stronger event that starts with it.
+
+    There it is a detail of that sound rather than an event of its own.
+    """
+    for other in accepted:
+        near = abs(other.onset_sample - candidate.onset_sample) < _SHADOW_SAMPLES
+        if near and other.energy > 10.0 * candidate.energy:
+            return needed * _SHADOW_FACTOR
+    return needed
 
 
 class EncoderObserver:
@@ -232,14 +249,17 @@ class StreamingEncoder:
             residual = self._residual(slice(0, known))
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
             self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
-            candidates = [c for c in self._encode(residual, found) if c.energy >= needed]
+            candidates = [
+                c for c in self._encode(residual, found) if c.energy >= _raise_needed(needed, c, accepted)
+            ]
             candidates.sort(key=lambda c: -c.energy)
             taken = 0
             for candidate in candidates:
                 if self._allowance < 1.0:
                     break
                 # What an earlier choice of this round has already taken must not be taken twice.
-                if taken and self._removed(candidate) < max(needed, 0.7 * candidate.energy):
+                bar = max(_raise_needed(needed, candidate, accepted), 0.7 * candidate.energy)
+                if taken and self._removed(candidate) < bar:
                     continue
                 self._subtract(residual, candidate)
                 candidate.round = depth
@@ -334,6 +354,8 @@ class StreamingEncoder:
             gain_db = float(quantize_gains(np.float32(centre + step_db)))
             factor = 10.0 ** ((gain_db - candidate.gain_db) / 20.0)
             best = max(best, (self._removed(candidate, factor), gain_db))
+        if best[0] < _LEAST_SHARE * own * 10.0 ** ((best[1] - candidate.gain_db) / 10.0):
+            return
         candidate.energy = best[0]
         factor = 10.0 ** ((best[1] - candidate.gain_db) / 20.0)
         candidate.gain_db = best[1]

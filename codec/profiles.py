@@ -45,7 +45,7 @@ class Profile:
 PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
-        Profile("studio", 131_072, 65_536, 2048, 34.0, 10.6, 24),
+        Profile("studio", 131_072, 65_536, 2048, 38.0, 10.6, 24),
         Profile("live", 8_192, 1_024, 2048, 22.0, 10.6, 6),
         Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 4),
     )

@@ -46,8 +46,8 @@ ADVERSARIAL_WEIGHT = 0.15
 STAGE_ENDS = (0.45, 0.85, 1.0)
 #: The analysis windows of the profiles.
 WINDOWS = (2048, 1024)
-BATCHES_PER_CLIP = 12
-LOG_STEPS = 200
+BATCHES_PER_CLIP = 24
+LOG_STEPS = 100
 
 Report = Callable[[str], None]
 

@@ -55,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: wrong usage or help (from argparse), or SIGTERM arrived (status 143).
     """
     options = build_parser().parse_args(arguments)
+    # The encoder's matrices are small: a second thread costs more than it gives, and six times as much where
+    # another program wants the core. OpenBLAS reads this when numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console = Console(options.json)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:

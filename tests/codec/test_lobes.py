@@ -35,8 +35,8 @@ def test_place_lobes(run):
 def test_lobes_stay_inside_the_frame(run, frequency_bins):
     """A partial whose lobe would touch the edge is left out; memory beyond is not written."""
     padded = np.zeros((3, 65), np.float32)
-    run(padded[1:2], np.ones((1, 1), np.float32), np.full((1, 1), frequency_bins, np.float32), np.float32(1.0),
-        make_lobe_table())  # fmt: skip
+    place = np.full((1, 1), frequency_bins, np.float32)
+    run(padded[1:2], np.ones((1, 1), np.float32), place, np.float32(1.0), make_lobe_table())
     assert np.all(padded[[0, 2]] == 0.0)
     assert padded.sum() == pytest.approx(2.0 if frequency_bins == 62.0 else 0.0, abs=0.01)
 

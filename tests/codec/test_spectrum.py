@@ -176,7 +176,8 @@ def test_noise_has_the_mean_power_it_sounds_with(n_fft, decay):
 def test_room_tails(room):
     """Energy in all within 1.5 dB; over any tenth of a second that still matters within 7.5 dB.
 
-    The model's tail is one exponential without reflections, the same at all frequencies: late basses are stronger.
+    The model's tail is one exponential without reflections, the same at all frequencies; the rooms' basses
+    last longer.
     """
     one = event(
         gain_db=-20.0,
