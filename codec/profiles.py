@@ -30,6 +30,8 @@ class Profile:
     events_per_second: float
     #: Proposals encoded at once.
     proposals: int
+    #: Gradient steps through the decoder that improve each hop's events, where they are not in a hurry.
+    refine_steps: int
 
     @property
     def lookahead_samples(self) -> int:
@@ -45,8 +47,8 @@ class Profile:
 PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
-        Profile("studio", 131_072, 65_536, 2048, 38.0, 10.6, 24),
-        Profile("live", 8_192, 1_024, 2048, 22.0, 10.6, 6),
-        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 4),
+        Profile("studio", 131_072, 65_536, 2048, 38.0, 10.6, 24, 8),
+        Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 0),
+        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 0),
     )
 }

@@ -32,7 +32,7 @@ KEPT_PER_ROUND = 3
 
 
 #: The studio profile's reach with the short window of the tight one: its future is known, only masked.
-_SHORT = Profile("short window", 131_072, 65_536, 1024, 34.0, 16.0, 24)
+_SHORT = Profile("short window", 131_072, 65_536, 1024, 34.0, 16.0, 24, 0)
 SHORT_SHARE = 0.25
 
 

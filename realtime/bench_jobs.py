@@ -63,7 +63,7 @@ def _encode(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())
-    steps = default_refine_steps(profile)
+    steps = profile.refine_steps
     warm_up = make_encoder(weights, profile, steps)  # compiles or loads the kernels, imports torch
     time = np.arange(ANALYSIS_RATE) / ANALYSIS_RATE
     warm_up.process(np.sin(2e3 * time * np.exp(-3.0 * time)).astype(np.float32))
@@ -85,11 +85,6 @@ def _encode(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
         "processor_seconds": processor,
         "peak_bytes": resident_bytes(peak=True),
     }
-
-
-def default_refine_steps(profile: Any) -> int:
-    """Gradient steps that ``struck encode`` makes in ``profile`` unless told otherwise."""
-    return int(getattr(profile, "refine_steps", 0))
 
 
 def _render(source: str, destination: str, duration_seconds: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from .pipeline import ANALYSIS_RATE, make_encoder, make_header, render_samples
 class FileCodec:
     """Callable that encodes and decodes one signal; what was quantised is what is judged."""
 
-    def __init__(self, weights: CodecWeights, profile: Profile, refine_steps: int) -> None:
+    def __init__(self, weights: CodecWeights, profile: Profile, refine_steps: int | None) -> None:
         self._weights, self._profile, self._refine_steps = weights, profile, refine_steps
 
     def __call__(self, signal: NDArray[np.float32]) -> CodecResult:

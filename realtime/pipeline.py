@@ -45,13 +45,17 @@ def refuse_other_extension(destination: Path, *extensions: str) -> None:
         raise StruckError(f"cannot write {destination}: the extension must be {' or '.join(extensions)}")
 
 
-def make_encoder(weights: CodecWeights, profile: Profile, refine_steps: int) -> StreamingEncoder:
-    """An encoder that improves its events by ``refine_steps`` gradient steps; only those need torch."""
-    if refine_steps == 0:
+def make_encoder(weights: CodecWeights, profile: Profile, refine_steps: int | None = None) -> StreamingEncoder:
+    """An encoder that improves its events by ``refine_steps`` gradient steps, or by its profile's.
+
+    Only those steps need torch.
+    """
+    steps = profile.refine_steps if refine_steps is None else refine_steps
+    if steps == 0:
         return StreamingEncoder(weights, profile)
     from ..models.refine import Refiner
 
-    return StreamingEncoder(weights, profile, refine=Refiner(weights.decoder, refine_steps))
+    return StreamingEncoder(weights, profile, refine=Refiner(weights.decoder, steps))
 
 
 def make_header(weights: CodecWeights, profile: Profile, source: str, exact: bool = False) -> TakeHeader:
@@ -96,7 +100,7 @@ def encode_file(
     destination: Path,
     weights: CodecWeights,
     profile: Profile,
-    refine_steps: int,
+    refine_steps: int | None,
     exact: bool,
     advance: Advance,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -158,7 +162,7 @@ def resynthesise(
     destination: Path,
     weights: CodecWeights,
     profile: Profile,
-    refine_steps: int,
+    refine_steps: int | None,
     rate: int,
     subtype: str | None,
     advance: Advance,

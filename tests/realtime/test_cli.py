@@ -76,7 +76,7 @@ def test_wrong_usage_exits_2(arguments, capsys):
 
 def test_defaults_are_those_the_help_tells():
     options = build_parser().parse_args(["resynth", "in.wav", "out.wav"])
-    assert (options.profile, options.refine, options.rate, options.bits) == ("studio", 0, 48_000, None)
+    assert (options.profile, options.refine, options.rate, options.bits) == ("studio", None, 48_000, None)
     assert options.weights is None
     edit = build_parser().parse_args(["edit", "in.mcap", "out.mcap"])
     assert (edit.transpose, edit.stretch, edit.thin, edit.room, edit.perturb) == (0.0, 1.0, None, None, 0.0)
