@@ -47,7 +47,11 @@ class EventFrames:
         self._bands = noise_band_matrix(n_fft)
 
     def render(
-        self, gain_db: np.ndarray, vectors: np.ndarray, shift_seconds: np.ndarray
+        self,
+        gain_db: np.ndarray,
+        vectors: np.ndarray,
+        shift_seconds: np.ndarray,
+        frame_limit: int | None = None,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Tone amplitude and noise power of each event.
 
@@ -55,9 +59,12 @@ class EventFrames:
             gain_db: ``[E]``.
             vectors: ``[E, 32]``.
             shift_seconds: ``[E]``, distance of each onset from its frame's centre.
+            frame_limit: render no more frames than about this; those rendered are the same (all is causal).
         """
         controls = compute_controls(self._weights, gain_db, vectors, self._tables, np)
         lengths = self._lengths(controls)
+        if frame_limit is not None:
+            lengths = np.minimum(lengths, _tabled_lengths(np.array(frame_limit)))
         rendered: list[tuple[np.ndarray, np.ndarray]] = [(np.empty((0, 0)), np.empty((0, 0)))] * len(gain_db)
         for length in np.unique(lengths):
             chosen = np.flatnonzero(lengths == length)
@@ -89,4 +96,9 @@ class EventFrames:
         rooms = 1.0 * (controls.room_weight.max(-1) > 0.05)
         seconds = np.minimum(force, controls.attack_seconds + free) + rooms
         frames = seconds * ANALYSIS_RATE / HOP + FRAMES_BEFORE + 4
-        return np.array(_LENGTHS)[np.minimum(np.searchsorted(_LENGTHS, frames), len(_LENGTHS) - 1)]
+        return _tabled_lengths(frames)
+
+
+def _tabled_lengths(frames: np.ndarray) -> np.ndarray:
+    """The least lengths with tables that hold ``frames``; the longest if none does."""
+    return np.array(_LENGTHS)[np.minimum(np.searchsorted(_LENGTHS, frames), len(_LENGTHS) - 1)]

@@ -1,0 +1,48 @@
+"""The benchmarks' parts: what they measure is checked, not how fast this machine is."""
+
+import subprocess
+
+import numpy as np
+import pytest
+
+from struck.codec.audio_files import open_audio
+from struck.realtime.bench_decoder import time_blocks, time_burst
+from struck.realtime.bench_encoder import write_performance
+from struck.realtime.bench_jobs import ONE_THREAD, describe_load, resident_bytes, run_job
+
+
+def test_the_performance_is_repeated_to_the_length_asked_for(tmp_path):
+    with open_audio(write_performance(tmp_path / "long.wav", 20.0)) as reader:
+        assert reader.duration_seconds == 20.0
+        sound = reader.read(reader.frame_count)
+    period = 716_898  # samples of the performance
+    assert np.allclose(sound[period:][:1000], sound[:1000], atol=1e-3)
+
+
+def test_an_encoding_in_a_process_of_its_own(tmp_path):
+    source = write_performance(tmp_path / "short.wav", 1.5)
+    found = run_job("encode", source, "live", 2, environment=ONE_THREAD)
+    assert found["duration_seconds"] == 1.5
+    assert found["event_count"] > 0
+    assert len(found["wall_seconds"]) == len(found["processor_seconds"]) == 2
+    assert found["peak_bytes"] > 50e6
+
+
+def test_a_failed_job_is_an_error(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError):
+        run_job("render", tmp_path / "none.mcap", tmp_path / "out.wav", 1)
+
+
+def test_memory_and_load():
+    before = resident_bytes(peak=False)
+    block = np.ones(8_000_000)
+    assert resident_bytes(peak=True) - before > 0.9 * block.nbytes
+    assert "cores" in describe_load()
+
+
+def test_timed_blocks_sound():
+    times = time_blocks(voice_count=70, block_count=5, block_frames=32)
+    assert times.modes == 70 * 64
+    assert np.all(times.wall > 0.0)
+    assert times.own_worst <= np.max(times.wall)
+    assert all(seconds > 0.0 for seconds in time_burst(3, turns=2))
