@@ -322,7 +322,8 @@ class StreamingEncoder:
         # A shift is a whole number of samples: the frames subtracted are those of the event as it is sent.
         shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
         candidates = []
-        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
+        visible = len(residual) - int(found.frame.min()) + FRAMES_BEFORE
+        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift, visible)):
             frame = int(found.frame[i])
             candidate = _Candidate(
                 frame - FRAMES_BEFORE,
@@ -388,8 +389,14 @@ class StreamingEncoder:
         )
 
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
-        self._add_to_model(candidate)
         rows = self._rows(candidate)
+        # It was judged by what is visible yet; later hops need the whole of its tail.
+        ((candidate.tone, candidate.noise),) = self._renderer.render(
+            np.array([candidate.gain_db], np.float32),
+            candidate.vector[None],
+            np.array([candidate.shift_seconds], np.float32),
+        )
+        self._add_to_model(candidate)
         residual[rows] = self._residual(rows)
 
     def _add_to_model(self, candidate: _Candidate) -> None:
