@@ -39,6 +39,8 @@ _LEAST_SHARE = 0.3
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
 _SHADOW_FACTOR = 10.0
+_PART_FACTOR = 3.0
+_FORGET_DB_PER_SECOND = 15.0
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
@@ -75,6 +77,9 @@ class _Candidate:
     noise: np.ndarray  # [T, F] power
     energy: float
     proposal: int
+    pitch_midi: float
+    noise_like: bool
+    salience: float
     round: int = 0
 
     @property
@@ -85,12 +90,16 @@ class _Candidate:
 def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidate]) -> float:
     """Energy a candidate must take: more in the shadow of a much stronger event that starts with it.
 
-    There it is a detail of that sound rather than an event of its own.
+    There it is a detail of that sound rather than an event of its own, the more so where it is noise or its
+    pitch stands in a simple ratio to the other's.
     """
     for other in accepted:
         near = abs(other.onset_sample - candidate.onset_sample) < _SHADOW_SAMPLES
-        if near and other.energy > 10.0 * candidate.energy:
-            return needed * _SHADOW_FACTOR
+        if near and other.energy > 8.0 * candidate.energy:
+            ratio = 2.0 ** (abs(candidate.pitch_midi - other.pitch_midi) / 12.0)
+            harmonic = ratio < 16.5 and abs(ratio - round(ratio)) < 0.02 * ratio
+            part = harmonic or candidate.noise_like
+            return needed * (_SHADOW_FACTOR * (_PART_FACTOR if part else 1.0))
     return needed
 
 
@@ -173,6 +182,7 @@ class StreamingEncoder:
         self._fourth = np.zeros(size, np.float32)
         self._filled = _CONTEXT
         self._allowance = 1.0
+        self._loudness = 0.0
         self._ended_at: int | None = None
 
     def process(self, samples: np.ndarray) -> list[Event]:
@@ -238,11 +248,14 @@ class StreamingEncoder:
         self._earn_allowance()
         zone = self._observed[_CONTEXT:]
         energy = float(np.square(zone, dtype=np.float64).sum())
+        # What follows something loud is heard against it for a while: a fading tail is no new event.
+        fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
+        self._loudness = max(energy, self._loudness * fade)
         accepted: list[_Candidate] = []
         if energy < 1e-12:
             return []
         before = (self._power.copy(), self._fourth.copy()) if self._refine else None
-        needed = energy * 10.0 ** (-p.stop_gain_db / 10.0)
+        needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
         for depth in count():
             if self._allowance < 1.0:
                 break
@@ -252,7 +265,8 @@ class StreamingEncoder:
             candidates = [
                 c for c in self._encode(residual, found) if c.energy >= _raise_needed(needed, c, accepted)
             ]
-            candidates.sort(key=lambda c: -c.energy)
+            # Of readings that take nearly the same, the more salient pitch is the one people hear.
+            candidates.sort(key=lambda c: -c.energy * (0.75 + 0.25 * c.salience))
             taken = 0
             for candidate in candidates:
                 if self._allowance < 1.0:
@@ -268,6 +282,9 @@ class StreamingEncoder:
                 taken += 1
             if not taken:
                 break
+            if depth == 0 and before is not None:
+                # Fit the strongest events well before their misfits are taken for events.
+                self._refine_hop(accepted, before)
         if accepted and before is not None:
             self._refine_hop(accepted, before)
         return self._emit(accepted, energy)
@@ -335,6 +352,9 @@ class StreamingEncoder:
                 noise,
                 0.0,
                 i,
+                float(found.pitch_midi[i]),
+                bool(found.noise_like[i]),
+                float(found.salience[i]),
             )
             self._fit_gain(residual, candidate)
             if candidate.gain_db >= _QUIETEST_DB:

@@ -27,11 +27,15 @@ _NOISE_PITCH: Final = 60.0
 
 @dataclass(frozen=True)
 class Proposals:
-    """Onset frames ``[E]``, pitches ``[E]`` (MIDI, fractional) and kinds ``[E]`` (1 where noise-like)."""
+    """Onset frames ``[E]``, pitches ``[E]`` (MIDI, fractional), kinds ``[E]`` (1 where noise-like).
+
+    ``salience [E]`` is relative to the most salient pitch; noise has none.
+    """
 
     frame: np.ndarray
     pitch_midi: np.ndarray
     noise_like: np.ndarray
+    salience: np.ndarray
 
 
 class Proposer:
@@ -51,7 +55,7 @@ class Proposer:
         self._n_fft = n_fft
 
     def propose(self, residual: np.ndarray, first: int, last: int, count: int) -> Proposals:
-        """At most ``count`` onsets in frames ``[first, last)`` of ``residual [T, F]``, best first.
+        """The ``count`` best pitched onsets and an eighth as many of noise, in frames ``[first, last)`` of ``residual [T, F]``, best first.
 
         Frames before ``first`` are context; there must be at least ``FRAMES_BEFORE`` of them.
         """
@@ -62,7 +66,8 @@ class Proposer:
         np.maximum(salience, 0.0, out=salience)
 
         total = np.concatenate([np.zeros((1, salience.shape[1]), np.float32), np.cumsum(salience, 0)])
-        frames = np.arange(first, last)
+        # Peaks are sought beyond both ends: an edge would make peaks of slopes.
+        frames = np.arange(first - 2, min(last + FRAMES_AFTER, len(salience)))
         end = np.minimum(frames + FRAMES_AFTER, len(salience))
         after = (total[end] - total[frames]) / (end - frames)[:, None]
         before = (total[frames - 1] - total[frames - FRAMES_BEFORE]) / (FRAMES_BEFORE - 1)
@@ -70,15 +75,18 @@ class Proposer:
         onset = after - 0.7 * before
         peak = (onset == maximum_filter(onset, (5, 5))) & (onset > 1e-6)
         peak &= salience[frames] > 0.0
+        peak &= ((frames >= first) & (frames < last))[:, None]
         place, pitch = np.nonzero(peak)
         best = np.argsort(-onset[place, pitch], kind="stable")[:count]
         place, pitch = place[best], pitch[best]
+        strength = onset[place, pitch]
         midi = self._refine(level, frames[place], pitch)
         noise = self._noise_onsets(level, first, last, max(1, count // 8))
         return Proposals(
             np.concatenate([frames[place], noise]),
             np.concatenate([midi, np.full(len(noise), _NOISE_PITCH, np.float32)]),
             np.concatenate([np.zeros(len(midi), np.float32), np.ones(len(noise), np.float32)]),
+            np.concatenate([strength / max(strength.max(initial=0.0), 1e-9), np.zeros(len(noise), np.float32)]),
         )
 
     def _noise_onsets(self, level: np.ndarray, first: int, last: int, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from struck.codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
 from .event_spectrum import FRAME_STRIDE, render_together
 from .losses import expected_error
 
-_LEARNING_RATE = 0.04
+_LEARNING_RATE = 0.07
 #: Fields to which a spectrogram is so sensitive that a common step would jump over the valley.
 _SENSITIVE = {"pitch": 0.008, "stiffness": 0.2, "bar_membrane": 0.1, "plate_bell": 0.1, "glide": 0.3}
 _DB_PER_STEP = 15.0  # gains are optimised in units of this, so that one learning rate serves all
@@ -79,6 +79,7 @@ class Refiner:
         best = (np.inf, [p.detach().clone() for p in parameters])
         first = np.inf
         for step in range(self.steps + 1):
+            optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1.0 - 0.75 * step / max(1, self.steps))
             optimizer.zero_grad()
             sums = render_together(
                 self._torch_weights,
