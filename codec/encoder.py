@@ -38,15 +38,15 @@ _BURST = 4.0
 _LEAST_SHARE = 0.3
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
-_SHADOW_FACTOR = 10.0
-_PART_FACTOR = 3.0
-_FORGET_DB_PER_SECOND = 15.0
+_SHADOW_FACTOR = 20.0
+_PART_FACTOR = 6.0
+_FORGET_DB_PER_SECOND = 6.0
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
 
-#: Observed magnitudes, modelled power and fourth powers, start frames, lengths, gains, vectors, shifts in; gains, vectors, shifts
-#: out.
+#: Observed magnitudes, modelled power and fourth powers, start frames, lengths, gains, vectors, shifts in;
+#: gains, vectors, shifts out.
 Refine = Callable[
     [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -106,12 +106,11 @@ def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidat
 class EncoderObserver:
     """Sees what the encoder does; training and plots override what they need."""
 
-    def on_round(
-        self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals
-    ) -> None:
+    def on_round(self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals) -> None:
         """Proposals of a round, magnitudes ``[T, F]`` observed, and what is modelled so far.
 
-        See :func:`struck.codec.spectrum.mean_magnitude` for ``power`` and ``fourth``. The arrays are the encoder's own: copy what is to be kept.
+        See :func:`struck.codec.spectrum.mean_magnitude` for ``power`` and ``fourth``.
+        The arrays are the encoder's own: copy what is to be kept.
         """
 
     def on_event(self, step: Step) -> None:
@@ -290,7 +289,7 @@ class StreamingEncoder:
         return self._emit(accepted, energy)
 
     def _earn_allowance(self) -> None:
-        """Events the hop may emit: its share of the rate, and what earlier hops left of theirs, at most a hop's."""
+        """Events the hop may emit: its share of the rate, and at most a hop's that earlier ones left."""
         p = self.profile
         start = self._hop_index * p.hop_samples
         length = p.hop_samples if self._ended_at is None else min(p.hop_samples, self._ended_at - start)
@@ -365,7 +364,9 @@ class StreamingEncoder:
         """Set the gain, among a few near the residual's own, that removes most."""
         rows = self._rows(candidate)
         count = rows.stop - rows.start
-        magnitude = np.sqrt(candidate.tone[:count] ** 2 + np.float32(RAYLEIGH_SHARE) * candidate.noise[:count])
+        magnitude = np.sqrt(
+            candidate.tone[:count] ** 2 + np.float32(RAYLEIGH_SHARE) * candidate.noise[:count]
+        )
         cross, own = correlate(residual[rows], magnitude)
         if own <= 0.0 or cross <= 0.0:
             return

@@ -55,7 +55,9 @@ class Proposer:
         self._n_fft = n_fft
 
     def propose(self, residual: np.ndarray, first: int, last: int, count: int) -> Proposals:
-        """The ``count`` best pitched onsets and an eighth as many of noise, in frames ``[first, last)`` of ``residual [T, F]``, best first.
+        """The ``count`` best pitched onsets, best first, then an eighth as many of noise.
+
+        They lie in frames ``[first, last)`` of ``residual [T, F]``.
 
         Frames before ``first`` are context; there must be at least ``FRAMES_BEFORE`` of them.
         """
@@ -86,7 +88,9 @@ class Proposer:
             np.concatenate([frames[place], noise]),
             np.concatenate([midi, np.full(len(noise), _NOISE_PITCH, np.float32)]),
             np.concatenate([np.zeros(len(midi), np.float32), np.ones(len(noise), np.float32)]),
-            np.concatenate([strength / max(strength.max(initial=0.0), 1e-9), np.zeros(len(noise), np.float32)]),
+            np.concatenate(
+                [strength / max(strength.max(initial=0.0), 1e-9), np.zeros(len(noise), np.float32)]
+            ),
         )
 
     def _noise_onsets(self, level: np.ndarray, first: int, last: int, count: int) -> np.ndarray:
@@ -118,5 +122,7 @@ class Proposer:
             f0 = (weight * (centre + offset) / numbers).sum() / (weight.sum() + 1e-12)
             if f0 > 0.0:
                 cents = 12.0 * np.log2(f0 / self._f0_bins[p])
-                refined[i] += np.clip(cents, -0.5 / STEPS_PER_SEMITONE - 0.15, 0.5 / STEPS_PER_SEMITONE + 0.15)
+                refined[i] += np.clip(
+                    cents, -0.5 / STEPS_PER_SEMITONE - 0.15, 0.5 / STEPS_PER_SEMITONE + 0.15
+                )
         return refined.astype(np.float32)

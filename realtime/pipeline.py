@@ -45,7 +45,9 @@ def refuse_other_extension(destination: Path, *extensions: str) -> None:
         raise StruckError(f"cannot write {destination}: the extension must be {' or '.join(extensions)}")
 
 
-def make_encoder(weights: CodecWeights, profile: Profile, refine_steps: int | None = None) -> StreamingEncoder:
+def make_encoder(
+    weights: CodecWeights, profile: Profile, refine_steps: int | None = None
+) -> StreamingEncoder:
     """An encoder that improves its events by ``refine_steps`` gradient steps, or by its profile's.
 
     Only those steps need torch.
