@@ -35,10 +35,10 @@ _QUIETEST_DB = -66.0
 #: Events that may come at once after a pause, however short the hop.
 _BURST = 4.0
 #: An event that takes out less than this share of its own energy is mostly not there.
-_LEAST_SHARE = 0.3
+_LEAST_SHARE = 0.2
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
-_SHADOW_FACTOR = 20.0
+_SHADOW_FACTOR = 10.0
 _PART_FACTOR = 6.0
 _FORGET_DB_PER_SECOND = 6.0
 #: Gains tried around the one that matches the residual.

@@ -47,7 +47,7 @@ class Profile:
 PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
-        Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 8),
+        Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 16),
         Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 0),
         Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 0),
     )

@@ -54,7 +54,7 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         "--refine",
         type=whole_number(0, 1000),
         metavar="N",
-        help="improve each hop's events by N gradient steps (default: the profile's: studio 8, others 0)",
+        help="improve each hop's events by N gradient steps (default: the profile's: studio 16, others 0)",
     )
 
 
