@@ -55,8 +55,12 @@ def make_encoder(
     steps = profile.refine_steps if refine_steps is None else refine_steps
     if steps == 0:
         return StreamingEncoder(weights, profile)
+    import torch
+
     from ..models.refine import Refiner
 
+    # The steps' tensors are small: threads would spend their time waiting for one another.
+    torch.set_num_threads(1)
     return StreamingEncoder(weights, profile, refine=Refiner(weights.decoder, steps))
 
 

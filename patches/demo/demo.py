@@ -15,14 +15,19 @@ from time import perf_counter
 from struck.codec.audio_files import AudioWriter, open_audio, read_mono
 from struck.codec.conversions import convert
 from struck.codec.decoder import render
-from struck.codec.encoder import StreamingEncoder
 from struck.codec.errors import StruckError
 from struck.codec.events import Event
 from struck.codec.profiles import PROFILES
 from struck.codec.takes import TakeReader, TakeWriter
 from struck.codec.weights import CodecWeights, load_codec_weights
 from struck.models import default_codec_weights_path
-from struck.realtime.pipeline import ANALYSIS_RATE, in_onset_order, make_header, refuse_same_file
+from struck.realtime.pipeline import (
+    ANALYSIS_RATE,
+    in_onset_order,
+    make_encoder,
+    make_header,
+    refuse_same_file,
+)
 from struck.realtime.plots import plot_take
 
 BLOCK_SAMPLES = 1024
@@ -32,7 +37,7 @@ OUTPUT_RATE = 48_000
 def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
     """Encode ``source`` block by block into a take."""
     profile = PROFILES["studio"]
-    encoder = StreamingEncoder(weights, profile)
+    encoder = make_encoder(weights, profile)
     started = perf_counter()
     with (
         open_audio(source, ANALYSIS_RATE) as reader,
