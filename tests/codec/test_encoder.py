@@ -22,8 +22,15 @@ WHOLE = 1 << 30
 MELODY = (60.0, 67.0, 64.0)
 PLUCKED_SECONDS = 0.2
 
-#: Marks what depends on how well the shipped weights are trained.
-STILL_TRAINING = pytest.mark.xfail(strict=False, reason="the weights are still training")
+#: Cases in which the shipped weights fall short, see docs/quality.md: strict, so that better weights shorten it.
+WRONG_PLACE = {"string-57-live", "string-57-tight", "guitar-64-live", "guitar-64-tight"}
+TOO_MANY_EVENTS = {"string-57-studio", "string-57-live", "string-57-tight", "guitar-64-live"}
+
+
+def expect_shortfall(request, cases):
+    """Mark the running case as a known shortfall where it is one."""
+    if request.node.callspec.id in cases:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="weights fall short, see docs/quality.md"))
 
 
 def encode(encoder, sound, block=WHOLE):
@@ -198,7 +205,6 @@ def pitch_of(event):
     return float(read_field(event.vector, "pitch"))
 
 
-@STILL_TRAINING
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_melody_is_found(profile):
     """Of each note, an event within 60 ms and a semitone."""
@@ -245,16 +251,16 @@ def events_of(plucked, profile):
     return known[profile]
 
 
-@STILL_TRAINING
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_plucked_note_is_found_where_it_is(plucked, profile):
+def test_a_plucked_note_is_found_where_it_is(request, plucked, profile):
     """The loudest event has the note's pitch within 20 cents and its onset within 15 ms."""
+    expect_shortfall(request, WRONG_PLACE)
     loudest = max(events_of(plucked, profile), key=lambda event: event.gain_db)
     assert abs(pitch_of(loudest) - plucked[0]) < 0.2
     assert abs(loudest.onset_seconds - PLUCKED_SECONDS) < 0.015
 
 
-@STILL_TRAINING
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_plucked_note_takes_few_events(plucked, profile):
+def test_a_plucked_note_takes_few_events(request, plucked, profile):
+    expect_shortfall(request, TOO_MANY_EVENTS)
     assert 1 <= len(events_of(plucked, profile)) <= 4
