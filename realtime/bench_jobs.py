@@ -52,7 +52,7 @@ def resident_bytes(peak: bool) -> int:
     return 1024 * int(line.split()[1])
 
 
-def _encode(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
+def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = "") -> dict[str, Any]:
     """Encode a sound file as ``struck encode`` does, after a warm-up; seconds of each run."""
     import numpy as np
 
@@ -63,7 +63,7 @@ def _encode(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())
-    steps = profile.refine_steps
+    steps = int(refine_steps) if refine_steps else profile.refine_steps
     warm_up = make_encoder(weights, profile, steps)  # compiles or loads the kernels, imports torch
     time = np.arange(ANALYSIS_RATE) / ANALYSIS_RATE
     warm_up.process(np.sin(2e3 * time * np.exp(-3.0 * time)).astype(np.float32))

@@ -22,7 +22,7 @@ WHOLE = 1 << 30
 MELODY = (60.0, 67.0, 64.0)
 PLUCKED_SECONDS = 0.2
 
-#: Cases in which the shipped weights fall short, see docs/quality.md: strict, so that better weights shorten it.
+#: Where the shipped weights fall short, see docs/quality.md; strict, so that better ones shorten the lists.
 WRONG_PLACE = {"string-57-live", "string-57-tight", "guitar-64-live", "guitar-64-tight"}
 TOO_MANY_EVENTS = {"string-57-studio", "string-57-live", "string-57-tight", "guitar-64-live"}
 
