@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .spectrum import hann_lobe
+from .spectrum import RAYLEIGH_SHARE, hann_lobe
 
 #: Steps per bin of the tabulated main lobe.
 LOBE_STEPS = 256
@@ -70,7 +70,7 @@ def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignor
     See :func:`struck.codec.spectrum.mean_magnitude` for ``power`` and ``fourth``; the event has amplitude
     ``factor tone`` and noise power ``factor^2 noise``.
     """
-    share = np.float32(0.785398)
+    share = np.float32(RAYLEIGH_SHARE)
     half = np.float32(0.5)
     square = factor * factor
     removed = np.float64(0.0)

@@ -16,14 +16,13 @@ from ..codec.audio_files import AudioReader, AudioWriter, open_audio
 from ..codec.decoder import render
 from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
+from ..codec.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from ..codec.events import Event
 from ..codec.profiles import Profile
 from ..codec.takes import TakeHeader, TakeReader, TakeWriter
 from ..codec.weights import CodecWeights
 from .console import Advance
 
-#: The encoder hears mono at this rate.
-ANALYSIS_RATE: Final = 22_050
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
 #: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
