@@ -22,12 +22,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import boolean, float32, float64, int64, njit, typeof, void
 
-from .convolver import GRID, RoomState, clear_rooms, exchange_room, make_room_state, step_rooms
+from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
 from .shared_noise import EXACT, NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .voice_records import BUS_COUNT, CHUNK
 from .voices import (
     ARRIVAL,
     CHUNK_NUMBER,
+    KEY,
     NOISE_LEVEL,
     NOISE_ON,
     ONSET,
@@ -36,8 +37,10 @@ from .voices import (
     VoiceState,
     add_chunk,
     add_noise_power,
+    bend_voice,
     load_voice,
     make_voice_state,
+    release_voice,
     render_chunk,
 )
 
@@ -97,7 +100,7 @@ def clear_state(state: DecoderState) -> None:
     noise = state.noise
     for array in (noise.power, noise.gain, noise.slope, noise.ramp):
         array[:] = 0
-    clear_rooms(state.rooms)
+    silence_rooms(state.rooms)
 
 
 _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
@@ -308,9 +311,11 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64), **EXACT)
-def insert_event(state, record, onset):
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
+def insert_event(state, record, onset, key):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
+
+    ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
     places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
@@ -330,8 +335,70 @@ def insert_event(state, record, onset):
         numbers[DROPPED] += 1
         return False
     v = state.free[_free_count(state) - 1]
-    load_voice(state.voices, v, record, onset, numbers[ORDER])
+    load_voice(state.voices, v, record, onset, numbers[ORDER], key)
     _push_pending(state.pending, numbers[PENDING], state.voices.counts, v)
     numbers[ORDER] += 1
     numbers[PENDING] += 1
     return True
+
+
+@njit(int64(_STATE_TYPE, int64, int64), **EXACT)
+def release_voices(state, key, position):
+    """Let all voices named ``key`` that began before stream sample ``position`` fade in their own release.
+
+    The force ends with the chunk that each is in. Returns how many they are.
+    """
+    voices = state.voices
+    count = 0
+    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
+        waiting = i - state.numbers[ACTIVE]
+        v = state.active[i] if waiting < 0 else state.pending[waiting]
+        if voices.counts[v, KEY] == key and voices.counts[v, ONSET] < position:
+            release_voice(voices.scalars, voices.levels, voices.counts, v)
+            count += 1
+    return count
+
+
+@njit(int64(_STATE_TYPE, int64, int64, float64, float64), **EXACT)
+def bend_voices(state, first_key, last_key, ratio, radians_per_hz):
+    """Let all voices of these keys, sounding or pending, sound at ``ratio`` times their own frequencies.
+
+    ``radians_per_hz`` is 2 pi over the rate. Returns how many they are.
+    """
+    voices = state.voices
+    count = 0
+    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
+        waiting = i - state.numbers[ACTIVE]
+        v = state.active[i] if waiting < 0 else state.pending[waiting]
+        if first_key <= voices.counts[v, KEY] <= last_key:
+            bend_voice(
+                voices.slow,
+                voices.fast,
+                voices.scalars,
+                voices.levels,
+                voices.counts,
+                v,
+                ratio,
+                radians_per_hz,
+            )
+            count += 1
+    return count
+
+
+@njit(void(_STATE_TYPE), **EXACT)
+def drop_voices(state):
+    """Drop all voices, sounding or pending, and the sound of the rooms: silence from the next sample on."""
+    numbers = state.numbers
+    for i in range(numbers[ACTIVE]):
+        state.free[_free_count(state) + i] = state.active[i]
+    numbers[ACTIVE] = 0
+    while numbers[PENDING] > 0:
+        v = state.pending[numbers[PENDING] - 1]
+        state.free[_free_count(state)] = v
+        numbers[PENDING] -= 1
+    state.ahead[:] = np.float32(0.0)
+    noise = state.noise
+    noise.power[:] = np.float32(0.0)
+    noise.gain[:] = np.float32(0.0)
+    noise.slope[:] = np.float32(0.0)
+    silence_rooms(state.rooms)

@@ -75,14 +75,18 @@ def make_room_state(rate: int) -> RoomState:
     )
 
 
-def clear_rooms(state: RoomState) -> None:
-    """Forget all sound, as if just made."""
-    for array in (state.history, state.sums, state.inputs, state.outputs):
-        array[:] = 0.0
-    state.place[:, HEAD] = 0
-    state.place[:, DONE] = 1
-    state.place[:, QUIET] = state.place[:, PARTITIONS] + 2
-    state.place[:, FILLED] = 0
+@njit(**EXACT)
+def silence_rooms(rooms):
+    """Forget all sound, as if just made; the stream position stays."""
+    rooms.history[:] = np.float32(0.0)
+    rooms.sums[:] = np.float32(0.0)
+    rooms.inputs[:] = np.float32(0.0)
+    rooms.outputs[:] = np.float32(0.0)
+    for r in range(rooms.place.shape[0]):
+        rooms.place[r, HEAD] = 0
+        rooms.place[r, DONE] = 1
+        rooms.place[r, QUIET] = rooms.place[r, PARTITIONS] + 2
+        rooms.place[r, FILLED] = 0
 
 
 @njit(**EXACT, fastmath={"contract"})

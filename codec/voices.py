@@ -13,7 +13,7 @@ needs for one voice or one grid cell, none allocates, and none checks its argume
 
 from __future__ import annotations
 
-from math import exp
+from math import cos, exp, sin
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,9 +30,9 @@ CURVE, SINE, AMPLITUDE, STAGE1, STAGE2, FACTOR1, FACTOR2, LIFE, FREQUENCY, FADE 
 # rows of VoiceState.scratch
 Y, D_Y, K, A, D_A = range(5)
 # columns of VoiceState.counts
-CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL = range(6)
+CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, KEY = range(7)
 # columns of VoiceState.levels
-RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE = range(5)
+RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, BEND = range(6)
 
 _SCALAR_AT = len(MODE) * MODE_COUNT
 _ATTACK_STEP = SCALAR["attack_step"] - _SCALAR_AT
@@ -73,8 +73,8 @@ class VoiceState(NamedTuple):
     slow: np.ndarray  # float64 [V, 10, MODE_COUNT] phasors and rotations
     fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
-    levels: np.ndarray  # float64 [V, 5] force in the release, powers for stealing, noise envelope
-    counts: np.ndarray  # int64 [V, 6] next chunk's number, sounding modes, two flags, onset, order of arrival
+    levels: np.ndarray  # float64 [V, 6] force in the release, powers for stealing, noise envelope, bend
+    counts: np.ndarray  # int64 [V, 7] next chunk's number, sounding modes, two flags, onset, arrival, key
     noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
     chunk: np.ndarray  # float32 [CHUNK] the chunk just rendered
@@ -87,8 +87,8 @@ def make_voice_state(voice_count: int) -> VoiceState:
         slow=np.zeros((voice_count, 10, MODE_COUNT)),
         fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, _SCALAR_COUNT)),
-        levels=np.zeros((voice_count, 5)),
-        counts=np.zeros((voice_count, 6), dtype=np.int64),
+        levels=np.zeros((voice_count, 6)),
+        counts=np.zeros((voice_count, 7), dtype=np.int64),
         noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
         chunk=np.zeros(CHUNK, dtype=np.float32),
@@ -241,7 +241,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
         levels[v, TONE_LEVEL] = 0.0
         return False
     count = (modes + MODE_GROUP - 1) // MODE_GROUP * MODE_GROUP
-    bend = _glide(slow, fast, scalars, v, number, count)
+    bend = _glide(slow, fast, scalars, v, number, count) * levels[v, BEND]
     release_chunk = scalars[v, _RELEASE_CHUNK]
     if boundary < release_chunk:
         force = min(1.0, boundary * CHUNK * scalars[v, _ATTACK_STEP])
@@ -271,8 +271,8 @@ def add_chunk(chunk, weights, v, ahead, place):
 
 
 @njit(**EXACT)
-def load_voice(voices, v, record, onset, arrival):
-    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``."""
+def load_voice(voices, v, record, onset, arrival, key):
+    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``; ``key`` names it."""
     slow = voices.slow
     fast = voices.fast
     scalars = voices.scalars
@@ -308,12 +308,53 @@ def load_voice(voices, v, record, onset, arrival):
     counts[v, NOISE_ON] = 1 if scalars[v, _NOISE_LIFE] > 0.0 else 0
     counts[v, ONSET] = onset
     counts[v, ARRIVAL] = arrival
+    counts[v, KEY] = key
     levels = voices.levels
     levels[v, RELEASE] = 1.0
     levels[v, TONE_LEVEL] = scalars[v, _TONE_POWER]
     levels[v, NOISE_LEVEL] = scalars[v, _NOISE_POWER]
     levels[v, NOISE_DECAY] = -1.0
     levels[v, NOISE_RELEASE] = -1.0
+    levels[v, BEND] = 1.0
+
+
+@njit(**EXACT)
+def release_voice(scalars, levels, counts, v):
+    """End the force of voice ``v`` with its next chunk, from where it then is; it goes into its release."""
+    boundary = counts[v, CHUNK_NUMBER] + 1
+    if boundary >= scalars[v, _RELEASE_CHUNK]:
+        return
+    rise = min(1.0, boundary * CHUNK * scalars[v, _ATTACK_STEP])
+    scalars[v, _RELEASE_CHUNK] = boundary
+    scalars[v, _RELEASE_FIRST] = rise
+    scalars[v, _HOLD_END] = boundary * CHUNK
+    levels[v, NOISE_RELEASE] = rise
+
+
+@njit(**EXACT)
+def bend_voice(slow, fast, scalars, levels, counts, v, ratio, radians_per_hz):
+    """Let voice ``v`` sound at ``ratio`` times its own frequencies from its next chunk on.
+
+    ``radians_per_hz`` is 2 pi over the rate. A glide goes on around the new pitch.
+    """
+    gliding = counts[v, CHUNK_NUMBER] <= scalars[v, _GLIDE_CHUNKS] and scalars[v, _GLIDE_CHUNKS] > 0.0
+    change = ratio - levels[v, BEND]
+    for m in range(counts[v, MODES]):
+        per_sample = radians_per_hz * fast[v, FREQUENCY, m]
+        slow[v, SETTLED_RE, m] = cos(per_sample * ratio)
+        slow[v, SETTLED_IM, m] = sin(per_sample * ratio)
+        if gliding:
+            re = slow[v, C_RE, m]
+            im = slow[v, C_IM, m]
+            turn_re = cos(per_sample * change)
+            turn_im = sin(per_sample * change)
+            slow[v, C_RE, m] = re * turn_re - im * turn_im
+            slow[v, C_IM, m] = re * turn_im + im * turn_re
+        else:
+            slow[v, C_RE, m] = slow[v, SETTLED_RE, m]
+            slow[v, C_IM, m] = slow[v, SETTLED_IM, m]
+    _set_rotation(slow, fast, v, counts[v, MODES])
+    levels[v, BEND] = ratio
 
 
 @njit(**EXACT)

@@ -13,7 +13,6 @@ the same length::
 
 from __future__ import annotations
 
-
 from typing import Any, Final, NamedTuple
 
 import numpy as np

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
-from struck.codec.convolver import GRID, clear_rooms, exchange_room, make_room_state, real_fft, step_rooms
+from struck.codec.convolver import GRID, exchange_room, make_room_state, real_fft, silence_rooms, step_rooms
 from struck.codec.event_spec import BANDWIDTH_HZ, ROOM_COUNT, ROOM_NAMES, ROOM_T60_SECONDS
 from struck.codec.room import partition_samples, room_impulse_responses
 
@@ -79,5 +79,5 @@ def test_a_room_sleeps_and_wakes_exactly():
     assert not first[-10 * GRID :].any()
     second = convolve_stream(state, 0, burst)
     assert second.tobytes() == first.tobytes()
-    clear_rooms(state)
+    silence_rooms(state)
     assert convolve_stream(state, 0, burst).tobytes() == first.tobytes()
