@@ -185,7 +185,7 @@ def test_a_flood_ends_nothing(stage, server, peer):
     wait_until(lambda: _answers(peer, server))
     # What the system dropped is unknown; everything else was counted once.
     assert stage.counters["osc_rejected"] == 0
-    assert 1 <= stage.counters["osc_accepted"] - len(stage.set) <= 25  # the pings
+    wait_until(lambda: 1 <= stage.counters["osc_accepted"] - len(stage.set) <= 25)  # the pings
     assert 2_000 < stage.messages <= total + 100
     assert stage.counters["osc_dropped"] > 0
     assert len(stage.set) <= 1_000 + 2_000 * (seconds + 2.0)
@@ -356,7 +356,7 @@ def test_oscsend_plays(stage, server, liblo):
     assert stage.phrases == [(48, 100, "pad")]
     assert stage.played[0].gain_db == -12.0
     assert np.all(stage.played[0].vector == 0.25)
-    assert stage.counters["osc_accepted"] == 6
+    wait_until(lambda: stage.counters["osc_accepted"] == 6)
 
 
 def test_oscdump_reads(stage, liblo):
