@@ -31,7 +31,7 @@ class JackServer:
     def __init__(self, rate: int, block: int) -> None:
         self.rate, self.block = rate, block
         self.name = f"struck-{os.getpid()}-{next(_numbers)}"
-        self._words = tempfile.TemporaryFile(mode="w+")
+        self._words = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 (closed in close)
         self._unclean = False
         self.start()
 
