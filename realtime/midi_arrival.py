@@ -29,11 +29,12 @@ class ArrivalClock:
 
     def __init__(self) -> None:
         self._device_seconds = 0.0
+        self._arrival_seconds = -inf
         self._window_start = 0.0
         self._least = self._least_before = inf
 
     def arrival(self, delta_seconds: float, now_seconds: float) -> float:
-        """Time of arrival, at most ``now_seconds``.
+        """Time of arrival, at most ``now_seconds`` and not before that of the message before.
 
         Args:
             delta_seconds: from the message before, as the device says.
@@ -49,7 +50,10 @@ class ArrivalClock:
         if distance - min(self._least_before, self._least) > _LOST_SECONDS:
             self._start_window()
         self._least = min(self._least, distance)
-        return self._device_seconds + min(self._least_before, self._least)
+        arrival = self._device_seconds + min(self._least_before, self._least)
+        # a shorter delay than any so far moves the distance, but a note-off stays behind its note-on
+        self._arrival_seconds = max(self._arrival_seconds, arrival)
+        return self._arrival_seconds
 
     def _start_window(self) -> None:
         self._window_start = self._device_seconds

@@ -50,10 +50,17 @@ class Clock(Protocol):
     def sample_at(self, monotonic_seconds: float) -> int: ...
 
 
+class Sounding(Protocol):
+    """Of :class:`SoundingEvent` what notes need."""
+
+    @property
+    def at_sample(self) -> int: ...
+
+
 class NoteStage(Protocol):
     """Of :class:`Stage` what MIDI plays on."""
 
-    def play(self, event: Event, origin: str, key: int = 0) -> object: ...
+    def play(self, event: Event, origin: str, key: int = 0) -> Sounding | None: ...
     def release(self, key: int, at_sample: int) -> None: ...
     def bend(self, channel: int, semitones: float) -> None: ...
     def panic(self) -> None: ...
@@ -110,9 +117,9 @@ class NotePlayer:
     """Plays what comes from one MIDI input; used from that input's thread alone.
 
     Args:
-        stage: where notes sound; counters ``midi_messages``, ``midi_rejected`` (no valid message),
-            ``midi_dropped`` (a flood), ``midi_out_of_range`` (notes too low or high to sound), ``midi_clock``
-            (clock, start, continue, stop).
+        stage: where notes sound. Counts ``midi_messages``; ``midi_rejected``, bytes that are no message;
+            ``midi_dropped``, notes of a flood, or the same note twice at once; ``midi_out_of_range``, notes
+            too low or high to sound; ``midi_clock``, clock, start, continue, stop.
         clock: of the stream.
         notes: what a note sounds like.
         controls: by controller number, called with 0 to 127; see :func:`map_controls`.
@@ -220,13 +227,19 @@ class NotePlayer:
         brightness = channel.brightness if self._master[number] >= 0 else None
         rate = self._clock.rate
         grid = -(-at_sample * ANALYSIS_RATE // rate)
-        onset_sample = -(-grid * rate // ANALYSIS_RATE)
+        event = self._templates.event(note, velocity, brightness, grid / ANALYSIS_RATE)
         key = 1 + 128 * number + note
         if key in self._sounding:
+            onset_sample = event.onset_sample(rate)
+            if (
+                self._sounding[key] >= onset_sample
+            ):  # twice at once is one note; no release could tell them apart
+                self._stage.count("midi_dropped")
+                return
             self._release(key, onset_sample)
-        event = self._templates.event(note, velocity, brightness, grid / ANALYSIS_RATE)
-        if self._stage.play(event, "midi", key) is not None:
-            self._sounding[key] = onset_sample
+        sounding = self._stage.play(event, "midi", key)
+        if sounding is not None:
+            self._sounding[key] = sounding.at_sample
 
     def _note_off(self, at_sample: int, number: int, note: int) -> None:
         key = 1 + 128 * number + note
