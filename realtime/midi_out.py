@@ -16,7 +16,7 @@ from ..codec.mpe import MASTER_CHANNEL, MEMBER_CHANNELS, MpeNotes, sounding_seco
 from .midi_notes import ALL_SOUND_OFF
 from .midi_vectors import encode_vector
 
-_QUEUE_EVENTS: Final = 1_024
+QUEUE_EVENTS: Final = 1_024
 #: A note that late is a wrong note: a port was away, or the machine stood still.
 _LATE_SECONDS: Final = 0.5
 #: The port may have come back: its receiver must hear of the zone before the next note.
@@ -88,7 +88,7 @@ class MpeSender:
         with self._condition:
             if self._closing:
                 return
-            full = len(self._queue) >= _QUEUE_EVENTS
+            full = len(self._queue) >= QUEUE_EVENTS
             if not full:
                 heapq.heappush(self._queue, (sounding.at_sample, sounding.id, sounding))
                 self._condition.notify()

@@ -19,7 +19,7 @@ from .midi_names import APIS, DEFAULT_VIRTUAL_NAMES, OWN_CLIENT, PortName, find_
 OnMessage = Callable[[float, bytes], None]
 
 #: A note must be in the engine within a block of 64 samples, 1.3 ms; looking costs 10 us.
-_LOOK_SECONDS: Final = 0.0004
+LOOK_SECONDS: Final = 0.0005
 _QUEUE_MESSAGES: Final = 8_192  # rtmidi's: more than four seconds of the densest stream that is played
 
 
@@ -313,7 +313,7 @@ class MidiInput(_Port):
                     self._on_message(arrival, data)
                 except Exception as error:  # a fault of ours must not end the playing: told, and on
                     self._ports.tell(f"MIDI {self.name}: {type(error).__name__}: {error}")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
     def _waiting(self) -> Iterator[tuple[float, bytes]]:
         """The messages that are there; the lock is not held while one is worked on."""

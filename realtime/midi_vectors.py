@@ -16,7 +16,7 @@ HEADER: Final = bytes((0xF0, 0x7D, ord("s"), ord("t"), 1))
 END: Final = b"\xf7"
 
 _PAYLOAD: Final = struct.Struct(f"<If{VECTOR_SIZE}f")  # id, gain in dB, vector
-_SIZE: Final = len(HEADER) + 2 + _PAYLOAD.size + -(-_PAYLOAD.size // 7) + len(END)
+SIZE_BYTES: Final = len(HEADER) + 2 + _PAYLOAD.size + -(-_PAYLOAD.size // 7) + len(END)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def decode_vector(data: bytes) -> VectorMessage:
     Raises:
         ValueError: it is none, is damaged, or holds what no event can be.
     """
-    if not data.startswith(HEADER) or not data.endswith(END) or len(data) != _SIZE:
-        raise ValueError(f"not a struck vector message of {_SIZE} bytes")
+    if not data.startswith(HEADER) or not data.endswith(END) or len(data) != SIZE_BYTES:
+        raise ValueError(f"not a struck vector message of {SIZE_BYTES} bytes")
     body = data[len(HEADER) : -len(END)]
     if max(body) > 127 or body[0] > 15:
         raise ValueError("a struck vector message is damaged")
