@@ -35,10 +35,10 @@ class AudioWriter:
 
     On any exception inside the ``with`` block the part is removed and what stood there stays as it was.
 
-    A *live* file, always ``.wav``, stands in ``part_path(path)`` until it is whole. Its header is renewed every
-    second of sound, so that the part can be read at any time and all but its last second survives the death of
-    the process; on failure it stays. Beyond 4 GB it becomes an RF64 file (EBU Tech 3306), which libsndfile and
-    most editors read.
+    A *live* file, always ``.wav``, stands in ``part_path(path)`` until it is whole. Its header is renewed
+    every second of sound, so that the part can be read at any time and all but its last second survives the
+    death of the process; on failure it stays. Beyond 4 GB it becomes an RF64 file (EBU Tech 3306), which
+    libsndfile and most editors read.
 
     Args:
         path: the destination; its extension (.wav, .flac, .ogg) chooses the format.

@@ -38,12 +38,12 @@ def run_devices(options: argparse.Namespace, console: Console) -> None:
             audio = list_audio_devices()
             notes += [] if audio else [_NO_AUDIO]
         except StruckError as error:
-            audio, notes = [], [*notes, f"no audio devices: {error}"]
+            audio, notes = [], [*notes, str(error)]
         try:
             midi = _list_midi()
             notes += [] if midi else [_NO_MIDI]
         except StruckError as error:
-            midi, notes = [], [*notes, f"no MIDI ports: {error}"]
+            midi, notes = [], [*notes, str(error)]
     console.finish({"audio": audio, "midi": midi, "notes": notes}, _as_text(audio, midi, notes))
 
 
@@ -61,7 +61,9 @@ def list_audio_devices() -> list[dict[str, Any]]:
     try:
         import sounddevice
     except OSError as error:  # the library, not the Python package, is missing
-        raise StruckError("the PortAudio library is not installed (Debian, Ubuntu: libportaudio2)") from error
+        raise StruckError(
+            "audio devices need the PortAudio library (Debian, Ubuntu: libportaudio2)"
+        ) from error
     except Exception as error:
         # It starts PortAudio when it is imported; if that fails, its own exception has no name yet outside.
         if type(error).__name__ != "PortAudioError":
@@ -98,14 +100,9 @@ def _latency(device: dict[str, Any], direction: str) -> float:
 
 def _list_midi() -> list[dict[str, Any]]:
     """Every MIDI port: ``api``, ``direction``, ``name``."""
-    try:
-        from .midi_ports import list_midi_ports
+    from .midi_ports import list_midi_ports
 
-        return [asdict(port) for port in list_midi_ports()]
-    except ImportError as error:
-        if not (error.name or "").startswith("rtmidi"):
-            raise
-        raise StruckError("python-rtmidi is not installed (`make live`)") from error
+    return [asdict(port) for port in list_midi_ports()]
 
 
 def _as_text(audio: list[dict[str, Any]], midi: list[dict[str, Any]], notes: list[str]) -> str:

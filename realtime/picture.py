@@ -40,7 +40,9 @@ def picture_lines(status: Status, width_cells: int, unicode: bool) -> list[Line]
     head = [text for text in (*names, stream, latency) if text]
     lines: list[Line] = [[(format_clock(status.position_seconds), "bold"), ("  " + "  ".join(head), "")]]
     lines += _meters("in", status.input_name, status.input_rms_db, status.input_peak_db, width_cells, unicode)
-    lines += _meters("out", status.output_name, status.output_rms_db, status.output_peak_db, width_cells, unicode)
+    lines += _meters(
+        "out", status.output_name, status.output_rms_db, status.output_peak_db, width_cells, unicode
+    )
     of_limit = f"/{status.voice_limit}" if status.voice_limit else ""
     lines.append(
         [
@@ -146,7 +148,7 @@ class PeakHold:
         for channel, peak_db in enumerate(peaks_db):
             top_db, at_seconds = self._held.get((side, channel), (-math.inf, now_seconds))
             fallen_db = _FALL_DB_PER_SECOND * max(0.0, now_seconds - at_seconds - _HOLD_SECONDS)
-            if not peak_db < top_db - fallen_db:
+            if not peak_db < top_db - fallen_db or top_db - fallen_db < _FLOOR_DB:
                 self._held[side, channel] = (peak_db, now_seconds)
                 shown.append(peak_db)
             else:

@@ -54,8 +54,8 @@ class TakeRecorder:
     """Owns a live take and the thread that writes it. All methods may be called from any thread.
 
     Nothing here waits for the disk but the constructor and :meth:`close`. If the disk is too slow, what does
-    not fit into the queue is dropped and counted (``record_dropped``), and the take gets a mark ``dropout`` with
-    the number and the time at which it began. If it refuses, recording stops (``record_failed``) and
+    not fit into the queue is dropped and counted (``record_dropped``), and the take gets a mark ``dropout``
+    with the number and the time at which it began. If it refuses, recording stops (``record_failed``) and
     the part stays, readable; both are told in one line.
 
     Args:
@@ -153,7 +153,7 @@ class TakeRecorder:
             timeout_seconds: longest wait for a disk that does not answer.
 
         Returns:
-            Whether the take is whole; if not, its part stays and it has been told. Calling again tells the same.
+            Whether the take is whole; if not, its part stays and it has been told. Calling again is harmless.
         """
         if not self._stop.is_set():
             self._end_seconds = self._position_seconds() if duration_seconds is None else duration_seconds
@@ -183,7 +183,9 @@ class TakeRecorder:
         if dropped:
             self._count("record_dropped", 1)
             if not told:
-                self._tell(f"{self.path}: the disk is too slow, or too much waits to sound; the take has gaps")
+                self._tell(
+                    f"{self.path}: the disk is too slow, or too much waits to sound; the take has gaps"
+                )
 
     # The worker's thread from here on.
 
@@ -233,7 +235,7 @@ class TakeRecorder:
         assert self._end_seconds is not None
         end_seconds = max(0.0, self._end_seconds)
         self._write_until(end_seconds)
-        # What is left of the messages has come, only its time lies ahead; what is left of the events never sounded.
+        # Messages that are left have come, only their time lies ahead; events that are left never sounded.
         for entry in sorted(self._heap):
             if entry.channel != "/events":
                 self._write(entry._replace(seconds=end_seconds))

@@ -1,8 +1,8 @@
 """Records the sound of a performance into a WAV file, on a thread of its own.
 
-The engine copies what it plays into a ring; the worker here empties it every few milliseconds. The ring's side
-of the audio thread never waits: if the disk is slow the ring fills up, the engine counts the samples that
-were lost and hands out zeros in their place, so that the file keeps its time.
+The engine copies what it plays into a ring; the worker here empties it every few milliseconds. The audio
+thread never waits: if the disk is slow the ring fills up, the engine counts the samples that were lost and
+hands out zeros in their place, so that the file keeps its time.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Read = Callable[[], "NDArray[np.float32] | None"]
 class SoundRecorder:
     """Owns a live ``.wav`` (24 bits; beyond 4 GB it becomes RF64) and the thread that writes it.
 
-    If the disk refuses, recording stops (``sound_record_failed``), it is told in one line, and the part stays,
-    readable but for its last second. What is played after that is taken from the ring and counted
+    If the disk refuses, recording stops (``sound_record_failed``), it is told in one line, and the part
+    stays, readable but for its last second. What is played after that is taken from the ring and counted
     (``sound_record_lost_frames``).
 
     Args:
@@ -97,7 +97,7 @@ class SoundRecorder:
             timeout_seconds: longest wait for a disk that does not answer.
 
         Returns:
-            Whether the file is whole; if not, its part stays and it has been told. Calling again tells the same.
+            Whether the file is whole; if not, its part stays and it has been told. Calling again is harmless.
         """
         if not self._stop.is_set():
             self._stop.set()

@@ -63,7 +63,7 @@ class _Console(rich.console.Console):
 
 
 class _Lines:
-    """Lines for rich, which lays out nothing but cuts at the edge: cheap enough to draw ten times a second."""
+    """Lines for rich, which only cuts them at the edge: cheap enough to draw ten times a second."""
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines

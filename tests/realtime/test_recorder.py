@@ -313,7 +313,8 @@ def test_kill_9_loses_less_than_a_second_of_what_sounded(tmp_path):
 def test_many_threads_lose_nothing(host, tmp_path):
     recorder = host.recorder(tmp_path / "a.mcap")
     threads = [
-        threading.Thread(target=lambda: [recorder.midi(k / 100, b"\xf8") for k in range(500)]) for _ in range(8)
+        threading.Thread(target=lambda: [recorder.midi(k / 100, b"\xf8") for k in range(500)])
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()

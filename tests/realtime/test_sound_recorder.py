@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_every_sample_is_recorded_whatever_the_pieces(ring, tmp_path):
     sound = noise(50_000)
     edges = [0, 1, 64, 64, 4000, 4001, 30_000]
     recorder = ring.recorder(tmp_path / "a.wav")
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         ring.pieces.append(sound[start:end] if end > start else None)
         time.sleep(0.001)
     wait_for(lambda: recorder.frame_count == 30_000)
@@ -124,7 +125,10 @@ def test_the_part_can_be_read_while_it_grows_and_an_older_file_stays(ring, tmp_p
 
 
 def test_a_writer_that_fails_leaves_a_readable_part(tmp_path):
-    with pytest.raises(RuntimeError, match="device"), AudioWriter(tmp_path / "a.wav", RATE, live=True) as writer:
+    with (
+        pytest.raises(RuntimeError, match="device"),
+        AudioWriter(tmp_path / "a.wav", RATE, live=True) as writer,
+    ):
         writer.write(noise(1000, 1))
         raise RuntimeError("device")
     assert os.listdir(tmp_path) == ["a.wav.part"]
