@@ -16,13 +16,18 @@ _WAITING_LIMIT: Final = 64
 #: Kinds of lines remembered to find repeats.
 _KINDS_LIMIT: Final = 512
 
+#: Lines that differ in their numbers only are shown one by one up to this many, then together: two ports
+#: that were lost are two pieces of news, a count that grows with every block is not.
+_FAMILY_LIMIT: Final = 4
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass
 class _Kind:
-    """Lines that differ in their numbers only."""
+    """One line and its repeats, or what is beyond the limit of a family."""
 
+    family: str
     line: str = ""
     waiting: int = 0
     shown_at: float = float("-inf")
@@ -46,15 +51,16 @@ class Teller:
     def tell(self, line: str) -> None:
         """Tell one line; of several only white space is left between them."""
         line = " ".join(line.split())
-        key = _NUMBER.sub("#", line)
+        family = _NUMBER.sub("#", line)
         with self._lock:
+            key = line if line in self._kinds or not self._is_large(family) else family
             kind = self._kinds.get(key)
             if kind is None:
                 self._forget_old_kinds()
                 if sum(k.waiting > 0 for k in self._kinds.values()) >= _WAITING_LIMIT:
                     self._lost += 1
                     return
-                kind = self._kinds[key] = _Kind()
+                kind = self._kinds[key] = _Kind(family)
             kind.line = line
             kind.waiting += 1
         self.told.set()
@@ -76,6 +82,12 @@ class Teller:
                 lines.append(f"and {self._lost} more lines")
                 self._lost = 0
         return lines
+
+    def _is_large(self, family: str) -> bool:
+        recent = self._clock() - REPEAT_SECONDS
+        alike = (kind for kind in self._kinds.values() if kind.family == family)
+        members = [kind for kind in alike if kind.waiting or kind.shown_at > recent]
+        return len(members) >= _FAMILY_LIMIT
 
     def _forget_old_kinds(self) -> None:
         if len(self._kinds) < _KINDS_LIMIT:
