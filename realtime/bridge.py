@@ -50,8 +50,8 @@ _LONGEST_EXTRAPOLATION_SECONDS: Final = 0.1
 
 # places in BridgeState.numbers
 (
-    RATE_IN, RATIO, TARGET, FRACTION, CORRECTION, INTEGRAL, LOW_A, LOW_B, AGE, GAIN, ERROR, LARGEST_ERROR, MARGIN,
-) = range(13)  # fmt: skip
+    RATE_IN, RATIO, TARGET, MARGIN, FRACTION, CORRECTION, INTEGRAL, LOW_A, LOW_B, AGE, GAIN, ERROR,
+) = range(12)  # fmt: skip
 # places in BridgeState.counts
 PLAYING, PLAYED, UNDERRUN_FRAMES, UNDERRUNS, RESYNCS = range(5)
 # place in BridgeState.stamp_index, which only the writer writes
@@ -67,7 +67,7 @@ class BridgeState(NamedTuple):
     table: np.ndarray  # float32 [257, TAPS] the windowed sinc at each fraction
     history: np.ndarray  # float32 [N, C] the frames under the taps, then those of this piece
     last: np.ndarray  # float32 [C] what was played last, to fade from
-    numbers: np.ndarray  # float64 [13] the reader's
+    numbers: np.ndarray  # float64 [12] the reader's
     counts: np.ndarray  # int64 [5] the reader's
 
 
@@ -90,13 +90,10 @@ def make_bridge(
     ratio = input_rate / output_rate
     if not 0.25 <= ratio <= 4.0:
         raise ValueError(f"the rates {input_rate:g} and {output_rate:g} Hz are more than a factor 4 apart")
-    numbers = np.zeros(13)
+    numbers = np.zeros(12)
     numbers[RATE_IN] = input_rate
     numbers[RATIO] = ratio
-    margin = TAPS + jitter_seconds * input_rate
-    numbers[TARGET] = input_block_frames + output_block_frames * ratio + margin
-    numbers[MARGIN] = margin
-    capacity = 1 << int(np.ceil(np.log2(8 * numbers[TARGET] + input_rate / 8)))
+    capacity = 1 << int(np.ceil(np.log2(input_rate)))
     state = BridgeState(
         ring=make_sample_ring(capacity, channels),
         stamps=np.zeros((_STAMPS, 2)),
@@ -109,7 +106,21 @@ def make_bridge(
     )
     for array in (state.history, state.table, state.stamps):
         array += 0  # maps the pages now, not in the audio thread
+    aim_bridge(state, input_block_frames, output_block_frames, jitter_seconds)
     return state
+
+
+def aim_bridge(
+    state: BridgeState, input_block_frames: int, output_block_frames: int, jitter_seconds: float = 0.003
+) -> None:
+    """Set the latency, before the streams run: see :func:`make_bridge`."""
+    numbers = state.numbers
+    numbers[MARGIN] = TAPS + jitter_seconds * numbers[RATE_IN]
+    target = input_block_frames + output_block_frames * numbers[RATIO] + numbers[MARGIN]
+    longest = len(state.ring.frames) / 4
+    if target > longest:
+        raise ValueError(f"blocks of {target:g} frames do not fit a bridge of {longest:g}")
+    numbers[TARGET] = target
 
 
 def _make_table(cutoff: float) -> np.ndarray:

@@ -37,7 +37,7 @@ def _rebuild(table):
         carray(as_pointer(table[SINC]), (257, TAPS), np.float32),
         carray(as_pointer(table[HISTORY]), (table[HISTORY_SIZE], channels), np.float32),
         carray(as_pointer(table[LAST]), (channels,), np.float32),
-        carray(as_pointer(table[NUMBERS]), (13,), np.float64),
+        carray(as_pointer(table[NUMBERS]), (12,), np.float64),
         carray(as_pointer(table[COUNTS]), (5,), np.int64),
     )
 

@@ -22,17 +22,19 @@ from .c_calls import (
     CONTINUE,
     INPUT_OVERFLOW,
     OUTPUT_UNDERFLOW,
-    STREAM_CALLBACK,
     as_pointer,
     call_port_buffer,
     call_stream_callback,
 )
 from .jack import JackClient, JackLibrary
 
-__all__ = ["STREAM_CALLBACK", "UNCONNECTED", "JackStream"]
-
 #: The client to name for ports that the user connects.
 UNCONNECTED: Final = "unconnected"
+
+
+class MissingDevice(StruckError):
+    """The device is not there; it may come back."""
+
 
 # places in the table that the compiled callbacks know the stream by
 (
@@ -134,7 +136,9 @@ class JackStream:
     ) -> None:
         client = library.open_client("struck")
         if client is None:
-            raise StruckError("no JACK server answers: start one (jackd, QjackCtl), or choose another device")
+            raise MissingDevice(
+                "no JACK server answers: start one (jackd, QjackCtl), or choose another device"
+            )
         self._client = client
         try:
             self._prepare(library, source, sink, rate, block_frames, input_channels, output_channels)
@@ -163,6 +167,7 @@ class JackStream:
         self.rate = rate
         self.block_frames = min(block_frames, client.period_frames)
         self.name = client.name
+        self.buffer_seconds = client.period_frames / rate  # what comes and goes at once
         inputs = input_channels if source is not None else 0
         outputs = output_channels if sink is not None else 0
         self._peers = {True: source, False: sink}
@@ -172,9 +177,11 @@ class JackStream:
         }
         self._present = {True: False, False: False}
         sources, sinks = self._peer_ports(True), self._peer_ports(False)
-        for peer, ports, word in ((source, sources, "plays to"), (sink, sinks, "listens at")):
+        for peer, ports, word in ((source, sources, "has"), (sink, sinks, "listens to")):
             if peer not in (None, UNCONNECTED) and not ports:
-                raise StruckError(f"JACK has no client {peer!r} that {word} audio ports; see struck devices")
+                raise MissingDevice(
+                    f"JACK has no client {peer!r} that {word} audio ports; see struck devices"
+                )
         self._times = np.zeros(3)
         self.input_latency_seconds = client.latency_seconds(sources[0], True) if sources else 0.0
         self.output_latency_seconds = client.latency_seconds(sinks[0], False) if sinks else 0.0
@@ -194,9 +201,7 @@ class JackStream:
         for c in range(outputs):
             table[_OUTPUT_PORTS + c] = client.add_port(f"out_{c + 1}", is_input=False)
         self._table = table
-        client.set_callbacks(
-            _process.address, _count_xrun.address, _note_shutdown.address, table.ctypes.data
-        )
+        client.set_callbacks(_process.address, _count_xrun.address, _note_shutdown.address, table.ctypes.data)
 
     def _peer_ports(self, sources: bool) -> list[str]:
         """Ports of the chosen client, as many as ours; one alone is used for both of ours."""

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
@@ -59,9 +60,33 @@ class PortAudio:
             self.sounddevice._initialize()
         return True
 
+    def check_rate(self, device: DeviceSide, channels: int, rate: int) -> None:
+        """Raises StruckError if that side of the device does not run at ``rate`` Hz so."""
+        sd = self.sounddevice
+        check = sd.check_input_settings if device.is_input else sd.check_output_settings
+        try:
+            check(device=device.index, channels=channels, dtype="float32", samplerate=rate)
+        except sd.PortAudioError as error:
+            if len(error.args) > 1 and error.args[1] == sd._lib.paInvalidSampleRate:
+                raise StruckError(
+                    f"{device.name} does not run at {rate} Hz; its own rate is {device.rate:g} Hz: "
+                    f"use --rate {device.rate:g}"
+                ) from error
+            raise StruckError(f"{device.name}: {_one_line(error)}") from error
+
     def give_up(self) -> None:
         """A call hangs inside the library: do not wait for it when the program ends."""
         self.sounddevice._initialized = 0
+
+
+@dataclass(frozen=True)
+class DeviceSide:
+    """One side of a device: its number in PortAudio's list, its name for messages, its own rate in Hz."""
+
+    index: int
+    is_input: bool
+    name: str
+    rate: float
 
 
 class PortAudioStream:
@@ -126,6 +151,8 @@ class PortAudioStream:
         self.rate: float = self._stream.samplerate
         self.block_frames = block_frames
         self.name = "PortAudio"
+        #: What may come or go at once, at most.
+        self.buffer_seconds = max(self.input_latency_seconds, self.output_latency_seconds)
 
     def start(self) -> None:
         """Blocks come from now on."""
