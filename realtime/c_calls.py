@@ -1,0 +1,80 @@
+"""C functions called by their address from compiled code: what lets one callback call another without Python."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+#: ``PaStreamCallback``: input, output, frames, time info, status flags, user data.
+STREAM_CALLBACK: Final = types.int32(
+    types.voidptr, types.voidptr, types.ulong, types.voidptr, types.ulong, types.voidptr
+)
+# PaStreamCallbackFlags and PaStreamCallbackResult
+INPUT_OVERFLOW: Final = 2
+OUTPUT_UNDERFLOW: Final = 4
+CONTINUE: Final = 0
+
+
+@intrinsic
+def as_pointer(typing_context, address):
+    """An int64 address as a ``void *``."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+@intrinsic
+def as_address(typing_context, pointer):
+    """A ``void *`` as an int64 address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(types.voidptr), generate
+
+
+def _function_at(builder, address, result, arguments):
+    """The C function at ``address``, to be called with LLVM values ``arguments``."""
+    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.inttoptr(address, function_type.as_pointer())
+
+
+@intrinsic
+def call_stream_callback(typing_context, callback, source, sink, frames, time_info, flags, userdata):
+    """Call the ``PaStreamCallback`` at an address; all arguments are int64, its result is int32."""
+
+    def generate(context, builder, signature, arguments):
+        callback, source, sink, frames, time_info, flags, userdata = arguments
+        unsigned_long = context.get_value_type(types.ulong)  # 32 bits on Windows
+
+        def pointer(address):
+            return builder.inttoptr(address, cgutils.voidptr_t)
+
+        def number(value):
+            return builder.trunc(value, unsigned_long) if unsigned_long.width < 64 else value
+
+        values = [
+            pointer(source), pointer(sink), number(frames), pointer(time_info), number(flags), pointer(userdata)
+        ]  # fmt: skip
+        return builder.call(_function_at(builder, callback, ir.IntType(32), values), values)
+
+    return types.int32(*[types.int64] * 7), generate
+
+
+@intrinsic
+def call_port_buffer(typing_context, function, port, frames):
+    """Call ``void *jack_port_get_buffer(jack_port_t *, uint32_t)`` at an address; int64 in and out."""
+
+    def generate(context, builder, signature, arguments):
+        function, port, frames = arguments
+        values = [builder.inttoptr(port, cgutils.voidptr_t), builder.trunc(frames, ir.IntType(32))]
+        pointer = builder.call(_function_at(builder, function, cgutils.voidptr_t, values), values)
+        return builder.ptrtoint(pointer, ir.IntType(64))
+
+    return types.int64(types.int64, types.int64, types.int64), generate
