@@ -308,7 +308,9 @@ def test_a_target_that_is_not_there_is_told_once_and_found_when_it_comes(stage):
             peer.bind(address)
             peer.settimeout(5.0)
             sender(sounding(stage, 99))
-            assert receive(peer).content(0).params[0] == 99
+            numbers = []
+            while 99 not in numbers:  # the queue may still hold earlier ones
+                numbers.append(receive(peer).content(0).params[0])
 
 
 def test_a_full_queue_drops_the_oldest(stage, peer):
