@@ -243,12 +243,12 @@ class DeviceDriver:
         bridge = BridgeCallbacks(state, block, callback, userdata)
         self._kept.append(bridge)
         self._streams = [self._make_stream(source, None, rate, bridge.write_callback, bridge.userdata)]
-        self._streams.append(
-            self._make_stream(None, sink, self._rate, bridge.read_callback, bridge.userdata)
-        )
+        self._streams.append(self._make_stream(None, sink, self._rate, bridge.read_callback, bridge.userdata))
         # A device's own buffer may be longer than a block, and PortAudio hands on all blocks in it at once.
         input_seconds, output_seconds = (stream.buffer_seconds for stream in self._streams)
-        aim_bridge(state, max(block, round(input_seconds * rate)), max(block, round(output_seconds * self._rate)))
+        aim_bridge(
+            state, max(block, round(input_seconds * rate)), max(block, round(output_seconds * self._rate))
+        )
         self._bridge = bridge
 
     def _make_stream(

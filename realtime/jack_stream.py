@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import carray, cfunc, float32, float64, int64, types
+from numba import carray, cfunc, float32, int64, types
 
 from ..codec.errors import StruckError
 from .c_calls import (
@@ -26,7 +26,7 @@ from .c_calls import (
     call_port_buffer,
     call_stream_callback,
 )
-from .jack import JackClient, JackLibrary
+from .jack import JackLibrary
 
 #: The client to name for ports that the user connects.
 UNCONNECTED: Final = "unconnected"
