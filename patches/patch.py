@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,6 @@ from ..codec.events import FloatArray
 
 DEFAULT_PATCH: Final = "default"
 _PROFILES: Final = ("live", "tight")
-_EMPTY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class NotePatch:
         release: a note-off ends the note; without, notes ring out.
     """
 
-    sound: Mapping[str, float] = _EMPTY
+    sound: Mapping[str, float] = field(default_factory=dict)
     gain_db: float = -12.0
     velocity_brightness_db: float = 6.0
     bend_range_semitones: float = 2.0
