@@ -41,7 +41,8 @@ _LOSSES: Final = 0x1 | 0x2 | 0x4 | 0x8
 BUSY, INTERVAL = range(2)
 HISTOGRAM_STEP: Final = 0.005
 _HISTOGRAM_SIZE: Final = 2_000
-#: A block that took, or came after, this many blocks is worth a report.
+#: A block that took, or came after, this many blocks is worth a report. A host that calls for several at once
+#: sets the second higher.
 _BUSY_ALARM: Final = 1.0
 _INTERVAL_ALARM: Final = 2.0
 
@@ -57,6 +58,7 @@ class CallbackState(NamedTuple):
     histogram: np.ndarray  # int64 [2, 2000]
     worst: np.ndarray  # float64 [2] largest share seen of each
     cycles_per_frame: np.ndarray  # float64 [1]
+    interval_alarm: np.ndarray  # float64 [1] blocks between two calls that are worth a report
     reports: RecordRing  # rows of 4 for a thread that explains what was lost
     report: np.ndarray  # float64 [4]
     silence: np.ndarray  # float32 [S, C_in] input of a stream that has none
@@ -71,6 +73,7 @@ def make_callback_state(engine: EngineState, rate: int, cycles_per_second: float
         histogram=np.zeros((2, _HISTOGRAM_SIZE), dtype=np.int64),
         worst=np.zeros(2),
         cycles_per_frame=np.array([cycles_per_second / rate]),
+        interval_alarm=np.array([_INTERVAL_ALARM]),
         reports=make_record_ring(256, 4),
         report=np.zeros(4),
         silence=np.zeros_like(engine.source),
@@ -110,7 +113,7 @@ def run_block(state, source, out, flags):
             stamps[INPUT_UNDERFLOWS + bit] += 1
     busy = (read_cycles() - began) / block_cycles
     _note_share(state, BUSY, busy)
-    if flags & _LOSSES != 0 or busy >= _BUSY_ALARM or interval >= _INTERVAL_ALARM:
+    if flags & _LOSSES != 0 or busy >= _BUSY_ALARM or interval >= state.interval_alarm[0]:
         state.report[REPORT_POSITION] = stamps[STAMP_POSITION]
         state.report[REPORT_BUSY] = busy
         state.report[REPORT_INTERVAL] = interval

@@ -64,10 +64,12 @@ COMMAND_SIZE: Final = RECORD + RECORD_SIZE
 
 # places in EngineState.numbers
 POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES = range(9)
-# rows of EngineState.peaks
-IN_NOW, OUT_NOW, IN_MOST, OUT_MOST = range(4)
-#: A meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I).
-_METER_SECONDS: Final = 1.7
+# rows of EngineState.levels
+IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
+#: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
+#: falls by 63 % in a VU meter's 300 ms.
+_PEAK_SECONDS: Final = 1.7
+_POWER_SECONDS: Final = 0.3
 #: Gains reach a new value within a hair in about four times this.
 _SMOOTHING_SECONDS: Final = 0.005
 _RELEASE_COUNT: Final = 256
@@ -90,8 +92,8 @@ class EngineState(NamedTuple):
     targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
     gains: np.ndarray  # float64 [GAIN_COUNT] where they are
     limiter: np.ndarray  # float64 [6]
-    peaks: np.ndarray  # float64 [4, 2] meters of both sides, and the most since the start
-    rates: np.ndarray  # float64 [3] device rate in Hz, smoothing factor, meter's fall per frame
+    levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
+    rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
     releases: np.ndarray  # float64 [256, 2] keys and times of releases to come
     numbers: np.ndarray  # int64 [32]
     command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
@@ -139,9 +141,14 @@ def make_engine_state(
         targets=defaults,
         gains=defaults.copy(),
         limiter=make_limiter(rate),
-        peaks=np.zeros((4, 2)),
+        levels=np.zeros((6, 2)),
         rates=np.array(
-            [rate, 1.0 - np.exp(-1.0 / (_SMOOTHING_SECONDS * rate)), 10.0 ** (-1.0 / (_METER_SECONDS * rate))]
+            [
+                rate,
+                1.0 - np.exp(-1.0 / (_SMOOTHING_SECONDS * rate)),
+                10.0 ** (-1.0 / (_PEAK_SECONDS * rate)),
+                np.exp(-1.0 / (_POWER_SECONDS * rate)),
+            ]
         ),
         releases=np.zeros((_RELEASE_COUNT, 2)),
         numbers=numbers,
@@ -213,16 +220,22 @@ def _take_commands(state, position, frames):
 
 @njit(**KERNEL)
 def _take_input(state, source, frames):
-    """Bring the slice's input to ``state.source``: from the device or the feed, free of damage."""
+    """Bring the slice's input to ``state.source``: from the device or the feed, free of damage.
+
+    Returns how many frames of it are to be heard: after the end of a feed there are none.
+    """
     numbers = state.numbers
     own = state.source[:frames]
+    heard = frames
     if numbers[FEEDING] != 0:
         ended = load_acquire(numbers, FEED_ENDED) != 0
         count = read_frames(state.feed, own)
         for n in range(count, frames):
             for c in range(own.shape[1]):
                 own[n, c] = np.float32(0.0)
-        if not ended:
+        if ended:
+            heard = count
+        else:
             numbers[STARVED] += frames - count
     else:
         for n in range(frames):
@@ -233,17 +246,28 @@ def _take_input(state, source, frames):
             if not abs(own[n, c]) <= _DAMAGE:  # true for NaN too
                 own[n, c] = np.float32(0.0)
                 numbers[DAMAGED] += 1
+    return heard
 
 
 @njit(**KERNEL)
-def _measure(peaks, now, most, block, fall):
-    """Let the meters in rows ``now`` fall, and rise to the peaks of ``block [F, C]``."""
+def _measure(state, side, block):
+    """Let the meters of ``side`` (0: in, 1: out) follow ``block [F, C]``."""
+    levels = state.levels
+    frames = block.shape[0]
+    peak_fall = state.rates[2] ** frames
+    power_fall = state.rates[3] ** frames
     for c in range(block.shape[1]):
         peak = 0.0
-        for n in range(block.shape[0]):
-            peak = max(peak, abs(block[n, c]))
-        peaks[now, c] = max(peak, peaks[now, c] * fall)
-        peaks[most, c] = max(peak, peaks[most, c])
+        power = 0.0
+        for n in range(frames):
+            value = float(block[n, c])
+            peak = max(peak, abs(value))
+            power += value * value
+        levels[IN_PEAK + side, c] = max(peak, levels[IN_PEAK + side, c] * peak_fall)
+        levels[IN_MOST + side, c] = max(peak, levels[IN_MOST + side, c])
+        levels[IN_POWER + side, c] = power / frames + power_fall * (
+            levels[IN_POWER + side, c] - power / frames
+        )
 
 
 @njit(**KERNEL)
@@ -279,20 +303,19 @@ def _process_slice(state, source, out):
     numbers = state.numbers
     position = numbers[POSITION]
     _take_commands(state, position, frames)
-    _take_input(state, source, frames)
+    heard = _take_input(state, source, frames)
     process_block(state.decoder, state.events[:frames])
     for n in range(frames):
         state.phrase[n] = np.float32(0.0)
     play_slots(state.phrases, position, state.phrase[:frames])
     _mix(state, out, frames)
-    if numbers[CAPTURING] != 0:
-        write_frames(state.capture, state.mono[:frames])
+    if numbers[CAPTURING] != 0 and heard > 0:
+        write_frames(state.capture, state.mono[:heard])
     limit(state.limiter, state.gains[CEILING], out)
     if load_acquire(numbers, RECORDING) != 0:
         write_frames(state.recording, out)
-    fall = state.rates[2] ** frames
-    _measure(state.peaks, IN_NOW, IN_MOST, state.source[:frames], fall)
-    _measure(state.peaks, OUT_NOW, OUT_MOST, out, fall)
+    _measure(state, 0, state.source[:frames])
+    _measure(state, 1, out)
     store_release(numbers, POSITION, position + frames)
 
 
