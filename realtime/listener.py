@@ -60,7 +60,7 @@ class Listener:
         self._thread: Thread | None = None
         #: What the thread died of; None while it is well.
         self.error: BaseException | None = None
-        #: Processor time that the thread has taken, and the longest that one piece took to hear.
+        #: Processor time that hearing has taken, and the longest that one piece took.
         self.busy_seconds = 0.0
         self.longest_seconds = 0.0
 
@@ -82,9 +82,10 @@ class Listener:
                 piece = np.zeros_like(piece)
                 self._count("unheard_samples", count)
                 backlog -= count
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.thread_time()
             self._emit(self._encoder.process(self._resampler.process(piece)))
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
+            self.busy_seconds += time.thread_time() - busy
             heard += count
         return heard
 
@@ -114,7 +115,6 @@ class Listener:
             while not self._stop.is_set():
                 if not self.pump():
                     time.sleep(pause)
-                self.busy_seconds = time.thread_time()
         except BaseException as error:  # handed to the thread that watches over the performance
             self.error = error
 

@@ -14,7 +14,7 @@ from threading import Lock
 
 import numpy as np
 
-from ..codec.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, to_physical
+from ..codec.event_spec import ANALYSIS_RATE, FIELDS, INDEX, VECTOR_SIZE, from_physical, to_physical
 from ..codec.events import Event
 from ..codec.quantize import quantize_events, restore_events
 from ..codec.record_maker import RecordMaker
@@ -88,6 +88,7 @@ class Stage:
         self._exact = exact
         self._records = RecordMaker(weights, clock.rate)
         self._sinks: list[Sink] = []
+        self._panic_calls: list[Callable[[float], None]] = []
         self._lock = Lock()
         self._row = np.zeros(COMMAND_SIZE)
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
@@ -103,6 +104,14 @@ class Stage:
     def add_sink(self, sink: Sink) -> None:
         """Let ``sink`` have every event that is going to sound; it must not block."""
         self._sinks.append(sink)
+
+    def add_panic(self, call: Callable[[float], None]) -> None:
+        """Let ``call`` know of a panic and its stream time in seconds: events after it do not sound."""
+        self._panic_calls.append(call)
+
+    def warm_up(self) -> None:
+        """Run once what plays an event, so that nothing is paged in while music plays."""
+        self._records.make([Event(0.0, 0.0, np.zeros(VECTOR_SIZE, np.float32))])
 
     def hand_over(
         self, load_patch: Callable[[str], None], play_phrase: Callable[[int, int, str], None]
@@ -168,6 +177,9 @@ class Stage:
         with self._lock:
             self._push((PANIC, 0, 0, 0.0))
         self.count("panics")
+        position = int(self._state.numbers[POSITION])
+        for call in self._panic_calls:
+            call(position / self.clock.rate)
 
     # -- phrases
 
