@@ -98,17 +98,17 @@ class OscDispatcher:
         self._teller = Teller(stage.tell, monotonic)
         self._deferred: list[_Deferred] = []
         self._numbers = itertools.count()
-        self._actions: dict[osc.Route, Callable[[list[Any], str, Peer, float | None], None]] = {
-            osc.EVENT: self._play,
-            osc.CONTROL: self._set_control,
-            osc.PATCH: self._load_patch,
-            osc.PHRASE: self._play_phrase,
-            osc.PANIC: self._panic,
-            osc.PING: self._pong,
-            osc.STATS: self._send_stats,
-            osc.LATENCY: self._send_latency,
-            osc.SUBSCRIBE: self._subscribe,
-            osc.UNSUBSCRIBE: self._unsubscribe,
+        self._actions: dict[str, Callable[[list[Any], str, Peer, float | None], None]] = {
+            osc.EVENT.address: self._play,
+            osc.CONTROL.address: self._set_control,
+            osc.PATCH.address: self._load_patch,
+            osc.PHRASE.address: self._play_phrase,
+            osc.PANIC.address: self._panic,
+            osc.PING.address: self._pong,
+            osc.STATS.address: self._send_stats,
+            osc.LATENCY.address: self._send_latency,
+            osc.SUBSCRIBE.address: self._subscribe,
+            osc.UNSUBSCRIBE.address: self._unsubscribe,
         }
 
     # ---- packets ---------------------------------------------------------------------------------------
@@ -134,7 +134,10 @@ class OscDispatcher:
                 break
             sounding |= self._handle_message(message, peer)
         if sounding and self._on_packet is not None:
-            self._on_packet(self._clock.position_samples(), packet)
+            try:
+                self._on_packet(self._clock.position_samples(), packet)
+            except Exception as error:
+                self._fault("keeping a packet", error)
         return True
 
     def run_due(self) -> float | None:
@@ -184,7 +187,7 @@ class OscDispatcher:
         self, route: osc.Route, values: list[Value], name: str, peer: Peer, due_seconds: float | None
     ) -> bool:
         try:
-            self._actions[route](values, name, peer, due_seconds)
+            self._actions[route.address](values, name, peer, due_seconds)
         except Refusal as refusal:
             self._refuse(refusal, peer)
         except (ValueError, StruckError) as error:
@@ -192,13 +195,17 @@ class OscDispatcher:
         except _Full:
             self._stage.count("osc_dropped")
         except Exception as error:
-            # A fault of ours must not end the performance; it is counted and told, not hidden.
-            self._stage.count("osc_faults")
-            self._refuse(Refusal("faults", f"fault in {route.address}: {error!r}"), peer)
+            self._stage.count("osc_rejected")
+            self._fault(route.address, error)
         else:
             self._stage.count("osc_accepted")
             return True
         return False
+
+    def _fault(self, where: str, error: Exception) -> None:
+        """A fault of struck's own must not end the performance: it is counted and told, not hidden."""
+        self._stage.count("osc_faults")
+        self._teller.say("faults", f"OSC: a fault of struck's in {where}: {error!r}")
 
     def _refuse(self, refusal: Refusal, peer: Peer) -> None:
         self._stage.count("osc_rejected")

@@ -270,6 +270,20 @@ def test_packets_that_change_what_sounds_are_recorded(host):
     assert host.packets == [(host.clock.position_samples(), packet) for packet in recorded]
 
 
+def test_a_recorder_that_fails_ends_nothing(host):
+    def fail(at_sample, packet):
+        raise OSError("the disk is full")
+
+    dispatcher = OscDispatcher(
+        host.stage, host.clock, host.subscribers, lambda packet, peer: None, on_packet=fail,
+        monotonic=host.clock.monotonic, wall=host.clock.wall,
+    )  # fmt: skip
+    dispatcher.handle(control(0.5), PEER)
+    assert host.stage.set == [("room_mix", 0.5)]
+    assert host.counters == {"accepted": 1, "faults": 1}
+    assert "the disk is full" in host.stage.lines[0]
+
+
 # ---- subscribers ---------------------------------------------------------------------------------------
 
 
