@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from struck.codec import mpe
-from struck.realtime import midi_names, midi_notes, midi_out, midi_ports, midi_sounds, midi_vectors
+from struck.realtime import midi_names, midi_notes, midi_out, midi_sounds, midi_streams, midi_vectors
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "midi.md").read_text().split())
 
@@ -41,7 +41,7 @@ def test_the_page_says_so(words):
 
 def test_look_interval():
     assert "every half millisecond" in TEXT
-    assert midi_ports.LOOK_SECONDS == 0.0005
+    assert midi_streams.LOOK_SECONDS == 0.0005
 
 
 def test_every_system_is_listed():
