@@ -14,8 +14,8 @@ from .midi_names import DEFAULT_VIRTUAL_NAMES, PortName, find_port
 #: Called with the time of arrival (``time.monotonic()``) and the bytes of a message.
 OnMessage = Callable[[float, bytes], None]
 
-#: A note must be in the engine within a block of 64 samples, 1.3 ms; all looks
-#: together are some percent of a core.
+#: A note must be in the engine within a block of 64 samples, 1.3 ms; two thousand looks a
+#: second take some percent of a core.
 LOOK_SECONDS: Final = 0.0005
 
 
