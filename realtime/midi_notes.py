@@ -10,33 +10,27 @@ take for the same reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from ..codec.errors import StruckError
 from ..codec.event_spec import ANALYSIS_RATE
 from ..codec.events import Event
-from ..codec.mpe import BEND_RANGE_SEMITONES as MEMBER_BEND_SEMITONES
 from ..codec.mpe import BRIGHTNESS_CONTROL
+from .midi_channels import DATA_ENTRY, DATA_ENTRY_FINE, LOWER_MASTER, NO_PARAMETER, MidiChannels
 from .midi_parser import parse
-from .midi_sounds import HIGHEST_NOTE, LOWEST_NOTE, USUAL_BEND_SEMITONES, NoteSettings, NoteTemplates
+from .midi_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteSettings, NoteTemplates
 
 #: Notes that may start per second on average, and at once. The engine has fewer voices than that.
 NOTES_PER_SECOND: Final = 2_000.0
 NOTES_AT_ONCE: Final = 256.0
 
 #: Controllers with a meaning of their own; the rest go to the table of parameters.
-DATA_ENTRY, DATA_ENTRY_FINE = 6, 38
 SUSTAIN: Final = 64
 RPN_FINE, RPN_COARSE, NRPN_FINE, NRPN_COARSE = 100, 101, 98, 99
 ALL_SOUND_OFF: Final = 120
 RESET_CONTROLLERS: Final = 121
 ALL_NOTES_OFF: Final = 123  # and 124 to 127, which change modes that do not exist here
 
-_NO_PARAMETER: Final = (127, 127)
-_BEND_RANGE: Final = (0, 0)
-_MPE_CONFIGURATION: Final = (0, 6)
-_LOWER_MASTER, _UPPER_MASTER = _MASTERS = (0, 15)
 _SYSTEM_RESET: Final = 0xFF
 _CLOCK: Final = frozenset((0xF8, 0xFA, 0xFB, 0xFC))
 
@@ -97,22 +91,6 @@ def map_controls(
     return {parameter.control: setter(parameter) for parameter in parameters if parameter.control is not None}
 
 
-@dataclass
-class _Channel:
-    """What the sender has set on one channel."""
-
-    bend_unit: float = 0.0  # -1 to 1
-    bend_range_semitones: float = USUAL_BEND_SEMITONES
-    pedal: bool = False
-    parameter: tuple[int, int] = _NO_PARAMETER  # registered, (coarse, fine)
-    brightness: int | None = None  # of the next note in an MPE zone
-    deferred: set[int] = field(default_factory=set)  # keys whose note-off waits for the pedal
-
-    @property
-    def bend_semitones(self) -> float:
-        return self.bend_unit * self.bend_range_semitones
-
-
 class NotePlayer:
     """Plays what comes from one MIDI input; used from that input's thread alone.
 
@@ -143,15 +121,12 @@ class NotePlayer:
         self._stage, self._clock = stage, clock
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
-        self._channels = [_Channel() for _ in range(16)]
-        self._master = [-1] * 16  # channel of the MPE master of a member channel; -1 outside zones
+        self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
         self._sounding: dict[int, int] = {}  # key -> onset sample, until it is released
         self._tokens, self._tokens_at = NOTES_AT_ONCE, 0.0
         self.set_notes(notes)
-        for channel in self._channels:
-            channel.bend_range_semitones = notes.bend_range_semitones
         if notes.mpe:
-            self._configure_zone(_LOWER_MASTER, 15)
+            self._channels.configure_zone(LOWER_MASTER, 15)
 
     def set_notes(self, notes: NoteSettings) -> None:
         """Another sound for the notes to come, such as another patch's; bends, pedals and zones stay."""
@@ -209,10 +184,7 @@ class NotePlayer:
         elif kind == 0xC0 and self._on_program:
             self._on_program(message[1])
         elif kind == 0xE0:
-            wheel = (message[1] | message[2] << 7) - 8192
-            # 8191 reaches the end of the range too: both ends are where the wheel stops
-            self._channels[number].bend_unit = wheel / (8191.0 if wheel > 0 else 8192.0)
-            self._send_bend(number)
+            self._channels.turn_wheel(number, (message[1] | message[2] << 7) - 8192)
 
     # ---- notes ---------------------------------------------------------------------------------------
 
@@ -224,7 +196,7 @@ class NotePlayer:
             self._stage.count("midi_dropped")
             return
         channel = self._channels[number]
-        brightness = channel.brightness if self._master[number] >= 0 else None
+        brightness = channel.brightness if channel.master is not None else None
         rate = self._clock.rate
         grid = -(-at_sample * ANALYSIS_RATE // rate)
         event = self._templates.event(note, velocity, brightness, grid / ANALYSIS_RATE)
@@ -245,8 +217,7 @@ class NotePlayer:
         key = 1 + 128 * number + note
         if key not in self._sounding or not self._templates.notes.release:
             return
-        master = self._master[number]
-        if self._channels[number].pedal or (master >= 0 and self._channels[master].pedal):
+        if self._channels.pedal(number):
             self._channels[number].deferred.add(key)
         else:
             self._release(key, at_sample)
@@ -273,82 +244,34 @@ class NotePlayer:
         if control == SUSTAIN:
             self._set_pedal(at_sample, number, value >= 64)
         elif control >= ALL_NOTES_OFF:
-            for member in self._zone(number):
+            for member in self._channels.zone(number):
                 for key in [key for key in self._sounding if (key - 1) // 128 == member]:
                     self._release(key, at_sample)
         elif control == ALL_SOUND_OFF:
             self._panic()
         elif control == RESET_CONTROLLERS:
             self._set_pedal(at_sample, number, False)
-            channel.bend_unit, channel.parameter, channel.brightness = 0.0, _NO_PARAMETER, None
-            self._send_bend(number)
-        elif control == BRIGHTNESS_CONTROL and self._master[number] >= 0:
+            channel.bend_unit, channel.parameter, channel.brightness = 0.0, NO_PARAMETER, None
+            self._channels.send_bend(number)
+        elif control == BRIGHTNESS_CONTROL and channel.master is not None:
             channel.brightness = value
         elif control == RPN_COARSE:
             channel.parameter = (value, channel.parameter[1])
         elif control == RPN_FINE:
             channel.parameter = (channel.parameter[0], value)
         elif control in (NRPN_COARSE, NRPN_FINE):
-            channel.parameter = _NO_PARAMETER  # the data that follow are for something else
-        elif control in (DATA_ENTRY, DATA_ENTRY_FINE) and channel.parameter != _NO_PARAMETER:
-            self._set_parameter(number, control, value)
+            channel.parameter = NO_PARAMETER  # the data that follow are for something else
+        elif control in (DATA_ENTRY, DATA_ENTRY_FINE) and channel.parameter != NO_PARAMETER:
+            self._channels.set_parameter(number, control, value)
         elif control in self._controls:
             self._controls[control](value)
 
     def _set_pedal(self, at_sample: int, number: int, down: bool) -> None:
-        for member in self._zone(number):
+        for member in self._channels.zone(number):
             self._channels[member].pedal = down
             if not down:
                 for key in list(self._channels[member].deferred):
                     self._release(key, at_sample)
-
-    def _set_parameter(self, number: int, control: int, value: int) -> None:
-        channel = self._channels[number]
-        if channel.parameter == _BEND_RANGE:
-            whole, cents = divmod(channel.bend_range_semitones, 1.0)
-            if control == DATA_ENTRY:
-                whole = min(value, 96)
-            else:
-                cents = min(value, 99) / 100.0
-            members = [number]
-            if self._master[number] >= 0:  # in a zone, all members have the range that one is given
-                members = [i for i, master in enumerate(self._master) if master == self._master[number]]
-            for member in members:
-                self._channels[member].bend_range_semitones = whole + cents
-                self._send_bend(member)
-        elif (channel.parameter, control) == (_MPE_CONFIGURATION, DATA_ENTRY) and number in _MASTERS:
-            self._configure_zone(number, min(value, 15))
-
-    def _configure_zone(self, master: int, count: int) -> None:
-        """Make ``count`` channels next to ``master`` its members, taken from the other zone if need be."""
-        before = {i for i, own in enumerate(self._master) if own == master}
-        if master == _LOWER_MASTER:
-            members = set(range(1, 1 + count))
-        else:
-            members = set(range(15 - count, 15))
-        self._master[master] = -1
-        for member in before | members:
-            self._master[member] = master if member in members else -1
-            channel = self._channels[member]
-            channel.bend_unit, channel.brightness = 0.0, None
-            channel.bend_range_semitones = (
-                MEMBER_BEND_SEMITONES if member in members else self._templates.notes.bend_range_semitones
-            )
-            self._send_bend(member)
-        self._channels[master].bend_unit = 0.0
-        self._channels[master].bend_range_semitones = USUAL_BEND_SEMITONES
-        self._send_bend(master)
-
-    def _zone(self, number: int) -> list[int]:
-        """The channel, and if it is a master its members."""
-        return [number, *(i for i, master in enumerate(self._master) if master == number)]
-
-    def _send_bend(self, number: int) -> None:
-        for member in self._zone(number):
-            semitones = self._channels[member].bend_semitones
-            if self._master[member] >= 0:
-                semitones += self._channels[self._master[member]].bend_semitones
-            self._stage.bend(member, semitones)
 
     def _panic(self) -> None:
         self._sounding.clear()

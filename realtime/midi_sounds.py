@@ -21,12 +21,11 @@ from ..codec.event_spec import (
 from ..codec.events import Event, FloatArray
 from ..codec.mpe import control_to_tilt, velocity_to_gain
 from ..codec.quantize import quantize_gains, quantize_vectors
+from .midi_channels import USUAL_BEND_SEMITONES
 
 #: Lowest and highest note that can sound: where the pitch field begins, and where the bandwidth ends.
 LOWEST_NOTE: Final = int(FIELDS[INDEX["pitch"]].low)
 HIGHEST_NOTE: Final = int(69.0 + 12.0 * np.log2(BANDWIDTH_HZ / 440.0))
-
-USUAL_BEND_SEMITONES: Final = 2.0
 
 _CACHE_SIZE: Final = 8_192
 

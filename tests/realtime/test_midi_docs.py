@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from struck.codec import mpe
-from struck.realtime import midi_names, midi_notes, midi_out, midi_ports, midi_sounds, midi_vectors
+from struck.realtime import (
+    midi_channels,
+    midi_names,
+    midi_notes,
+    midi_out,
+    midi_sounds,
+    midi_streams,
+    midi_vectors,
+)
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "midi.md").read_text().split())
 
@@ -19,12 +27,12 @@ TEXT = " ".join((Path(__file__).parents[2] / "docs" / "midi.md").read_text().spl
         f"(and {midi_notes.NOTES_AT_ONCE:.0f} at once)",
         f"| CC {midi_notes.SUSTAIN} | sustain pedal",
         f"| CC {mpe.BRIGHTNESS_CONTROL} | in an MPE zone",
-        f"| CC {midi_notes.RPN_FINE}, {midi_notes.RPN_COARSE} with {midi_notes.DATA_ENTRY}, "
-        f"{midi_notes.DATA_ENTRY_FINE} |",
+        f"| CC {midi_notes.RPN_FINE}, {midi_notes.RPN_COARSE} with {midi_channels.DATA_ENTRY}, "
+        f"{midi_channels.DATA_ENTRY_FINE} |",
         f"| CC {midi_notes.ALL_SOUND_OFF}, system reset | panic",
         f"| CC {midi_notes.RESET_CONTROLLERS} | reset",
         f"| CC {midi_notes.ALL_NOTES_OFF} to 127 | all notes off",
-        f"{midi_sounds.USUAL_BEND_SEMITONES:.0f} semitones, or what RPN 0 says",
+        f"{midi_channels.USUAL_BEND_SEMITONES:.0f} semitones, or what RPN 0 says",
         f"members bend by {mpe.BEND_RANGE_SEMITONES} semitones",
         f"a lower zone of {len(mpe.MEMBER_CHANNELS)} channels",
         f"channels with a bend range of {mpe.BEND_RANGE_SEMITONES}",
@@ -41,7 +49,7 @@ def test_the_page_says_so(words):
 
 def test_look_interval():
     assert "every half millisecond" in TEXT
-    assert midi_ports.LOOK_SECONDS == 0.0005
+    assert midi_streams.LOOK_SECONDS == 0.0005
 
 
 def test_every_system_is_listed():

@@ -10,9 +10,12 @@ from struck.codec.errors import StruckError
 from struck.realtime import midi_ports
 from struck.realtime.midi_arrival import ArrivalClock
 from struck.realtime.midi_names import PortName, find_port, parse_port_name
+from struck.realtime.midi_notes import NotePlayer
 from struck.realtime.midi_ports import MidiPorts, list_midi_ports
+from struck.realtime.midi_sounds import NoteSettings
 
 from .jack_rig import jack_server
+from .midi_fakes import FakeClock, FakeStage
 
 
 def wait_for(condition, seconds: float = 3.0) -> None:
@@ -190,6 +193,30 @@ def test_a_virtual_input_hears_a_peer(server, ports):
     assert before <= times[0]
     assert times[-1] <= time.monotonic()
     assert np.all(np.diff(times) > 0.01)
+
+
+def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
+    clock = FakeClock(48_000, 128)
+    stage = FakeStage(48_000)
+    player = NotePlayer(stage, clock, NoteSettings())
+    got = []
+
+    def receive(arrival: float, data: bytes) -> None:
+        got.append(arrival)
+        player.receive(arrival, data)
+
+    ports.open_input("virtual", receive)
+    peer = Peer("output")
+    server.connect("peer:port", "struck midi input:in")
+    before = time.monotonic()
+    send_until(lambda: peer.client.send_message(b"\x90\x3c\x64"), lambda: stage.calls)
+    after = time.monotonic()
+    peer.close()
+    kind, key, event = stage.calls[0]
+    assert (kind, key) == ("play", 1 + 60)
+    assert before <= got[0] <= after
+    late_seconds = event.onset_seconds - got[0] - 128 / 48_000
+    assert -0.5 / 48_000 <= late_seconds <= 0.5 / 48_000 + 1 / 22_050
 
 
 def test_a_named_output_reaches_a_peer_and_is_listed(server, ports):
