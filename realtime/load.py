@@ -35,8 +35,10 @@ class Dropout:
         if self.busy_blocks >= 1.0:
             taken, given = 1e3 * self.busy_blocks * block_seconds, 1e3 * block_seconds
             return f"a block took {taken:.1f} ms of its {given:.1f} ms"
-        late = max(0.0, self.interval_blocks - 1.0) * block_seconds
-        return f"the machine called {1e3 * late:.1f} ms late"
+        late_seconds = (self.interval_blocks - 1.0) * block_seconds
+        if late_seconds > 0.0005:
+            return f"the machine called {1e3 * late_seconds:.1f} ms late"
+        return "the device, or another program on it, was late"
 
 
 class LoadMeter:

@@ -49,7 +49,7 @@ from .feeder import Feeder
 from .file_driver import FileDriver
 from .ledger import LatencyLedger, make_ledger
 from .listener import Listener
-from .load import LoadMeter
+from .load import Dropout, LoadMeter
 from .messages import Messages
 from .parameters import OFF_DB, PARAMETER, PARAMETERS
 from .phrase_player import fill_slot
@@ -65,8 +65,12 @@ from .teller import Teller
 
 _WATCH_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.5
+#: Losses of sound are told together, once in this time.
+_TELL_SECONDS: Final = 5.0
 _DEFAULT_RATE: Final = 48_000
 _DEFAULT_BLOCK_FRAMES: Final = 64
+#: A device that calls this many of its periods after the last call was late.
+_LATE_BLOCKS: Final = 2.0
 #: In a file's tail, silence this long after the last event is the end.
 _QUIET_SECONDS: Final = 1.5
 _QUIET_PEAK: Final = 1e-4
@@ -106,10 +110,13 @@ class Performance:
         self._stack = ExitStack()
         self._closed = False
         self._feeder: Feeder | None = None
+        self._finished_listener: Listener | None = None
         self._driver: DeviceDriver | None = None
         self._take: TakeRecorder | None = None
         self._sound: SoundRecorder | None = None
         self._recent: list[tuple[float, int]] = []
+        self._dropouts: list[Dropout] = []
+        self._told_at = float("-inf")
         try:
             self._prepare()
         except BaseException:
@@ -151,6 +158,7 @@ class Performance:
                 self._on_device_lost,
             )
             block_frames = self._driver.block_frames
+            self.state.interval_alarm[0] = _LATE_BLOCKS * self._driver.call_frames / block_frames
             input_seconds = self._driver.input_latency_seconds
             output_seconds = self._driver.output_latency_seconds
         self.block_frames = block_frames
@@ -347,13 +355,24 @@ class Performance:
                 raise StruckError(f"{who} failed: {part.error}") from part.error
 
     def _explain_dropouts(self) -> None:
+        """Count what the callback reported, mark it in the take, and tell it together every few seconds."""
         block_seconds = self.block_frames / self.rate
-        for dropout in self.load.dropouts():
-            why = dropout.describe(block_seconds)
+        fresh = self.load.dropouts()
+        self._dropouts += fresh
+        for dropout in fresh:
             self.stage.count("overruns" if dropout.busy_blocks >= 1.0 else "late_calls")
-            self._tell(f"sound may have been lost: {why}")
-            if self._take is not None:
-                self._take.mark(dropout.position_samples / self.rate, "dropout", what="audio", why=why)
+        if fresh and self._take is not None:
+            worst = max(fresh, key=_severity)
+            at_seconds = fresh[0].position_samples / self.rate
+            why = worst.describe(block_seconds)
+            self._take.mark(at_seconds, "dropout", what="audio", count=len(fresh), why=why)
+        now = time.monotonic()
+        if self._dropouts and now - self._told_at >= _TELL_SECONDS:
+            worst = max(self._dropouts, key=_severity)
+            count = "" if len(self._dropouts) == 1 else f"{len(self._dropouts)} times, at worst "
+            self._tell(f"sound may have been lost: {count}{worst.describe(block_seconds)}")
+            self._dropouts = []
+            self._told_at = now
 
     def _on_device_lost(self) -> None:
         self.messages.poll()
@@ -458,8 +477,6 @@ class Performance:
         seconds = self.position_seconds
         return 100.0 * listener.busy_seconds / seconds if listener is not None and seconds else 0.0
 
-    _finished_listener: Listener | None = None
-
     def _recordings(self) -> tuple[Recording, ...]:
         found = []
         for recorder in (self._take, self._sound):
@@ -536,6 +553,10 @@ class Performance:
 
 
 _EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc")
+
+
+def _severity(dropout: Dropout) -> float:
+    return max(dropout.busy_blocks, dropout.interval_blocks - 1.0)
 
 
 def _check_controls(patch: Patch) -> None:
