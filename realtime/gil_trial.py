@@ -1,4 +1,4 @@
-"""Measures what Python's lock costs an audio callback: a compiled one beside one in Python, while threads compute."""
+"""Measures what Python's lock costs an audio callback, compiled or in Python, while threads compute."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import carray, cfunc
+from numba import carray
 
-from .c_calls import CONTINUE, STREAM_CALLBACK
+from .c_calls import CONTINUE, STREAM_CALLBACK, c_callback
 from .jack import JackLibrary
 from .jack_stream import UNCONNECTED, JackStream
 
@@ -27,7 +27,7 @@ _PYTHON_CALLBACK: Final = ctypes.CFUNCTYPE(
 )
 
 
-@cfunc(STREAM_CALLBACK, cache=True)
+@c_callback(STREAM_CALLBACK)
 def count_block(source, sink, frames, time_info, flags, userdata):
     """Counts its calls in the first of the int64 at ``userdata``."""
     carray(userdata, (1,), np.int64)[0] += 1
@@ -55,7 +55,9 @@ def _spin(running: threading.Event) -> None:
             number += 1
 
 
-def measure_gil(jack: JackLibrary, rate: int, block_frames: int, seconds: float, threads: int = 2) -> GilTrial:
+def measure_gil(
+    jack: JackLibrary, rate: int, block_frames: int, seconds: float, threads: int = 2
+) -> GilTrial:
     """Run streams of the JACK server for ``seconds`` each, one callback after the other.
 
     Args:
@@ -82,8 +84,8 @@ def measure_gil(jack: JackLibrary, rate: int, block_frames: int, seconds: float,
         begin, before = time.monotonic(), int(count[0])
         time.sleep(seconds)
         share = (int(count[0]) - before) * stream.block_frames / rate / (time.monotonic() - begin)
-        # libjack cancels the thread of a client that it closes: should that wait for Python's lock just then, nobody
-        # would get the lock ever again. A callback that said it was its last is not called any more.
+        # libjack cancels the thread of a client that it closes: should that wait for Python's lock just then,
+        # nobody would get the lock ever again. A callback that said it was its last is not called any more.
         stopping.set()
         while address == python_address and stream.is_active:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Run as a program, for a crash or a hang to be seen: the JACK server dies, or freezes, under a running driver."""
+"""Run as a program, for a crash or a hang to be seen: the JACK server dies or freezes under a driver."""
 
 import os
 import signal

@@ -1,9 +1,9 @@
 """Small compiled stream callbacks, instead of the engine's."""
 
 import numpy as np
-from numba import carray, cfunc
+from numba import carray
 
-from struck.realtime.c_calls import STREAM_CALLBACK, as_address
+from struck.realtime.c_calls import STREAM_CALLBACK, as_address, c_callback
 
 #: places in what they count in
 CALLS, FLAGS, FRAMES, HAD_INPUT, HAD_OUTPUT = range(5)
@@ -11,7 +11,7 @@ _SIZE = 16
 _LEVELS = 8  # left and right of the last input, in millionths, from here on
 
 
-@cfunc(STREAM_CALLBACK)
+@c_callback(STREAM_CALLBACK)
 def _double(source, sink, frames, time_info, flags, userdata):
     counts = carray(userdata, (_SIZE,), np.int64)
     counts[FLAGS] |= np.int64(flags)
@@ -31,7 +31,7 @@ def _double(source, sink, frames, time_info, flags, userdata):
     return 0
 
 
-@cfunc(STREAM_CALLBACK)
+@c_callback(STREAM_CALLBACK)
 def _play_levels(source, sink, frames, time_info, flags, userdata):
     counts = carray(userdata, (_SIZE,), np.int64)
     out = carray(sink, (np.int64(frames) * 2,), np.float32)

@@ -1,7 +1,10 @@
 """The bridge between two clocks: no gap, no wander, no click; and what it does when one side stops."""
 
+import ctypes
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from struck.realtime.bridge_callbacks import BridgeCallbacks
 
 from .stream_callbacks import HAD_INPUT, Counting
 
+pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="rings need the compiler")
 ROOT = Path(__file__).parents[2]
 HZ = 1000.0
 AMPLITUDE = 0.5
@@ -45,8 +49,11 @@ def simulate(state, write_seconds, read_seconds, input_block, input_hz, out, err
 
 
 def run(state, seconds, rates, ppm, blocks, jitter=0.001, pause=(0.0, 0.0), who="", channels=1):
-    """The output and the smoothed errors in seconds, with clocks off by ``ppm`` and blocks late by up to ``jitter``
-    seconds; during ``pause`` the writer or the reader is away."""
+    """The output and the smoothed errors in seconds.
+
+    Clocks are off by ``ppm``, blocks late by up to ``jitter`` seconds; during ``pause`` the writer or the
+    reader is away.
+    """
     rng = np.random.default_rng(1)
     times = []
     for rate, off, block in zip(rates, ppm, blocks, strict=True):
@@ -164,20 +171,14 @@ def test_blocks_too_long():
         aim_bridge(state, 20_000, 64)
 
 
-@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the compiler there is no C pointer")
 def test_callbacks_carry_sound_to_the_engine():
     """Called here as the devices do, from two C pointers."""
-    import ctypes
-    import time
-
     function = ctypes.CFUNCTYPE(
         ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong,
         ctypes.c_void_p,
     )  # fmt: skip
     engine = Counting()
-    callbacks = BridgeCallbacks(
-        make_bridge(2, 48_000, 48_000, 64, 64), 64, engine.pointer, engine.userdata
-    )
+    callbacks = BridgeCallbacks(make_bridge(2, 48_000, 48_000, 64, 64), 64, engine.pointer, engine.userdata)
     write, read = function(callbacks.write_callback), function(callbacks.read_callback)
     block = np.tile(np.array([0.125, 0.25], np.float32), (64, 1))
     out = np.zeros((64, 2), np.float32)
@@ -191,7 +192,6 @@ def test_callbacks_carry_sound_to_the_engine():
     assert callbacks.blocks_written > 5
 
 
-@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="allocations of compiled code are counted")
 def test_nothing_is_allocated():
     script = """
 import numpy as np
@@ -210,7 +210,8 @@ def control(turns):
         total += np.zeros(4 + k % 2)[0]
     return total
 counts = []
-state, block, out = make_bridge(2, 48000, 48000, 64, 64), np.zeros((64, 2), np.float32), np.ones((64, 2), np.float32)
+state = make_bridge(2, 48000, 48000, 64, 64)
+block, out = np.zeros((64, 2), np.float32), np.ones((64, 2), np.float32)
 for function, arguments in ((control, ()), (run, (state, block, out))):
     for turns in (1, 1, 10_001):
         before = rtsys.get_allocation_stats().alloc
@@ -221,6 +222,6 @@ print(counts[0] > 9_000, counts[1] < 100)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT,
-        env={**__import__("os").environ, "NUMBA_NRT_STATS": "1"},
+        env={**os.environ, "NUMBA_NRT_STATS": "1"},
     )  # fmt: skip
     assert done.stdout == "True True\n", done.stderr

@@ -1,6 +1,7 @@
 """Streams call a compiled callback, are lost and come back."""
 
 import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -235,7 +236,7 @@ def test_sound_keeps_its_level_and_its_side():
         for driver in drivers:
             driver.start()
         assert "struck:in_1" not in server.ports()
-        for source, sink in zip(names, names[1:], strict=False):
+        for source, sink in itertools.pairwise(names):
             for side in (1, 2):
                 server.connect(f"{source}:out_{side}", f"{sink}:in_{side}")
         wait_until(lambda: third.heard() == (0.25, 0.5))
@@ -315,7 +316,8 @@ for source, sink in (("first", "first"), ("alsa:first", "second"), ("none", "fir
     time.sleep(0.05)
     assert callback.calls() == calls
     assert callback.counts[FRAMES] == 64
-    assert callback.counts[HAD_INPUT] == (source != "none") and callback.counts[HAD_OUTPUT] == (sink != "none")
+    assert callback.counts[HAD_INPUT] == (source != "none")
+    assert callback.counts[HAD_OUTPUT] == (sink != "none")
 assert read_devices(refresh=True).devices == devices.devices
 print("ok")
 """
@@ -327,7 +329,9 @@ def test_portaudio_calls_the_compiled_callback(tmp_path):
         pytest.skip("no ALSA here")
     (tmp_path / "asound.conf").write_text(NULL_DEVICES)
     environment = {
-        **os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"), "JACK_DEFAULT_SERVER": "struck-nobody"
+        **os.environ,
+        "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"),
+        "JACK_DEFAULT_SERVER": "struck-nobody",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", PORTAUDIO_TRIAL],
@@ -340,10 +344,15 @@ def test_portaudio_calls_the_compiled_callback(tmp_path):
 
 def test_a_compiled_callback_does_not_wait_for_python():
     """Blocks of 2.7 ms while two threads hold Python's lock, which each may for 5 ms."""
+    trials = []
     with jack_server(block=128):
         jack = load_jack()
-        for _ in range(3):  # the machine may be busy
-            trial = measure_gil(jack, 48_000, 128, 0.6)
+        for _ in range(4):
+            trial = measure_gil(jack, 48_000, 128, 0.4)
+            assert trial.python_share < trial.compiled_share
             if trial.compiled_share > 0.9 and trial.python_share < 0.8 * trial.compiled_share:
                 return
-    pytest.fail(f"{trial}")
+            trials.append(trial)
+    if all(trial.idle_share < 0.95 for trial in trials):
+        pytest.skip(f"this machine is too busy for audio even without Python: {trials[-1]}")
+    pytest.fail(f"{trials}")

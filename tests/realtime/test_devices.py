@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import config
 
 from struck.codec.errors import StruckError
 from struck.realtime.devices import DeviceChoice, DeviceList, read_devices
@@ -14,6 +15,7 @@ from struck.realtime.jack import load_jack
 from .jack_rig import jack_server
 
 ROOT = Path(__file__).parents[2]
+needs_compiler = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="libjack calls compiled functions")
 
 ROWS = [
     ("system", "JACK", 2, 2),
@@ -95,6 +97,7 @@ def test_no_devices_at_all():
         DeviceList((), None, None, "no library").find("default", "input")
 
 
+@needs_compiler
 def test_jack_clients_are_devices():
     with jack_server(rate=44_100) as server:
         devices = read_devices()
@@ -110,6 +113,7 @@ def test_jack_clients_are_devices():
     assert not any(device.host == "JACK" for device in read_devices().devices)
 
 
+@needs_compiler
 def test_no_server_no_noise():
     """libjack and ALSA tell file descriptor 2 what they miss."""
     if load_jack() is None:
