@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from .errors import StruckError
-from .part_files import part_file
+from .part_files import live_part_file, part_file
 
 #: Extension -> (container, default sample format) of what can be written.
 WRITABLE: Final[dict[str, tuple[str, str]]] = {
@@ -24,6 +24,10 @@ WRITABLE: Final[dict[str, tuple[str, str]]] = {
 _WAV_BYTES_LIMIT: Final = (1 << 32) - 1024
 #: libsndfile's Vorbis encoder keeps a whole write on the stack.
 _WRITE_FRAMES: Final = 1 << 14
+#: libsndfile's commands, which soundfile has no names for: make a RIFF of an RF64 file while it is below
+#: 4 GB; write the header as it stands now.
+_RF64_AUTO_DOWNGRADE: Final = 0x1210
+_UPDATE_HEADER_NOW: Final = 0x1060
 
 
 class AudioWriter:
@@ -31,30 +35,52 @@ class AudioWriter:
 
     On any exception inside the ``with`` block the part is removed and what stood there stays as it was.
 
+    A *live* file, always ``.wav``, stands in ``part_path(path)`` until it is whole. Its header is renewed
+    every second of sound, so that the part can be read at any time and all but its last second survives the
+    death of the process; on failure it stays. Beyond 4 GB it becomes an RF64 file (EBU Tech 3306), which
+    libsndfile and most editors read.
+
     Args:
         path: the destination; its extension (.wav, .flac, .ogg) chooses the format.
         rate: in Hz.
         channels: number of channels.
         subtype: sample format as libsndfile names it (``PCM_16``, ``PCM_24``, ``FLOAT`` ...); None takes
             24 bits for .wav and .flac, Vorbis for .ogg. All but ``FLOAT`` and ``DOUBLE`` clip at full scale.
+        live: what is written is a recording that cannot be made again.
 
     Raises:
         StruckError: unknown extension, a rate or subtype that the format cannot hold; on entering, an
-            unwritable destination; on writing or leaving, a full disk.
+            unwritable destination, or for a live file that an unfinished one exists; on writing or leaving, a
+            full disk.
     """
 
-    def __init__(self, path: str | Path, rate: int, channels: int = 1, subtype: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        rate: int,
+        channels: int = 1,
+        subtype: str | None = None,
+        *,
+        live: bool = False,
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in WRITABLE:
             known = ", ".join(WRITABLE)
             raise StruckError(f"cannot write {self.path}: the extension must be one of {known}")
         self._container, default_subtype = WRITABLE[self.path.suffix.lower()]
+        self._live = live
+        if live:
+            # A FLAC file that was never closed does not know its length, and few programs play it.
+            if self._container != "WAV":
+                raise StruckError(f"cannot record {self.path}: the extension must be .wav")
+            self._container = "RF64"
         self.subtype = subtype or default_subtype
         self.rate, self.channels = rate, channels
         if not soundfile.check_format(self._container, self.subtype):
             raise StruckError(f"cannot write {self.path}: {self._container} cannot hold {self.subtype}")
         #: Frames written, and samples that were beyond full scale and were clipped.
         self.frame_count = self.clipped_count = 0
+        self._header_frames = 0
         self._clips = self.subtype not in ("FLOAT", "DOUBLE")
         self._stack = ExitStack()
 
@@ -67,8 +93,11 @@ class AudioWriter:
 
     def __enter__(self) -> AudioWriter:
         with ExitStack() as stack:
-            part = stack.enter_context(part_file(self.path))
-            self._sink = _Sink(stack.enter_context(part.open("wb")))
+            part_of = live_part_file if self._live else part_file
+            part = stack.enter_context(part_of(self.path))
+            # Unbuffered: what a full disk has refused must not be tried again behind the header that is told.
+            file = stack.enter_context(part.open("wb", buffering=0))
+            self._sink = _Sink(file)
             try:
                 self._file = soundfile.SoundFile(
                     self._sink, "w", self.rate, self.channels, self.subtype, format=self._container
@@ -79,6 +108,9 @@ class AudioWriter:
                     f"cannot write {self.path} at {self.rate} Hz with {self.channels} channels ({reason})"
                 ) from error
             stack.callback(self._file.close)
+            if self._live:
+                self._command(_RF64_AUTO_DOWNGRADE, 1)
+                self._update_header()
             self._stack = stack.pop_all()
         return self
 
@@ -107,8 +139,18 @@ class AudioWriter:
                 raise StruckError(f"cannot write {self.path}: {error}") from error
             self._sink.check(self.path)
             self.frame_count += len(piece)
+            if self._live and self.frame_count - self._header_frames >= self.rate:
+                self._update_header()
         if self._container == "WAV" and self._sink.tell() > _WAV_BYTES_LIMIT:
             raise StruckError(f"cannot write {self.path}: a WAV file ends at 4 GB; write .flac instead")
+
+    def _update_header(self) -> None:
+        self._command(_UPDATE_HEADER_NOW, 0)
+        self._sink.check(self.path)
+        self._header_frames = self.frame_count
+
+    def _command(self, number: int, value: int) -> None:
+        soundfile._snd.sf_command(self._file._file, number, soundfile._ffi.NULL, value)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,12 +175,12 @@ class _Sink:
     def write(self, data: bytes) -> int:
         if self._error is not None:
             return 0
+        count = 0
         try:
-            count = self._file.write(data)
-            self._file.flush()
+            while count < len(data):  # the operating system may take a part
+                count += self._file.write(data[count:])
         except BaseException as error:  # Ctrl-C may land here too
             self._error = error
-            return 0
         return count
 
     def read(self, count: int) -> bytes:

@@ -311,11 +311,12 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
-def insert_event(state, record, onset, key):
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64, float64), **EXACT)
+def insert_event(state, record, onset, key, bent):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
-    ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name.
+    ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name. ``bent`` is the
+    bend that the record's frequencies contain, as a ratio; usually 1.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
     places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
@@ -335,7 +336,7 @@ def insert_event(state, record, onset, key):
         numbers[DROPPED] += 1
         return False
     v = state.free[_free_count(state) - 1]
-    load_voice(state.voices, v, record, onset, numbers[ORDER], key)
+    load_voice(state.voices, v, record, onset, numbers[ORDER], key, bent)
     _push_pending(state.pending, numbers[PENDING], state.voices.counts, v)
     numbers[ORDER] += 1
     numbers[PENDING] += 1
@@ -360,8 +361,8 @@ def release_voices(state, key, position):
 
 
 @njit(int64(_STATE_TYPE, int64, int64, float64, float64), **EXACT)
-def bend_voices(state, first_key, last_key, ratio, radians_per_hz):
-    """Let all voices of these keys, sounding or pending, sound at ``ratio`` times their own frequencies.
+def bend_voices(state, first_key, last_key, bend, radians_per_hz):
+    """Let all voices of these keys, sounding or pending, sound at ``bend`` times their unbent frequencies.
 
     ``radians_per_hz`` is 2 pi over the rate. Returns how many they are.
     """
@@ -371,16 +372,8 @@ def bend_voices(state, first_key, last_key, ratio, radians_per_hz):
         waiting = i - state.numbers[ACTIVE]
         v = state.active[i] if waiting < 0 else state.pending[waiting]
         if first_key <= voices.counts[v, KEY] <= last_key:
-            bend_voice(
-                voices.slow,
-                voices.fast,
-                voices.scalars,
-                voices.levels,
-                voices.counts,
-                v,
-                ratio,
-                radians_per_hz,
-            )
+            slow, fast, counts = voices.slow, voices.fast, voices.counts
+            bend_voice(slow, fast, voices.scalars, voices.levels, counts, v, bend, radians_per_hz)
             count += 1
     return count
 

@@ -22,10 +22,10 @@ from .errors import StruckError
 from .event_spec import FIELDS, to_physical
 from .events import Event
 from .midi_file import write_midi_file
-from .part_files import part_file
+from .part_files import PART_SUFFIX, part_file
 from .take_format import CHANNELS, TakeHeader
 from .take_reader import TakeMessage, TakeReader
-from .take_writer import PART_SUFFIX, TakeWriter, check_time
+from .take_writer import TakeWriter, check_time
 from .transforms import Edit, apply_edits
 from .weights import CodecWeights
 

@@ -4,7 +4,7 @@ Latency is zero; see :mod:`struck.codec.block` for how a block is rendered and :
 for how the rooms manage without a delay of their own.
 
 Threads: :meth:`Decoder.schedule` and :meth:`Decoder.process` belong to one thread. A host with an audio
-thread computes records elsewhere (:meth:`Decoder.make_records`), sends them through a ring, and calls
+thread computes records elsewhere (:mod:`struck.codec.record_maker`), sends them through a ring, and calls
 :func:`~struck.codec.block.insert_event` and :func:`~struck.codec.block.process_block` in the audio thread.
 """
 
@@ -28,10 +28,8 @@ from .block import (
     make_decoder_state,
     process_block,
 )
-from .controls import compute_controls, make_tables
-from .events import Event, FloatArray, stack_gains, stack_vectors
-from .noise import check_rate
-from .voice_records import make_voice_records
+from .events import Event, FloatArray
+from .record_maker import RecordMaker
 from .weights import CodecWeights
 
 
@@ -63,18 +61,13 @@ class Decoder:
         for name, count in (("voice_count", voice_count), ("pending_count", pending_count)):
             if not 1 <= count <= 65_536:
                 raise ValueError(f"{name} is {count}; the range is 1 to 65536")
-        self.rate = check_rate(rate)
+        self._records = RecordMaker(weights, rate)
+        self.rate = rate
         self.state = make_decoder_state(rate, voice_count, pending_count, allow_late)
-        # double precision: pitch is then exact to 1e-9 cent, and both decoders agree over minutes
-        self._weights = {name: array.astype(np.float64) for name, array in weights.decoder.items()}
-        self._tables = make_tables(lambda array: np.asarray(array, dtype=np.float64))
 
     def make_records(self, events: Sequence[Event]) -> np.ndarray:
         """Voice records for :func:`insert_event`, float64 ``[E, RECORD_SIZE]``; changes no state."""
-        gains = stack_gains(events).astype(np.float64)
-        vectors = stack_vectors(events).astype(np.float64)
-        controls = compute_controls(self._weights, gains, vectors, self._tables, np)
-        return make_voice_records(controls, self.rate)
+        return self._records.make(events)
 
     def schedule(self, event: Event, at_sample: int | None = None) -> bool:
         """Let ``event`` start at stream sample ``at_sample``, by default its own onset; False if refused.
@@ -90,7 +83,7 @@ class Decoder:
         at_sample = event.onset_sample(self.rate) if at_sample is None else int(at_sample)
         if at_sample < 0:
             raise ValueError(f"at_sample is {at_sample}; it must not be negative")
-        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0))
+        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0))
 
     def process(self, frames: int) -> FloatArray:
         """The next ``frames`` samples, float32 ``[frames]``."""

@@ -1,4 +1,7 @@
-"""A part file: what is written beside its destination and takes its place only when it is whole."""
+"""A part file: what is written beside its destination and takes its place only when it is whole.
+
+One that is recorded live keeps the name :func:`part_path`, survives any failure and is never replaced.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,26 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from .errors import StruckError
+
+#: A live recording stands in NAME + this until it is closed.
+PART_SUFFIX: Final = ".part"
+
+
+def part_path(path: str | Path) -> Path:
+    """Where the live recording ``path`` stands while it is being made."""
+    return Path(path).with_name(Path(path).name + PART_SUFFIX)
+
+
+def refuse_unfinished(path: Path) -> None:
+    """Raise StruckError if an earlier recording of ``path`` was never closed: its part is all there is."""
+    part = part_path(path)
+    if part.exists():
+        raise StruckError(
+            f"{part} holds an unfinished recording: convert it to a file of another name, or remove it"
+        )
 
 
 @contextmanager
@@ -20,6 +41,40 @@ def part_file(destination: str | Path) -> Iterator[Path]:
     Raises:
         StruckError: the folder is missing or not writable, or the destination is a folder or is not writable.
     """
+    destination = _writable(destination)
+    part = destination.parent / f"{destination.stem}.{os.getpid()}.part{destination.suffix}"
+    try:
+        yield part
+        part.replace(destination)
+    except OSError as error:
+        if error.filename not in (None, str(part), part):  # some other file's fault
+            raise
+        raise StruckError(f"cannot write {destination}: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def live_part_file(destination: str | Path) -> Iterator[Path]:
+    """Like :func:`part_file`, for a recording: the part is ``part_path(destination)`` and stays on failure.
+
+    Raises:
+        StruckError: as :func:`part_file`; also if an unfinished recording of this name exists.
+    """
+    destination = _writable(destination)
+    refuse_unfinished(destination)
+    part = part_path(destination)
+    try:
+        yield part
+        part.replace(destination)
+    except OSError as error:
+        if error.filename not in (None, str(part), part):  # some other file's fault
+            raise
+        raise StruckError(f"cannot write {destination}: {error.strerror or error}") from error
+
+
+def _writable(destination: str | Path) -> Path:
+    """The file that a path means, links followed; StruckError if it cannot be put there."""
     destination = Path(os.path.realpath(destination))
     folder = destination.parent
     if not folder.is_dir():
@@ -31,13 +86,4 @@ def part_file(destination: str | Path) -> Iterator[Path]:
     # A rename would replace a file that its owner has protected.
     if not os.access(folder, os.W_OK) or (destination.exists() and not os.access(destination, os.W_OK)):
         raise StruckError(f"cannot write {destination}: permission denied")
-    part = folder / f"{destination.stem}.{os.getpid()}.part{destination.suffix}"
-    try:
-        yield part
-        part.replace(destination)
-    except OSError as error:
-        if error.filename not in (None, str(part), part):  # some other file's fault
-            raise
-        raise StruckError(f"cannot write {destination}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    return destination

@@ -17,20 +17,13 @@ from .errors import StruckError
 from .events import Event
 from .packet_models import PACKET_SECONDS
 from .packets import MAX_PACKET_EVENTS, PacketEncoder
+from .part_files import PART_SUFFIX, part_path, refuse_unfinished
 from .take_format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, seal_json
-
-#: A live take stands in NAME + this until it is closed.
-PART_SUFFIX: Final = ".part"
 
 #: Times in a take are below this (about 31 years): they must fit MCAP's nanoseconds.
 _MAX_SECONDS: Final = 1e9
 _CHUNK_BYTES: Final = 16_384
 _FLUSH_SECONDS: Final = 1.0
-
-
-def part_path(path: str | Path) -> Path:
-    """Where the live take ``path`` stands while it is being recorded."""
-    return Path(path).with_name(Path(path).name + PART_SUFFIX)
 
 
 class TakeWriter:
@@ -72,13 +65,11 @@ class TakeWriter:
         self._event_count = 0
         self._last_seconds = 0.0
         self._flushed_at = clock()
+        self._refused = False
         if self.path.is_dir():
             raise StruckError(f"cannot write {self.path}: it is a folder")
-        if live and self.temporary_path.exists():
-            raise StruckError(
-                f"{self.temporary_path} holds an unfinished recording: convert it to a take of another "
-                "name, or remove it"
-            )
+        if live:
+            refuse_unfinished(self.path)
         with self._disk():
             self._file = self.temporary_path.open("wb")
         # Message indexes would cost more than the messages; chunk indexes are enough to seek.
@@ -174,7 +165,8 @@ class TakeWriter:
     def abort(self) -> None:
         """Give up: a live take keeps its part, readable; any other leaves nothing behind."""
         try:
-            if self._live:
+            # Where the disk has refused, the file may end inside a record: nothing readable can follow that.
+            if self._live and not self._refused:
                 self.flush()
         finally:
             self._drop()
@@ -237,6 +229,7 @@ class TakeWriter:
         try:
             yield
         except OSError as error:
+            self._refused = True
             raise StruckError(f"cannot write {self.path}: {error.strerror}") from error
 
 

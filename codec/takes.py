@@ -5,9 +5,10 @@ one is complete. A reader takes any file that starts with a take's header: cut a
 written, or damaged inside, it yields what is whole.
 """
 
+from .part_files import part_path
 from .take_format import FORMAT_VERSION, TakeHeader, spec_hash
 from .take_reader import TakeMessage, TakeReader, TakeStatistics, summarise_take
-from .take_writer import TakeWriter, part_path
+from .take_writer import TakeWriter
 
 __all__ = [
     "FORMAT_VERSION",

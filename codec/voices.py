@@ -32,7 +32,7 @@ Y, D_Y, K, A, D_A = range(5)
 # columns of VoiceState.counts
 CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, KEY = range(7)
 # columns of VoiceState.levels
-RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, BEND = range(6)
+RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, BEND, BENT = range(7)
 
 _SCALAR_AT = len(MODE) * MODE_COUNT
 _ATTACK_STEP = SCALAR["attack_step"] - _SCALAR_AT
@@ -73,7 +73,7 @@ class VoiceState(NamedTuple):
     slow: np.ndarray  # float64 [V, 10, MODE_COUNT] phasors and rotations
     fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
-    levels: np.ndarray  # float64 [V, 6] force in the release, powers for stealing, noise envelope, bend
+    levels: np.ndarray  # float64 [V, 7] force in the release, powers for stealing, noise envelope, bends
     counts: np.ndarray  # int64 [V, 7] next chunk's number, sounding modes, two flags, onset, arrival, key
     noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
@@ -87,7 +87,7 @@ def make_voice_state(voice_count: int) -> VoiceState:
         slow=np.zeros((voice_count, 10, MODE_COUNT)),
         fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, _SCALAR_COUNT)),
-        levels=np.zeros((voice_count, 6)),
+        levels=np.zeros((voice_count, 7)),
         counts=np.zeros((voice_count, 7), dtype=np.int64),
         noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
@@ -271,8 +271,11 @@ def add_chunk(chunk, weights, v, ahead, place):
 
 
 @njit(**EXACT)
-def load_voice(voices, v, record, onset, arrival, key):
-    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``; ``key`` names it."""
+def load_voice(voices, v, record, onset, arrival, key, bent):
+    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``.
+
+    ``key`` names it; ``bent`` is the bend that the record's frequencies contain, as a ratio.
+    """
     slow = voices.slow
     fast = voices.fast
     scalars = voices.scalars
@@ -316,6 +319,7 @@ def load_voice(voices, v, record, onset, arrival, key):
     levels[v, NOISE_DECAY] = -1.0
     levels[v, NOISE_RELEASE] = -1.0
     levels[v, BEND] = 1.0
+    levels[v, BENT] = bent
 
 
 @njit(**EXACT)
@@ -332,11 +336,12 @@ def release_voice(scalars, levels, counts, v):
 
 
 @njit(**EXACT)
-def bend_voice(slow, fast, scalars, levels, counts, v, ratio, radians_per_hz):
-    """Let voice ``v`` sound at ``ratio`` times its own frequencies from its next chunk on.
+def bend_voice(slow, fast, scalars, levels, counts, v, bend, radians_per_hz):
+    """Let voice ``v`` sound at ``bend`` times its unbent frequencies from its next chunk on.
 
     ``radians_per_hz`` is 2 pi over the rate. A glide goes on around the new pitch.
     """
+    ratio = bend / levels[v, BENT]
     gliding = counts[v, CHUNK_NUMBER] <= scalars[v, _GLIDE_CHUNKS] and scalars[v, _GLIDE_CHUNKS] > 0.0
     change = ratio - levels[v, BEND]
     for m in range(counts[v, MODES]):

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Never
 
 from ..codec.errors import StruckError
-from . import commands_measure, commands_sound, commands_take, commands_train
+from . import commands_devices, commands_live, commands_measure, commands_sound, commands_take, commands_train
 from .console import Console
 
 _EPILOG = """examples:
@@ -41,8 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"struck {version('struck')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands_live.add_to(commands)
     commands_sound.add_to(commands)
     commands_take.add_to(commands)
+    commands_devices.add_to(commands)
     commands_measure.add_to(commands)
     commands_train.add_to(commands)
     return parser

@@ -27,7 +27,7 @@ def tone(pitch=69.0, hold=6.0, release=0.1, glide=0.0, noisiness=0.0):
 
 
 def insert(decoder, event, onset, key):
-    assert insert_event(decoder.state, decoder.make_records([event])[0], onset, key)
+    assert insert_event(decoder.state, decoder.make_records([event])[0], onset, key, 1.0)
 
 
 def level_db(samples):

@@ -31,7 +31,7 @@ class JackServer:
     def __init__(self, rate: int, block: int) -> None:
         self.rate, self.block = rate, block
         self.name = f"struck-{os.getpid()}-{next(_numbers)}"
-        self._words = tempfile.TemporaryFile(mode="w+")
+        self._words = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 (closed in close)
         self._unclean = False
         self.start()
 
@@ -44,10 +44,18 @@ class JackServer:
             stderr=self._words,
             env={**os.environ, "JACK_NO_AUDIO_RESERVATION": "1"},
         )
+        # jackd outlives its parent, so a test program that crashes would leave it. However we end, this shell
+        # sees its standard input end, and ends the server.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", 'read -r line; kill "$0"', str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             self._wait()
-        except BaseException:
-            self.stop()  # of a process that has ended already it does nothing
+        except BaseException:  # a skip is one too
+            self.stop()
             raise
 
     @property
@@ -74,6 +82,7 @@ class JackServer:
 
     def stop(self) -> None:
         """End the server, as a user would; its clients see it go."""
+        self._release_guard()
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)
@@ -82,6 +91,7 @@ class JackServer:
 
     def kill(self) -> None:
         """The server dies without cleaning up."""
+        self._release_guard()
         self._unclean = True
         self._process.kill()
         self._process.wait(_STOP_SECONDS)
@@ -100,6 +110,13 @@ class JackServer:
         self.stop()
         self._words.close()
 
+    def _release_guard(self) -> None:
+        if self._guard.poll() is None:
+            self._guard.kill()
+        self._guard.wait()
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "JACK_NO_START_SERVER": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TOOL_SECONDS)
@@ -109,7 +126,10 @@ class JackServer:
         while self._run(["jack_lsp", "-s", self.name]).returncode != 0:
             if not self.running:
                 self._words.seek(0)
-                pytest.fail(f"jackd ended with {self._process.returncode}: {self._words.read()}")
+                words = self._words.read()
+                if "Too many servers" in words:
+                    pytest.skip("eight JACK servers run, or were killed and keep their places")
+                pytest.fail(f"jackd ended with {self._process.returncode}: {words}")
             if time.monotonic() > end:
                 pytest.fail(f"jackd did not answer within {_START_SECONDS:g} s")
             time.sleep(0.02)

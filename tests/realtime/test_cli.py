@@ -14,7 +14,10 @@ from struck.realtime import commands_take
 from struck.realtime.cli import build_parser, main
 from struck.realtime.console import Console, format_values
 
-COMMANDS = ["encode", "render", "resynth", "info", "convert", "plot", "edit", "evaluate", "bench", "train"]
+COMMANDS = [
+    *("encode", "render", "resynth", "info", "convert", "plot", "edit"),
+    *("devices", "evaluate", "bench", "train"),
+]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,11 @@
 
 import os
 import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
 
 from .jack_rig import jack_server
 
@@ -17,6 +22,35 @@ def test_server_runs_and_ends():
         assert "system:playback_1" in server.tool("jack_lsp", "-c", "system:capture_1")
     assert not server.running
     assert dict(os.environ) == before
+
+
+def test_server_ends_with_a_test_program_that_crashes():
+    program = (
+        "import os\n"
+        "from tests.realtime.jack_rig import JackServer\n"
+        "server = JackServer(48_000, 128)\n"
+        "print(server.pid, flush=True)\n"
+        "os.abort()\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=20
+    )
+    if not done.stdout:
+        pytest.skip(done.stderr.strip().split("\n")[-1])
+    pid = int(done.stdout)
+    end = time.monotonic() + 5.0
+    while running(pid):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_server_comes_back_under_its_name():

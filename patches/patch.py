@@ -1,0 +1,195 @@
+"""Patches: everything a performer recalls at once, read from TOML files, the shipped ones or one's own."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ..codec.errors import StruckError
+from ..codec.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
+from ..codec.events import FloatArray
+
+DEFAULT_PATCH: Final = "default"
+_PROFILES: Final = ("live", "tight")
+
+
+@dataclass(frozen=True)
+class NotePatch:
+    """What a MIDI note sounds like and how it is played.
+
+    Args:
+        sound: physical values of fields of the event vector, by name; the pitch is the note's. Fields that
+            are not named are in the middle of their range.
+        gain_db: level of velocity 127.
+        velocity_brightness_db: dB per octave by which the softest note's partials fall more steeply.
+        bend_range_semitones: of the pitch wheel, until the sender sets it.
+        mpe: all channels are one MPE zone.
+        channels: 1 to 16, those listened to.
+        release: a note-off ends the note; without, notes ring out.
+    """
+
+    sound: Mapping[str, float] = field(default_factory=dict)
+    gain_db: float = -12.0
+    velocity_brightness_db: float = 6.0
+    bend_range_semitones: float = 2.0
+    mpe: bool = False
+    channels: tuple[int, ...] = tuple(range(1, 17))
+    release: bool = True
+
+    @property
+    def vector(self) -> FloatArray:
+        """The event vector, float32 ``[32]``."""
+        vector = np.zeros(VECTOR_SIZE, dtype=np.float32)
+        for name, value in self.sound.items():
+            vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
+        return vector
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch.
+
+    Args:
+        name: the file's, without extension.
+        description: one line for people.
+        profile: ``live`` or ``tight``.
+        controls: values of the performer's controls, by name; the others take their defaults.
+        note: of MIDI notes.
+    """
+
+    name: str
+    description: str = ""
+    profile: str = "live"
+    controls: Mapping[str, float] = field(default_factory=dict)
+    note: NotePatch = field(default_factory=NotePatch)
+
+
+def shipped_patches() -> list[str]:
+    """Names of the patches that come with struck, in the order of MIDI's program numbers."""
+    return sorted(
+        item.name.removesuffix(".toml")
+        for item in files(__package__).iterdir()
+        if item.name.endswith(".toml")
+    )
+
+
+def load_patch(name: str) -> Patch:
+    """The shipped patch ``name``, or the one in the file ``name``, which ends in ``.toml``.
+
+    Raises:
+        StruckError: there is none, or it says something that is not known, or not possible.
+    """
+    if not name.endswith(".toml"):
+        if name not in shipped_patches():
+            raise StruckError(
+                f"no patch is called {name}; there are {', '.join(shipped_patches())}, and files named .toml"
+            )
+        return parse_patch(name, files(__package__).joinpath(f"{name}.toml").read_bytes())
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise StruckError(f"cannot read the patch {name}: {error.strerror}") from error
+    return parse_patch(Path(name).stem, data)
+
+
+def parse_patch(name: str, data: bytes) -> Patch:
+    """The patch in a TOML file's bytes.
+
+    Raises:
+        StruckError: see :func:`load_patch`.
+    """
+    try:
+        values = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StruckError(f"patch {name}: {error}") from error
+    reader = _Section(f"patch {name}", values)
+    patch = Patch(
+        name=name,
+        description=reader.take("description", str, ""),
+        profile=reader.take("profile", str, "live"),
+        controls=_read_numbers(reader.section("controls")),
+        note=_read_note(reader.section("note")),
+    )
+    if patch.profile not in _PROFILES:
+        raise StruckError(f"patch {name}: profile is {patch.profile}; it must be {' or '.join(_PROFILES)}")
+    reader.refuse_rest()
+    return patch
+
+
+class _Section:
+    """One table of a patch: what is taken from it is known, the rest is refused."""
+
+    def __init__(self, place: str, values: Mapping[str, Any]) -> None:
+        self.place = place
+        self.values = dict(values)
+
+    def take(self, key: str, kind: type, default: Any) -> Any:
+        """The value of ``key``, of this type; whole numbers also stand for floats."""
+        value = self.values.pop(key, default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise StruckError(f"{self.place}: {key} must be {_KINDS[kind]}, not {value!r}")
+        return value
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number in a range."""
+        value: float = self.take(key, float, default)
+        if not low <= value <= high:
+            raise StruckError(f"{self.place}: {key} is {value:g}; the range is {low:g} to {high:g}")
+        return value
+
+    def section(self, key: str) -> _Section:
+        """The table ``key`` inside, empty if it is not there."""
+        return _Section(f"{self.place} [{key}]", self.take(key, dict, {}))
+
+    def refuse_rest(self) -> None:
+        """Raise StruckError where something is left that nobody took."""
+        if self.values:
+            raise StruckError(f"{self.place}: unknown: {', '.join(sorted(self.values))}")
+
+
+_KINDS: Final = {str: "a text", float: "a number", bool: "true or false", dict: "a table", list: "a list"}
+
+
+def _read_numbers(section: _Section) -> dict[str, float]:
+    return {key: section.take(key, float, 0.0) for key in list(section.values)}
+
+
+def _read_note(section: _Section) -> NotePatch:
+    sound_section = section.section("sound")
+    sound = {}
+    for key in list(sound_section.values):
+        if key not in INDEX or key == "pitch":
+            raise StruckError(f"{sound_section.place}: unknown: {key}")
+        spec = FIELDS[INDEX[key]]
+        sound[key] = sound_section.number(key, 0.0, *(_ends(spec.scale, spec.low, spec.high)))
+    channels = section.take("channels", list, list(range(1, 17)))
+    if not channels or not all(type(channel) is int and 1 <= channel <= 16 for channel in channels):
+        raise StruckError(f"{section.place}: channels must be numbers from 1 to 16, not {channels!r}")
+    note = NotePatch(
+        sound=sound,
+        gain_db=section.number("gain_db", NotePatch.gain_db, GAIN_DB_LOW, GAIN_DB_HIGH),
+        velocity_brightness_db=section.number(
+            "velocity_brightness_db", NotePatch.velocity_brightness_db, 0.0, 36.0
+        ),
+        bend_range_semitones=section.number(
+            "bend_range_semitones", NotePatch.bend_range_semitones, 0.0, 96.0
+        ),
+        mpe=section.take("mpe", bool, NotePatch.mpe),
+        channels=tuple(channels),
+        release=section.take("release", bool, NotePatch.release),
+    )
+    section.refuse_rest()
+    return note
+
+
+def _ends(scale: str, low: float, high: float) -> tuple[float, float]:
+    """Range of a field's physical values; a share lies between 0 and 1 whatever its scale's ends say."""
+    return (0.0, 1.0) if scale == "logistic" else (low, high)

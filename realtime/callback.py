@@ -1,0 +1,217 @@
+"""The engine behind a C pointer: PortAudio's stream callback, in which no Python object exists.
+
+A C callback gets one pointer of user data. Here it points to a table of the addresses and shapes of all
+arrays of the :class:`CallbackState`, from which compiled code puts the state together again.
+
+Around the engine the callback keeps time: when each block began (for :mod:`struck.realtime.clock`), how
+much of its time a block took, how long after the last one it came, and what the device said was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, cfunc, float32, float64, int64, njit, typeof, types, void
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+from numpy.typing import NDArray
+
+from .cycles import read_cycles
+from .engine import POSITION, SLICE_FRAMES, EngineState, make_engine_state, process_engine
+from .rings import KERNEL, RecordRing, load_acquire, make_record_ring, push_row, store_release
+
+#: ``PaStreamCallback``: input, output, frames, time info, status flags, user data. Either buffer may be NULL;
+#: Numba cannot compare a pointer, so they are taken as integers of its size, which is the same to C.
+_PORTAUDIO_CALLBACK: Final = types.int32(
+    types.intp, types.intp, types.ulong, types.voidptr, types.ulong, types.voidptr
+)
+
+# places in CallbackState.stamps: a sequence number (odd while the next two change), the first frame of the
+# current block and the cycles when it began; then counters, one per bit of PortAudio's status flags
+SEQUENCE, STAMP_POSITION, STAMP_CYCLES, BLOCKS, LAST_CYCLES = range(5)
+INPUT_UNDERFLOWS, INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, OUTPUT_OVERFLOWS, PRIMINGS = range(8, 13)
+#: Flags that mean lost sound; priming is none.
+_LOSSES: Final = 0x1 | 0x2 | 0x4 | 0x8
+
+# rows of CallbackState.histogram: the share of its own time that a block took, and how long after the last it
+# came; in steps of HISTOGRAM_STEP of a block, the last one for all above
+BUSY, INTERVAL = range(2)
+HISTOGRAM_STEP: Final = 0.005
+_HISTOGRAM_SIZE: Final = 2_000
+#: A block that took, or came after, this many blocks is worth a report. A host that calls for several at once
+#: sets the second higher.
+_BUSY_ALARM: Final = 1.0
+_INTERVAL_ALARM: Final = 2.0
+
+# columns of a report
+REPORT_POSITION, REPORT_BUSY, REPORT_INTERVAL, REPORT_FLAGS = range(4)
+
+
+class CallbackState(NamedTuple):
+    """The engine and how it is called."""
+
+    engine: EngineState
+    stamps: np.ndarray  # int64 [16]
+    histogram: np.ndarray  # int64 [2, 2000]
+    worst: np.ndarray  # float64 [2] largest share seen of each
+    cycles_per_frame: np.ndarray  # float64 [1]
+    interval_alarm: np.ndarray  # float64 [1] blocks between two calls that are worth a report
+    reports: RecordRing  # rows of 4 for a thread that explains what was lost
+    report: np.ndarray  # float64 [4]
+    silence: np.ndarray  # float32 [S, C_in] input of a stream that has none
+    sink: np.ndarray  # float32 [S, C_out] output of a stream that has none
+
+
+def make_callback_state(engine: EngineState, rate: int, cycles_per_second: float) -> CallbackState:
+    """State of a callback that has not been called."""
+    return CallbackState(
+        engine=engine,
+        stamps=np.zeros(16, dtype=np.int64),
+        histogram=np.zeros((2, _HISTOGRAM_SIZE), dtype=np.int64),
+        worst=np.zeros(2),
+        cycles_per_frame=np.array([cycles_per_second / rate]),
+        interval_alarm=np.array([_INTERVAL_ALARM]),
+        reports=make_record_ring(256, 4),
+        report=np.zeros(4),
+        silence=np.zeros_like(engine.source),
+        sink=np.zeros((SLICE_FRAMES, engine.recording.frames.shape[1]), dtype=np.float32),
+    )
+
+
+CALLBACK: Final = typeof(
+    make_callback_state(make_engine_state(22_050, ring_seconds=0.0, phrase_seconds=0.0), 22_050, 1.0)
+)
+
+
+@njit(**KERNEL)
+def _note_share(state, row, share):
+    state.worst[row] = max(state.worst[row], share)
+    state.histogram[row, min(int(share / HISTOGRAM_STEP), _HISTOGRAM_SIZE - 1)] += 1
+
+
+@njit(void(CALLBACK, float32[:, ::1], float32[:, ::1], int64), **KERNEL)
+def run_block(state, source, out, flags):
+    """One block of the engine, timed; ``flags`` are the driver's, in PortAudio's bits."""
+    began = read_cycles()
+    stamps = state.stamps
+    sequence = stamps[SEQUENCE]
+    store_release(stamps, SEQUENCE, sequence + 1)
+    store_release(stamps, STAMP_POSITION, state.engine.numbers[POSITION])
+    store_release(stamps, STAMP_CYCLES, began)
+    store_release(stamps, SEQUENCE, sequence + 2)
+    process_engine(state.engine, source, out)
+    block_cycles = state.cycles_per_frame[0] * out.shape[0]
+    interval = 1.0
+    if stamps[BLOCKS] > 0:
+        interval = (began - stamps[LAST_CYCLES]) / block_cycles
+        _note_share(state, INTERVAL, interval)
+    for bit in range(5):
+        if flags & (1 << bit):
+            stamps[INPUT_UNDERFLOWS + bit] += 1
+    busy = (read_cycles() - began) / block_cycles
+    _note_share(state, BUSY, busy)
+    if flags & _LOSSES != 0 or busy >= _BUSY_ALARM or interval >= state.interval_alarm[0]:
+        state.report[REPORT_POSITION] = stamps[STAMP_POSITION]
+        state.report[REPORT_BUSY] = busy
+        state.report[REPORT_INTERVAL] = interval
+        state.report[REPORT_FLAGS] = flags
+        push_row(state.reports, state.report)
+    stamps[LAST_CYCLES] = began
+    store_release(stamps, BLOCKS, stamps[BLOCKS] + 1)
+
+
+@njit(int64(typeof(np.zeros(1, np.int64)), float64[::1]), **KERNEL)
+def read_stamp(stamps, out):
+    """Position and cycles of the latest block's beginning to ``out [2]``; how many blocks have run. Any
+    thread."""
+    while True:
+        sequence = load_acquire(stamps, SEQUENCE)
+        position = load_acquire(stamps, STAMP_POSITION)
+        cycles = load_acquire(stamps, STAMP_CYCLES)
+        if sequence % 2 == 0 and load_acquire(stamps, SEQUENCE) == sequence:
+            out[0] = position
+            out[1] = cycles
+            return load_acquire(stamps, BLOCKS)
+
+
+@intrinsic
+def _as_pointer(typing_context, address):
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.intp), generate
+
+
+@intrinsic
+def _state_at(typing_context, table):
+    """The :class:`CallbackState` whose address table this is: the inverse of :func:`make_address_table`.
+
+    The arrays own nothing, so using them touches no reference count.
+    """
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        cells = builder.bitcast(arguments[0], word.as_pointer())
+        row = 0
+
+        def cell(column):
+            place = builder.gep(cells, [ir.Constant(word, 4 * row + column)], source_etype=word)
+            return builder.load(place, typ=word)
+
+        def build(kind):
+            nonlocal row
+            if not isinstance(kind, types.Array):
+                return context.make_tuple(builder, kind, [build(part) for part in kind.types])
+            array = context.make_array(kind)(context, builder)
+            itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+            shape = [cell(1 + axis) for axis in range(kind.ndim)]
+            strides = [ir.Constant(word, itemsize)]
+            for length in reversed(shape[1:]):
+                strides.insert(0, builder.mul(strides[0], length))
+            populate_array(
+                array,
+                data=builder.inttoptr(cell(0), array.data.type),
+                shape=cgutils.pack_array(builder, shape),
+                strides=cgutils.pack_array(builder, strides),
+                itemsize=itemsize,
+                meminfo=None,
+            )
+            row += 1
+            return array._getvalue()
+
+        return build(signature.return_type)
+
+    return CALLBACK(table), generate
+
+
+def make_address_table(state: Any) -> NDArray[np.int64]:
+    """Addresses and shapes of a state's arrays, int64 ``[arrays, 4]``; the state must outlive it."""
+    rows = [[a.ctypes.data, *a.shape, *[0] * (3 - a.ndim)] for a in _leaves(state)]
+    return np.array(rows, dtype=np.int64)
+
+
+def _leaves(state: Any) -> list[NDArray[Any]]:
+    """The arrays in a tuple of arrays and tuples, in order."""
+    return [leaf for part in state for leaf in ([part] if isinstance(part, np.ndarray) else _leaves(part))]
+
+
+@cfunc(_PORTAUDIO_CALLBACK, cache=True, error_model="numpy")
+def portaudio_callback(source, out, frames, time_info, flags, userdata):
+    """What PortAudio calls, with a :class:`CallbackState`'s address table as its user data."""
+    state = _state_at(userdata)
+    count = np.int64(frames)
+    inputs = state.silence.shape[1]
+    outputs = state.sink.shape[1]
+    if source != 0 and out != 0:
+        sound = carray(_as_pointer(source), (count, inputs), np.float32)
+        run_block(state, sound, carray(_as_pointer(out), (count, outputs), np.float32), np.int64(flags))
+    elif out != 0 and count <= SLICE_FRAMES:
+        played = carray(_as_pointer(out), (count, outputs), np.float32)
+        run_block(state, state.silence[:count], played, np.int64(flags))
+    elif source != 0 and count <= SLICE_FRAMES:
+        sound = carray(_as_pointer(source), (count, inputs), np.float32)
+        run_block(state, sound, state.sink[:count], np.int64(flags))
+    return 0

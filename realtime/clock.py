@@ -1,0 +1,116 @@
+"""Stream time against the wall clock: when a sample is played, and where the stream is now."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Final, Protocol
+
+import numpy as np
+
+from .callback import BLOCKS, CallbackState, read_stamp
+from .cycles import CycleClock
+from .engine import POSITION
+
+#: Callbacks come late by chance but never early, so the earliest of this long a time tells the truth.
+_MEMORY_SECONDS: Final = 2.0
+
+
+class StreamClock(Protocol):
+    """Time in samples of the stream; seconds are those of :func:`time.monotonic`."""
+
+    rate: int
+    block_frames: int
+    #: From the engine to the ears.
+    output_latency_seconds: float
+
+    def position_samples(self) -> int:
+        """Where the stream is now; between blocks, where it would be if it moved evenly."""
+        ...
+
+    def sample_at(self, monotonic_seconds: float) -> int:
+        """Stream position at a moment."""
+        ...
+
+    def monotonic_at(self, at_sample: int) -> float:
+        """When a sample is handed to the device."""
+        ...
+
+
+class DeviceClock:
+    """Time as the device keeps it, from the moments at which its blocks began.
+
+    Call :meth:`observe` some ten times a second. After the stream has stood still, :meth:`restart`.
+    """
+
+    def __init__(
+        self,
+        state: CallbackState,
+        cycles: CycleClock,
+        rate: int,
+        block_frames: int,
+        output_latency_seconds: float,
+    ) -> None:
+        self.rate, self.block_frames = rate, block_frames
+        self.output_latency_seconds = output_latency_seconds
+        self._stamps = state.stamps
+        self._cycles = cycles
+        self._stamp = np.zeros(2)
+        self._lock = Lock()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was observed: the stream stood still meanwhile."""
+        with self._lock:
+            self._block_count = int(self._stamps[BLOCKS])
+            #: (when, stream's beginning): the moment at which sample 0 would have been played.
+            self._beginnings: deque[tuple[float, float]] = deque(maxlen=64)
+
+    def observe(self) -> float:
+        """Take a look at the latest block; returns the stream's beginning as estimated now."""
+        with self._lock:
+            blocks = read_stamp(self._stamps, self._stamp)
+            now = time.monotonic()
+            if blocks != self._block_count:
+                self._block_count = blocks
+                began = self._cycles.monotonic_at(int(self._stamp[1]))
+                self._beginnings.append((now, began - self._stamp[0] / self.rate))
+            while len(self._beginnings) > 1 and self._beginnings[0][0] < now - _MEMORY_SECONDS:
+                self._beginnings.popleft()
+            if not self._beginnings:
+                return now
+            return min(beginning for _, beginning in self._beginnings)
+
+    def position_samples(self) -> int:
+        return self.sample_at(time.monotonic())
+
+    def sample_at(self, monotonic_seconds: float) -> int:
+        return max(0, int((monotonic_seconds - self.observe()) * self.rate))
+
+    def monotonic_at(self, at_sample: int) -> float:
+        return self.observe() + at_sample / self.rate
+
+
+class FileClock:
+    """Time of a stream that moves as fast as it is computed: now is where the engine is."""
+
+    output_latency_seconds = 0.0
+
+    def __init__(
+        self, state: CallbackState, rate: int, block_frames: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.rate, self.block_frames = rate, block_frames
+        self._numbers = state.engine.numbers
+        self._now = now
+        self._began = now()
+
+    def position_samples(self) -> int:
+        return int(self._numbers[POSITION])
+
+    def sample_at(self, monotonic_seconds: float) -> int:
+        return max(0, self.position_samples() + int((monotonic_seconds - self._now()) * self.rate))
+
+    def monotonic_at(self, at_sample: int) -> float:
+        return self._now() + (at_sample - self.position_samples()) / self.rate

@@ -1,0 +1,155 @@
+"""The command ``struck live``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import Console, format_values
+from .options import Commands, add_command, add_weights, load_weights, number, output_rate, whole_number
+
+if TYPE_CHECKING:
+    from .settings import LiveSettings
+
+
+def add_to(commands: Commands) -> None:
+    """Add this command to the command line."""
+    parser = add_command(
+        commands,
+        "live",
+        run_live,
+        "listen to an input, hear its events, and play, send and record them",
+        "  struck live                                           the default devices, until Ctrl-C\n"
+        "  struck live --input jack:fluidsynth --output jack:system\n"
+        "  struck live --input none --midi-in keyboard           play notes only\n"
+        "  struck live --record show.mcap --record-audio show.wav --osc-send 127.0.0.1:9001\n"
+        "  struck live --input song.wav --output heard.wav       as it would sound live, faster",
+    )
+    sound = parser.add_argument_group("sound")
+    sound.add_argument(
+        "--input", default="default", metavar="DEV|FILE", help="device (see struck devices), file, or none"
+    )
+    sound.add_argument(
+        "--output", default="default", metavar="DEV|FILE", help="device, .wav .flac .ogg file, or none"
+    )
+    sound.add_argument(
+        "--profile",
+        choices=("live", "tight"),
+        help="how far the encoder looks ahead: live 0.19 s, tight 0.05 s (default: the patch's)",
+    )
+    sound.add_argument("--patch", default="default", metavar="P", help="a shipped patch, or a .toml file")
+    sound.add_argument(
+        "--rate",
+        type=output_rate,
+        metavar="HZ",
+        help="sample rate (default: the device's, or the input file's)",
+    )
+    sound.add_argument(
+        "--block",
+        type=whole_number(32, 2048),
+        metavar="N",
+        help="frames per block, 32 to 2048 (default: 64, with JACK the server's period)",
+    )
+    sound.add_argument(
+        "--dry",
+        type=number(-60.0, 12.0),
+        metavar="DB",
+        help="level of the input in the output (default: the patch's, usually off)",
+    )
+    sound.add_argument(
+        "--backing", type=Path, metavar="FILE", help="sound that plays along, looped; up to 30 s"
+    )
+    sound.add_argument(
+        "--compute",
+        type=number(0.0, 1000.0),
+        metavar="MS",
+        help="time given to the encoder for each hop, part of the latency (default: live 30, tight 8)",
+    )
+    sound.add_argument("--duration", type=number(0.0, 1e6), metavar="S", help="stop after so many seconds")
+    sound.add_argument(
+        "--paced", action="store_true", help="from file to file: at the pace of the clock, not faster"
+    )
+    record = parser.add_argument_group("recording")
+    record.add_argument("--record", type=Path, metavar="TAKE", help="record events and messages, .mcap")
+    record.add_argument("--record-audio", type=Path, metavar="WAV", help="record the output, .wav")
+    record.add_argument("--exact", action="store_true", help="keep vectors as 32-bit floats, not quantised")
+    messages = parser.add_argument_group("MIDI and OSC")
+    messages.add_argument(
+        "--midi-in",
+        action="append",
+        default=[],
+        metavar="N",
+        help="play the notes of this port; virtual:NAME makes one; may be repeated",
+    )
+    messages.add_argument("--midi-out", metavar="N", help="send events as MPE notes to this port")
+    messages.add_argument("--sysex", action="store_true", help="also send whole vectors to --midi-out")
+    messages.add_argument(
+        "--osc-listen", metavar="H:P", help="listen for OSC; without host on this machine only"
+    )
+    messages.add_argument(
+        "--osc-send",
+        action="append",
+        default=[],
+        metavar="H:P",
+        help="send events as OSC bundles; may be repeated",
+    )
+    add_weights(parser)
+
+
+def make_settings(options: argparse.Namespace) -> LiveSettings:
+    """Settings of a parsed command line."""
+    from .settings import LiveSettings
+
+    return LiveSettings(
+        input=options.input,
+        output=options.output,
+        profile=options.profile,
+        rate=options.rate,
+        block_frames=options.block,
+        patch=options.patch,
+        controls=() if options.dry is None else (("dry_db", options.dry),),
+        record=options.record,
+        record_audio=options.record_audio,
+        exact=options.exact,
+        midi_in=tuple(options.midi_in),
+        midi_out=options.midi_out,
+        sysex=options.sysex,
+        osc_listen=options.osc_listen,
+        osc_send=tuple(options.osc_send),
+        backing=options.backing,
+        duration_seconds=options.duration,
+        compute_seconds=None if options.compute is None else options.compute / 1e3,
+        paced=options.paced,
+    )
+
+
+def run_live(options: argparse.Namespace, console: Console) -> None:
+    from .performance import Performance
+    from .screen import Screen
+    from .stop import StopSignals
+    from .teller import Teller
+
+    settings = make_settings(options)
+    teller = Teller()
+    with StopSignals() as signals:
+        performance = Performance(settings, load_weights(options), teller)
+        with Screen(performance.status, teller):
+            try:
+                teller.tell(performance.ledger.describe())
+                performance.run(signals.stop)
+            finally:
+                performance.close()
+        values = performance.summary()
+        console.finish(values, format_values(_flatten(values)))
+    signals.exit()
+
+
+def _flatten(values: dict) -> dict:
+    """For people: counters that are 0 are left out, latencies stand in the ledger's line already."""
+    flat = {key: value for key, value in values.items() if not isinstance(value, dict) and value is not None}
+    flat |= {name: count for name, count in values["counters"].items() if count}
+    flat |= {
+        path: "whole" if whole else "NOT WHOLE, see its .part" for path, whole in values["recordings"].items()
+    }
+    return flat

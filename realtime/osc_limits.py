@@ -1,0 +1,61 @@
+"""What keeps a flood of packets from filling memory, the processor or the performer's screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+_TOLD_EVERY_SECONDS: Final = 1.0
+_LINE_CHARACTERS: Final = 200
+
+
+class TokenBucket:
+    """So many at once, then so many per second.
+
+    Args:
+        rate_per_second: refill.
+        burst: tokens in a full bucket.
+        monotonic: clock in seconds.
+    """
+
+    def __init__(self, rate_per_second: float, burst: int, monotonic: Callable[[], float]) -> None:
+        self._rate_per_second = rate_per_second
+        self._burst = float(burst)
+        self._monotonic = monotonic
+        self._tokens = float(burst)
+        self._filled_at = monotonic()
+
+    def take(self) -> bool:
+        """Take one token; False if there is none."""
+        if self._tokens < 1.0:
+            now_seconds = self._monotonic()
+            gained = (now_seconds - self._filled_at) * self._rate_per_second
+            self._tokens = min(self._burst, self._tokens + gained)
+            self._filled_at = now_seconds
+            if self._tokens < 1.0:
+                return False
+        self._tokens -= 1.0
+        return True
+
+
+class Teller:
+    """Tells the first line of each kind, then for a second none of that kind.
+
+    Args:
+        tell: gets the lines, made printable and short: they quote what strangers sent.
+        monotonic: clock in seconds.
+    """
+
+    def __init__(self, tell: Callable[[str], None], monotonic: Callable[[], float]) -> None:
+        self._tell = tell
+        self._monotonic = monotonic
+        self._quiet_until: dict[str, float] = {}
+
+    def say(self, kind: str, line: str) -> None:
+        """Tell ``line`` unless one of its ``kind``, one of a few words, was told within the last second."""
+        now_seconds = self._monotonic()
+        if now_seconds < self._quiet_until.get(kind, now_seconds):
+            return
+        self._quiet_until[kind] = now_seconds + _TOLD_EVERY_SECONDS
+        printable = "".join(c if c.isprintable() else "?" for c in line)
+        self._tell(printable[:_LINE_CHARACTERS])
