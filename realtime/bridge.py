@@ -1,16 +1,18 @@
 """Sound from one device's clock to another's: a ring, and a resampler steered by how full it is.
 
-Two devices never run at quite the same rate. The reader estimates how many frames the writer has had at this very
-moment, not at its last block: the count alone moves in steps of a block, and with clocks 100 ppm apart those
-steps beat with the reader's over half a minute, far too slowly to be smoothed away::
+Two devices never run at quite the same rate. The reader estimates how many frames the writer has had at
+this very moment, not at its last block: the count alone moves in steps of a block, and with clocks 100 ppm
+apart those steps beat with the reader's over half a minute, far too slowly to be smoothed away::
 
-    frames       written  _______|‾‾‾‾‾‾‾|‾‾‾‾‾‾   each step stamped with its time
-                 estimate  ／／／／／／／／／／／／
-                 read      ／／／／／／／／／／／／   target frames below the estimate
+    frames            .-´ |        .-´ the estimate: a line through the steps
+                  .-´ ____|    .-´ .-´
+              .-´ |        .-´ .-´     the read position: the target below it
+          ____|   written  .-´
 
-What is left of the error passes two low passes and a PI controller (a delay-locked loop as F. Adriaensen, "Using a
-DLL to filter time", 2005, but on the fill) whose bandwidth falls from 1 Hz, to settle, to 0.015 Hz: the jitter of
-the blocks' arrival, about a millisecond, must move the read position by less than a microsecond for 60 dB.
+What is left of the error passes two low passes and a PI controller (a delay-locked loop, as in F. Adriaensen,
+"Using a DLL to filter time", 2005, but on the fill) whose bandwidth falls from 1 Hz, to settle, to 0.015 Hz:
+the jitter of the blocks' arrival, about a millisecond, must move the read position by less than a microsecond
+within a second for 60 dB at 1 kHz. So that is reached after half a minute; 30 dB at once.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ def make_bridge(
 
     Args:
         channels: 1 or 2.
-        input_rate, output_rate: nominal, in Hz, at most a factor 4 apart; the clocks may be 300 ppm and more off.
+        input_rate, output_rate: nominal, in Hz, at most a factor 4 apart; the clocks may be 300 ppm off.
         input_block_frames, output_block_frames: the devices' blocks.
         jitter_seconds: how much later than on time a block may come without a gap in the sound.
     """
@@ -124,7 +126,7 @@ def aim_bridge(
 
 
 def _make_table(cutoff: float) -> np.ndarray:
-    """A Kaiser-windowed sinc at each fraction of a frame; 80 dB down from 1.15 ``cutoff`` of half the rate on."""
+    """A Kaiser-windowed sinc at each fraction of a frame, cut off at 0.9 ``cutoff`` of half the rate."""
     offsets = np.arange(TAPS)[None, :] - (TAPS // 2 - 1) - np.arange(_PHASES + 1)[:, None] / _PHASES
     width = 0.9 * cutoff
     window = np.i0(8.0 * np.sqrt(np.clip(1 - (offsets / (TAPS / 2)) ** 2, 0, None))) / np.i0(8.0)
@@ -155,7 +157,7 @@ _RESAMPLER: Final[dict[str, Any]] = {**KERNEL, "fastmath": {"reassoc", "contract
 
 @njit(void(BRIDGE, float32[:, ::1], float64), **KERNEL)
 def bridge_write(state, block, now_seconds):
-    """``block [F, C]`` has arrived now. The input device's thread; what finds no room is lost, and counted."""
+    """``block [F, C]`` has arrived now; what finds no room is lost, counted. The input device's thread."""
     write_frames(state.ring, block)
     number = state.stamp_index[STAMPED]
     place = (number + 1) % _STAMPS
@@ -249,7 +251,7 @@ def _resample(state, out):
 
 @njit(void(BRIDGE, float32[:, ::1], int64), **KERNEL)
 def _ramp(state, out, done):
-    """Fade in the first ``done`` frames where there was silence before; fade the rest from the last sample."""
+    """Fade in the first ``done`` frames after silence; let the rest decay from the last sample."""
     numbers = state.numbers
     channels = out.shape[1]
     gain = numbers[GAIN]

@@ -1,15 +1,25 @@
-"""The two stream callbacks of a bridge: the input device's writes, the output device's reads and goes on to the
-engine's, which cannot tell the bridge from an input of its own."""
+"""The two stream callbacks of a bridge.
+
+The input device's writes; the output device's reads and goes on to the engine's, which cannot tell the bridge
+from an input of its own.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 import numpy as np
-from numba import carray, cfunc, float64, int64, njit
+from numba import carray, float64, int64, njit
 
 from .bridge import TAPS, BridgeState, bridge_read, bridge_write
-from .c_calls import CONTINUE, STREAM_CALLBACK, as_address, as_pointer, call_stream_callback
+from .c_calls import (
+    CONTINUE,
+    STREAM_CALLBACK,
+    as_address,
+    as_pointer,
+    c_callback,
+    call_stream_callback,
+)
 from .cycles import CycleClock, read_cycles
 from .rings import KERNEL, SampleRing
 
@@ -49,7 +59,7 @@ def _now(table):
     return (float64(read_cycles()) - clock[0]) * clock[1]
 
 
-@cfunc(STREAM_CALLBACK, cache=True)
+@c_callback(STREAM_CALLBACK)
 def _write(source, sink, frames, time_info, flags, userdata):
     """The input device's thread."""
     table = carray(userdata, (_TABLE_SIZE,), np.int64)
@@ -60,7 +70,7 @@ def _write(source, sink, frames, time_info, flags, userdata):
     return CONTINUE
 
 
-@cfunc(STREAM_CALLBACK, cache=True)
+@c_callback(STREAM_CALLBACK)
 def _read(source, sink, frames, time_info, flags, userdata):
     """The output device's thread."""
     table = carray(userdata, (_TABLE_SIZE,), np.int64)

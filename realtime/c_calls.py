@@ -1,11 +1,12 @@
-"""C functions called by their address from compiled code: what lets one callback call another without Python."""
+"""C functions called by their address from compiled code: one callback calls another without Python."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from llvmlite import ir
-from numba import types
+from numba import cfunc, config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -17,6 +18,16 @@ STREAM_CALLBACK: Final = types.int32(
 INPUT_OVERFLOW: Final = 2
 OUTPUT_UNDERFLOW: Final = 4
 CONTINUE: Final = 0
+
+
+def c_callback(signature: types.Type) -> Callable[[Callable], Any]:
+    """Decorator: the function compiled to one that C can call, at its ``.address``.
+
+    Without the compiler (``NUMBA_DISABLE_JIT``) it is left as it is, and has no address.
+    """
+    if config.DISABLE_JIT:
+        return lambda function: function
+    return cfunc(signature, cache=True)
 
 
 @intrinsic
@@ -60,7 +71,8 @@ def call_stream_callback(typing_context, callback, source, sink, frames, time_in
             return builder.trunc(value, unsigned_long) if unsigned_long.width < 64 else value
 
         values = [
-            pointer(source), pointer(sink), number(frames), pointer(time_info), number(flags), pointer(userdata)
+            pointer(source), pointer(sink), number(frames), pointer(time_info), number(flags),
+            pointer(userdata),
         ]  # fmt: skip
         return builder.call(_function_at(builder, callback, ir.IntType(32), values), values)
 

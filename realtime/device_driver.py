@@ -6,7 +6,8 @@ One stream where both sides are of one host, else two and a bridge between their
     ALSA card in and out         one duplex stream             ─► engine ─►
     ALSA in, JACK out            two streams     in ─► bridge ─► engine ─► out
 
-Nothing here runs on an audio thread. Whoever supervises calls :meth:`DeviceDriver.poll` about each half second.
+Nothing here runs on an audio thread. Whoever supervises calls :meth:`DeviceDriver.poll` about each half
+second.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class DeviceDriver:
         heartbeat: a number that changes with each call of the callback.
         tell: takes one line for the user.
         on_lost: called once after a device was lost, before the first try to open it again. All other JACK
-            clients of this process (MIDI ports) must be closed there: libjack forgets a dead server only with the
-            last of its clients, and opening one before that crashes.
+            clients of this process (MIDI ports) must be closed there: libjack forgets a dead server only with
+            the last of its clients, and opening one before that crashes.
         jack: libjack, None if there is none; ``portaudio``: loads PortAudio; ``now``: a clock in seconds.
 
     Raises:
@@ -184,8 +185,8 @@ class DeviceDriver:
     def poll(self) -> State:
         """Look whether the devices still run; try to open lost ones again, ever more rarely.
 
-        At once, but for opening and closing: half a second for a device that does not answer when it is closed,
-        five seconds for a JACK server that does not when it is opened.
+        At once, but for opening and closing: half a second for a device that does not answer when it is
+        closed, five seconds for a JACK server that does not when it is opened.
         """
         if self._state == "running":
             reason = self._find_loss()

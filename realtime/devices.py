@@ -1,9 +1,10 @@
 """Audio devices: what there is, and which one is meant by what a user types.
 
 Devices of PortAudio (ALSA, Core Audio, WASAPI...) and, where a JACK server runs, its clients: anything that
-plays to JACK ports is an input, anything that listens at some an output. So ``--input jack:fluidsynth
---output jack:system`` hears FluidSynth and plays to the sound card, and ``--input jack:unconnected`` has ports for
-the user to connect.
+has ports to listen to is an input, anything that listens an output. So ``--input jack:fluidsynth
+--output jack:system`` hears FluidSynth and plays to the sound card (start FluidSynth with
+``-o audio.jack.autoconnect=0``, its default, or the card plays it directly as well), and
+``--input jack:unconnected`` has ports for the user to connect.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .portaudio import PortAudio, load_portaudio
 
 Direction = Literal["input", "output"]
 JACK: Final = "JACK"
-#: What makes users type as little as possible: these devices are offered before all others, in this order.
+#: The sound card's client, the default.
 _JACK_FIRST: Final = "system"
 
 
@@ -72,7 +73,8 @@ class DeviceList:
 
         Args:
             text: ``default``, ``none``, a number, a name, or a part of one in any case; a host may stand
-                before it with a colon (``jack:system``, ``ALSA:USB``), and alone (``jack:``) if that is enough.
+                before it with a colon (``jack:system``, ``ALSA:USB``), and alone (``jack:``) if that is
+                enough.
             direction: which side it must have.
 
         Raises:
@@ -136,8 +138,8 @@ def read_devices(refresh: bool = False) -> DeviceList:
     """All devices now.
 
     Args:
-        refresh: look anew at PortAudio's, which otherwise are as old as the program; does nothing while one of
-            them is open.
+        refresh: look anew at PortAudio's, which otherwise are as old as the program; does nothing while one
+            of them is open.
 
     Where there is no PortAudio library, JACK's are found nevertheless.
     """
@@ -178,9 +180,9 @@ def list_devices(portaudio: PortAudio | None, jack: JackLibrary | None, problem:
                 portaudio_index=index,
             )
             devices.append(device)
-        input_index, output_index = sd.default.device
-        for direction, index in (("input", input_index), ("output", output_index)):
-            index = index if index >= 0 else _first_default(hosts, f"default_{direction}_device")
+        directions: tuple[Direction, Direction] = ("input", "output")
+        for direction, default in zip(directions, sd.default.device, strict=True):
+            index = default if default >= 0 else _first_default(hosts, f"default_{direction}_device")
             if defaults[direction] is None and index >= 0:
                 defaults[direction] = next(d for d in devices if d.portaudio_index == index)
     return DeviceList(tuple(devices), defaults["input"], defaults["output"], problem)
@@ -193,14 +195,15 @@ def _first_default(hosts: Sequence[dict], key: str) -> int:
 
 def _jack_devices(client: JackClient) -> list[DeviceChoice]:
     """The server's clients that have audio ports, the sound card first; then :data:`UNCONNECTED`."""
-    counts: dict[str, list[int]] = {}
-    for side, sources in enumerate((True, False)):
+    counts: dict[str, tuple[int, int]] = {}
+    for sources in (True, False):
         for port in client.find_ports(sources):
-            counts.setdefault(port.rpartition(":")[0], [0, 0])[side] += 1
+            name = port.rpartition(":")[0]
+            inputs, outputs = counts.get(name, (0, 0))
+            counts[name] = (inputs + 1, outputs) if sources else (inputs, outputs + 1)
     names = sorted(counts, key=lambda name: name != _JACK_FIRST)
-    rows = [(name, *counts[name]) for name in names if name != client.name]
-    rows.append((UNCONNECTED, 2, 2))
+    counts[UNCONNECTED] = (2, 2)
     return [
-        DeviceChoice(number, name, JACK, inputs, outputs, client.rate)
-        for number, (name, inputs, outputs) in enumerate(rows)
+        DeviceChoice(number, name, JACK, *counts[name], client.rate)
+        for number, name in enumerate([*names, UNCONNECTED])
     ]

@@ -2,10 +2,10 @@
 
 Why not PortAudio's JACK host (found with PortAudio 19.6 and jackd 1.9.21): when the server dies,
 ``Pa_CloseStream`` and ``Pa_AbortStream`` wait ten minutes for a callback that cannot come, ``Pa_Terminate``
-fails an assertion and aborts the process, and until its client is closed no other client of this process can be
-opened without a segmentation fault, because libjack keeps the dead server's shared memory. A client of our own
-is closed in 20 ms, and opened again when the server is back. It also has stable port names, and works where
-PortAudio was built without JACK, as its wheels for macOS and Windows are.
+fails an assertion and aborts the process, and until its client is closed no other client of this process
+can be opened without a segmentation fault, because libjack keeps the dead server's shared memory. A client of
+our own is closed in 20 ms, and opened again when the server is back. It also has stable port names, and works
+where PortAudio was built without JACK.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from numba import cfunc, types
+from numba import types
 
 from ..codec.errors import StruckError
+from .c_calls import c_callback
 from .guarded import GuardedCall
 
 _AUDIO_TYPE: Final = b"32 bit float mono audio"
@@ -56,7 +57,7 @@ _SIGNATURES: Final[dict[str, tuple]] = {
 }
 
 
-@cfunc(types.void(types.voidptr), cache=True)
+@c_callback(types.void(types.voidptr))
 def _ignore_message(text):
     """libjack's own words, which go to the screen otherwise; it may say them from any thread."""
 
@@ -145,7 +146,7 @@ class JackClient:
         if not found:
             return []
         names = ctypes.cast(found, ctypes.POINTER(_string))
-        ports = []
+        ports: list[str] = []
         while (name := names[len(ports)]) is not None:
             ports.append(name.decode(errors="replace"))
         self._call.jack_free(found)
@@ -168,8 +169,11 @@ class JackClient:
         return seconds if seconds < _LONGEST_LATENCY_SECONDS else 0.0
 
     def close(self, seconds: float = 2.0) -> bool:
-        """Close the client, also a dead one; False if that takes longer than ``seconds``: it goes on then, and
-        no other client opens before it is done."""
+        """Close the client, also a dead one.
+
+        False if that takes longer than ``seconds``: it goes on then, and no other client opens before it is
+        done.
+        """
         if self._pointer is not None:
             pointer, self._pointer = self._pointer, None
             self.is_dead = True  # until it is closed

@@ -1,7 +1,7 @@
 """A stream of a JACK client: its process callback is compiled and calls the given stream callback.
 
-One JACK period may be several blocks, never a part of one; a period that is not a multiple of the block ends with a
-shorter one::
+One JACK period may be several blocks, never a part of one; a period that is not a multiple of the block ends
+with a shorter one::
 
     JACK    |-------- 128 --------|-------- 128 --------|
     blocks  |--- 64 ---|--- 64 ---|--- 64 ---|--- 64 ---|
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import carray, cfunc, float32, int64, types
+from numba import carray, float32, int64, types
 
 from ..codec.errors import StruckError
 from .c_calls import (
@@ -23,6 +23,7 @@ from .c_calls import (
     INPUT_OVERFLOW,
     OUTPUT_UNDERFLOW,
     as_pointer,
+    c_callback,
     call_port_buffer,
     call_stream_callback,
 )
@@ -46,7 +47,7 @@ _OUTPUT_PORTS: Final = 18
 _TABLE_SIZE: Final = 20
 
 
-@cfunc(types.int32(types.uint32, types.voidptr), cache=True)
+@c_callback(types.int32(types.uint32, types.voidptr))
 def _process(frames, userdata):
     """JACK's thread: one period, block by block."""
     table = carray(userdata, (_TABLE_SIZE,), np.int64)
@@ -92,14 +93,14 @@ def _process(frames, userdata):
     return 0
 
 
-@cfunc(types.int32(types.voidptr), cache=True)
+@c_callback(types.int32(types.voidptr))
 def _count_xrun(userdata):
     """A thread of libjack."""
     carray(userdata, (_TABLE_SIZE,), np.int64)[XRUNS] += 1
     return 0
 
 
-@cfunc(types.void(types.voidptr), cache=True)
+@c_callback(types.void(types.voidptr))
 def _note_shutdown(userdata):
     """A thread of libjack: the server is gone, and no other call into libjack is allowed here."""
     carray(userdata, (_TABLE_SIZE,), np.int64)[DOWN] = 1
@@ -162,7 +163,8 @@ class JackStream:
         client = self._client
         if client.rate != rate:
             raise StruckError(
-                f"the JACK server runs at {client.rate} Hz, not {rate}: use --rate {client.rate}, or restart JACK"
+                f"the JACK server runs at {client.rate} Hz, not {rate}: use --rate {client.rate}, "
+                "or restart JACK"
             )
         self.rate = rate
         self.block_frames = min(block_frames, client.period_frames)
@@ -218,7 +220,7 @@ class JackStream:
         self.reconnect()
 
     def reconnect(self) -> None:
-        """Connect to a chosen client that was not there before: at the start, and when it was started again."""
+        """Connect to a chosen client that was not there before: at the start, and when it comes back."""
         if self.is_lost:
             return
         for sources in (True, False):

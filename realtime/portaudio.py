@@ -1,8 +1,8 @@
 """PortAudio, through sounddevice: the library, its devices, and streams whose callback is compiled.
 
-PortAudio does everything but JACK (why: see :mod:`struck.realtime.jack`), and its JACK host must not even become
-a client: that client would be dead after the server died, could not be closed, and would bring down the next
-one opened. So JACK's server is hidden from it while it initialises.
+PortAudio does everything but JACK (why: see :mod:`struck.realtime.jack`), and its JACK host must not even
+become a client: that client would be dead after the server died, could not be closed, and would bring down
+the next one opened. So JACK's server is hidden from it while it initialises.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class PortAudio:
 
     def give_up(self) -> None:
         """A call hangs inside the library: do not wait for it when the program ends."""
-        self.sounddevice._initialized = 0
+        # Its handler at exit would terminate the library as often as this says.
+        vars(self.sounddevice)["_initialized"] = 0
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,10 @@ class PortAudioStream:
             raise StruckError(f"PortAudio: {_one_line(error)}") from error
         portaudio.open_streams.add(self)
         latency = self._stream.latency
-        self.input_latency_seconds, self.output_latency_seconds = (
+        seconds: tuple[float, float] = (
             latency if kind == "duplex" else (latency, 0.0) if kind == "input" else (0.0, latency)
         )
+        self.input_latency_seconds, self.output_latency_seconds = seconds
         self.rate: float = self._stream.samplerate
         self.block_frames = block_frames
         self.name = "PortAudio"
