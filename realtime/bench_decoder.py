@@ -29,8 +29,9 @@ BLOCK_FRAMES = 64
 _LARGEST_VOICE_COUNT = 8192
 
 
-def sustained_events(count: int, seed: int) -> list[Event]:
-    """``count`` events whose 64 modes, noise and rooms all sound for many seconds."""
+def sustained_events(count: int, seed: int, rooms: tuple[float, float] = (0.0, 3.0)) -> list[Event]:
+    """``count`` events whose 64 modes, noise and rooms, drawn from between ``rooms``, all sound for many
+    seconds."""
     rng = np.random.default_rng(seed)
     events = []
     for _ in range(count):
@@ -38,7 +39,7 @@ def sustained_events(count: int, seed: int) -> list[Event]:
         values = {
             "pitch": rng.uniform(30.0, 50.0), "stiffness": 0.0, "attack": 0.002, "hold": 6.0, "release": 4.0,
             "decay": 40.0, "decay_tilt": 0.0, "tail": 0.1, "tail_ratio": 2.0, "tilt": 0.0, "noisiness": 0.3,
-            "noise_decay": 20.0, "room_mix": 0.4, "room": rng.uniform(0.0, 3.0),
+            "noise_decay": 20.0, "room_mix": 0.4, "room": rng.uniform(*rooms),
         }  # fmt: skip
         for name, value in values.items():
             vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], float(value))

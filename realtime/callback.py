@@ -89,7 +89,10 @@ CALLBACK: Final = typeof(
 @njit(**KERNEL)
 def _note_share(state, row, share):
     state.worst[row] = max(state.worst[row], share)
-    state.histogram[row, min(int(share / HISTOGRAM_STEP), _HISTOGRAM_SIZE - 1)] += 1
+    place = _HISTOGRAM_SIZE - 1
+    if share < place * HISTOGRAM_STEP:  # counters of two cores may differ a little: below zero is zero
+        place = max(0, int(share / HISTOGRAM_STEP))
+    state.histogram[row, place] += 1
 
 
 @njit(void(CALLBACK, float32[:, ::1], float32[:, ::1], int64), **KERNEL)
@@ -208,10 +211,18 @@ def portaudio_callback(source, out, frames, time_info, flags, userdata):
     if source != 0 and out != 0:
         sound = carray(_as_pointer(source), (count, inputs), np.float32)
         run_block(state, sound, carray(_as_pointer(out), (count, outputs), np.float32), np.int64(flags))
-    elif out != 0 and count <= SLICE_FRAMES:
-        played = carray(_as_pointer(out), (count, outputs), np.float32)
-        run_block(state, state.silence[:count], played, np.int64(flags))
-    elif source != 0 and count <= SLICE_FRAMES:
-        sound = carray(_as_pointer(source), (count, inputs), np.float32)
-        run_block(state, sound, state.sink[:count], np.int64(flags))
+    elif source != 0 or out != 0:
+        # what stands in for the missing buffer is one slice long
+        done = np.int64(0)
+        told = np.int64(flags)
+        while done < count:
+            end = min(count, done + SLICE_FRAMES)
+            if out != 0:
+                played = carray(_as_pointer(out), (count, outputs), np.float32)
+                run_block(state, state.silence[: end - done], played[done:end], told)
+            else:
+                sound = carray(_as_pointer(source), (count, inputs), np.float32)
+                run_block(state, sound[done:end], state.sink[: end - done], told)
+            told = np.int64(0)  # what was lost was lost once
+            done = end
     return 0

@@ -141,6 +141,11 @@ class DeviceDriver:
         return self._streams[-1].block_frames if self._streams else self._asked_block_frames
 
     @property
+    def period_frames(self) -> int:
+        """Frames that come at once: one block, or several."""
+        return self._streams[-1].period_frames if self._streams else self.block_frames
+
+    @property
     def input_latency_seconds(self) -> float:
         """From the air to the callback, the bridge included."""
         if self._input is None or not self._streams:

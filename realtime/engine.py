@@ -19,6 +19,7 @@ import numpy as np
 from numba import float32, njit, typeof, void
 
 from ..codec.block import (
+    NEVER,
     DecoderState,
     bend_voices,
     drop_voices,
@@ -27,6 +28,7 @@ from ..codec.block import (
     process_block,
     release_voices,
 )
+from ..codec.convolver import GRID
 from ..codec.noise import check_rate
 from ..codec.voice_records import RECORD_SIZE
 from .limiter import LEAST_GAIN, limit, make_limiter
@@ -90,8 +92,8 @@ class EngineState(NamedTuple):
     recording: SampleRing  # [N, C_out] what went out
     feed: SampleRing  # [N, C_in] a file in place of the device's input
     targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
-    gains: np.ndarray  # float64 [GAIN_COUNT] where they are
-    limiter: np.ndarray  # float64 [6]
+    gains: np.ndarray  # float64 [GAIN_COUNT] where they are; the ceiling's is in the limiter
+    limiter: np.ndarray  # float64 [8]
     levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
     rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
     releases: np.ndarray  # float64 [256, 2] keys and times of releases to come
@@ -200,22 +202,34 @@ def _obey(state, position):
 
 @njit(**KERNEL)
 def _take_commands(state, position, frames):
-    """Obey what other threads have sent, and let go the keys whose time comes in this slice."""
+    """Obey what other threads have sent."""
     for _ in range(max(4, frames // 4)):
         if not pop_row(state.commands, state.command):
             break
         _obey(state, position)
+
+
+@njit(**KERNEL)
+def _let_go(state, position):
+    """Release the keys whose time has come; at which stream sample the next one's comes.
+
+    That is on the decoder's grid, where chunks begin: a release acts the same for every slicing.
+    """
     kept = 0
+    next_release = NEVER
     for i in range(state.numbers[RELEASES]):
         key = state.releases[i, 0]
-        at_sample = state.releases[i, 1]
-        if at_sample < position + frames:
-            release_voices(state.decoder, int(key), int(at_sample))
+        at_sample = int(state.releases[i, 1])
+        due = (at_sample + GRID - 1) // GRID * GRID
+        if due <= position:
+            release_voices(state.decoder, int(key), at_sample)
         else:
             state.releases[kept, 0] = key
             state.releases[kept, 1] = at_sample
             kept += 1
+            next_release = min(next_release, due)
     state.numbers[RELEASES] = kept
+    return next_release
 
 
 @njit(**KERNEL)
@@ -280,7 +294,7 @@ def _mix(state, out, frames):
     inputs = source.shape[1]
     smoothing = state.rates[1]
     for n in range(frames):
-        for i in range(GAIN_COUNT):
+        for i in range(CEILING):
             if gains[i] != targets[i]:
                 gains[i] += smoothing * (targets[i] - gains[i])
                 if abs(gains[i] - targets[i]) < 1e-5:
@@ -294,7 +308,11 @@ def _mix(state, out, frames):
         for c in range(out.shape[1]):
             # one input to both outputs; two inputs to one output as their mean
             dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
-            out[n, c] = np.float32(gains[OUTPUT] * (played + gains[DRY] * dry))
+            value = gains[OUTPUT] * (played + gains[DRY] * dry)
+            if not abs(value) <= _DAMAGE:
+                value = 0.0
+                state.numbers[DAMAGED] += 1
+            out[n, c] = np.float32(value)
 
 
 @njit(**KERNEL)
@@ -302,7 +320,6 @@ def _process_slice(state, source, out):
     frames = out.shape[0]
     numbers = state.numbers
     position = numbers[POSITION]
-    _take_commands(state, position, frames)
     heard = _take_input(state, source, frames)
     process_block(state.decoder, state.events[:frames])
     for n in range(frames):
@@ -311,7 +328,7 @@ def _process_slice(state, source, out):
     _mix(state, out, frames)
     if numbers[CAPTURING] != 0 and heard > 0:
         write_frames(state.capture, state.mono[:heard])
-    limit(state.limiter, state.gains[CEILING], out)
+    limit(state.limiter, state.targets[CEILING], out)
     if load_acquire(numbers, RECORDING) != 0:
         write_frames(state.recording, out)
     _measure(state, 0, state.source[:frames])
@@ -325,6 +342,9 @@ def process_engine(state, source, out):
     done = 0
     while done < out.shape[0]:
         end = min(out.shape[0], done + SLICE_FRAMES)
+        position = state.numbers[POSITION]
+        _take_commands(state, position, end - done)
+        end = min(end, done + (_let_go(state, position) - position))
         _process_slice(state, source[done:end], out[done:end])
         done = end
 

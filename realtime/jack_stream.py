@@ -169,6 +169,7 @@ class JackStream:
         self.rate = rate
         self.block_frames = min(block_frames, client.period_frames)
         self.name = client.name
+        self.period_frames = client.period_frames
         self.buffer_seconds = client.period_frames / rate  # what comes and goes at once
         inputs = input_channels if source is not None else 0
         outputs = output_channels if sink is not None else 0

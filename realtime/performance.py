@@ -69,8 +69,8 @@ _POLL_SECONDS: Final = 0.5
 _TELL_SECONDS: Final = 5.0
 _DEFAULT_RATE: Final = 48_000
 _DEFAULT_BLOCK_FRAMES: Final = 64
-#: A device that calls this many of its periods after the last call was late.
-_LATE_BLOCKS: Final = 2.0
+#: A device that calls this many of its periods after its last call was late.
+_LATE_PERIODS: Final = 2.0
 #: In a file's tail, silence this long after the last event is the end.
 _QUIET_SECONDS: Final = 1.5
 _QUIET_PEAK: Final = 1e-4
@@ -158,7 +158,7 @@ class Performance:
                 self._on_device_lost,
             )
             block_frames = self._driver.block_frames
-            self.state.interval_alarm[0] = _LATE_BLOCKS * self._driver.call_frames / block_frames
+            self.state.interval_alarm[0] = _LATE_PERIODS * self._driver.period_frames / block_frames
             input_seconds = self._driver.input_latency_seconds
             output_seconds = self._driver.output_latency_seconds
         self.block_frames = block_frames

@@ -18,7 +18,7 @@ from numba import boolean, float32, float64, int64, njit, typeof, void
 from .rings import KERNEL, load_acquire, store_release
 
 SLOT_COUNT: Final = 4
-#: Frames over which a phrase comes, goes and joins its own beginning.
+#: Frames over which a stopped phrase goes, and over which a loop joins its own beginning.
 FADE: Final = 256
 
 # columns of PhraseState.numbers, one row per slot
@@ -52,10 +52,11 @@ PHRASES: Final = typeof(make_phrase_state(1))
 
 @njit(boolean(PHRASES, int64, float32[::1]), **KERNEL)
 def fill_slot(phrases, slot, sound):
-    """Put ``sound [n]`` into a silent slot; False while it plays, or where it does not fit. A worker's
-    thread."""
+    """Put ``sound [n]``, of finite numbers, into a silent slot; False while it plays, or where it does not
+    fit. A worker's thread."""
     if load_acquire(phrases.numbers, slot * 6 + STATE) == PLAYING or sound.shape[0] > phrases.sound.shape[1]:
         return False
+    store_release(phrases.numbers, slot * 6 + STATE, EMPTY)  # a start that comes meanwhile is refused
     for n in range(sound.shape[0]):
         phrases.sound[slot, n] = sound[n]
     phrases.numbers[slot * 6 + LENGTH] = sound.shape[0]
@@ -96,6 +97,9 @@ def play_slots(phrases, position, out):
         if numbers[first + STATE] != PLAYING:
             continue
         sound = phrases.sound[slot]
+        if numbers[first + STOP_AT] <= numbers[first + START_AT]:  # stopped before it began
+            store_release(numbers, first + STATE, READY)
+            continue
         length = numbers[first + LENGTH]
         loops = numbers[first + LOOPS] != 0 and length > 2 * FADE
         place = numbers[first + PLACE]

@@ -151,7 +151,7 @@ class PortAudioStream:
         )
         self.input_latency_seconds, self.output_latency_seconds = seconds
         self.rate: float = self._stream.samplerate
-        self.block_frames = block_frames
+        self.block_frames = self.period_frames = block_frames
         self.name = "PortAudio"
         #: What may come or go at once, at most.
         self.buffer_seconds = max(self.input_latency_seconds, self.output_latency_seconds)

@@ -186,4 +186,7 @@ def count_readable(ring):
 @njit(int64(SAMPLE_RING), **KERNEL)
 def count_free(ring):
     """Frames for which there is room now. The producer's thread."""
-    return ring.frames.shape[0] - (ring.index[OFFERED] - load_acquire(ring.index, READ))
+    read = load_acquire(ring.index, READ)
+    if read == ring.index[WRITE]:  # all is read; a hole that may follow takes no room
+        return ring.frames.shape[0]
+    return max(0, ring.frames.shape[0] - (ring.index[OFFERED] - read))

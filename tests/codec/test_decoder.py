@@ -1,9 +1,6 @@
 """The decoder as a stream: slicing, onsets, stealing, silence, hostile input, memory."""
 
 import itertools
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ from struck.codec.decoder import Decoder, render
 from struck.codec.event_spec import VECTOR_SIZE
 from struck.codec.events import Event
 
+from ..allocations import run_counting
 from .decoder_events import FLAT_WEIGHTS, RANDOM_WEIGHTS, event, random_events, tone
 
 RATE = 48_000
@@ -220,12 +218,7 @@ def test_render_refuses_disorder_and_bounds_the_tail():
 
 def test_blocks_allocate_nothing():
     """In a process of its own, since Numba counts allocations only when told so at its start."""
-    run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("count_allocations.py"))],
-        env={"NUMBA_NRT_STATS": "1", "PATH": "", "HOME": str(Path.home())},
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    control, blocks = (int(word) for word in run.stdout.split())
+    control, blocks = run_counting("tests.codec.count_allocations")
     assert control == 10_000  # the count does count
     assert blocks == 0
 
