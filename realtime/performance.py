@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -285,12 +286,15 @@ class Performance:
             if self.listener is not None:
                 self.listener.warm_up()
             self.stage.warm_up()
+            gc.collect()
+            gc.freeze()  # what is there now stays to the end: the collector need not look at it again
             self.messages.start()
             if self._driver is None:
                 self._run_file(stop)
             else:
                 self._run_device(stop, self._driver)
         finally:
+            gc.unfreeze()
             sys.setswitchinterval(before)
 
     def _run_file(self, stop: threading.Event) -> None:
