@@ -37,7 +37,7 @@ from struck.realtime.rings import LOST, push_row, read_frames, write_frames
 from ..allocations import count_allocations, run_control
 
 RATE = 48_000
-FRAMES = 64
+FRAMES = 32
 VOICES = 200
 #: In how many of its turns the loop sends each kind of command; panic empties all, so it is rare.
 EVERY = {PLAY: 5, RELEASE: 11, BEND: 13, CONTROL: 17, START_PHRASE: 301, STOP_PHRASE: 401, PANIC: 5_003}
@@ -73,7 +73,7 @@ def run_blocks(rings, numbers, kinds, records, row, source, buffers, pointers, f
             read_frames(recording, played)
 
 
-engine = make_engine_state(RATE, 2, 2, voice_count=VOICES, ring_seconds=0.2, phrase_seconds=1.0)
+engine = make_engine_state(RATE, 2, 2, voice_count=VOICES, ring_seconds=0.1, phrase_seconds=1.0)
 engine.numbers[RECORDING] = 1
 engine.numbers[FEEDING] = 1
 assert fill_slot(engine.phrases, 0, np.full(RATE // 2, 0.1, dtype=np.float32))
@@ -94,7 +94,7 @@ table = make_address_table(state)
 pointers = np.array([source.ctypes.data, out.ctypes.data, table.ctypes.data])
 rings = (engine.commands, engine.feed, engine.capture, engine.recording)
 arguments = (rings, engine.numbers, KINDS, records, row, source, buffers, pointers, flags)
-run_blocks(*arguments, 20)
+run_blocks(*arguments, 40)
 assert engine.decoder.numbers[ACTIVE] == VOICES
 print(count_allocations(run_control), count_allocations(run_blocks, *arguments))
 numbers = engine.decoder.numbers
