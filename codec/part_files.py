@@ -87,3 +87,11 @@ def _writable(destination: str | Path) -> Path:
     if not os.access(folder, os.W_OK) or (destination.exists() and not os.access(destination, os.W_OK)):
         raise StruckError(f"cannot write {destination}: permission denied")
     return destination
+
+
+def refuse_same_file(source: Path, destination: Path) -> None:
+    """Raise StruckError where writing ``destination`` would overwrite ``source``."""
+    if os.path.realpath(source) == os.path.realpath(destination) or (
+        source.exists() and destination.exists() and os.path.samefile(source, destination)
+    ):
+        raise StruckError(f"{destination} is both input and output")

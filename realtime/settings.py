@@ -8,6 +8,7 @@ from typing import Final
 
 from ..codec.audio_files import WRITABLE
 from ..codec.errors import StruckError
+from ..codec.part_files import refuse_same_file
 
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
@@ -78,6 +79,11 @@ class LiveSettings:
             raise StruckError(f"cannot record {self.record_audio}: the extension must be .wav")
         if self.record is not None and self.record.suffix.lower() != ".mcap":
             raise StruckError(f"cannot record {self.record}: the extension must be .mcap")
+        written = [path for path in (self.output_file, self.record, self.record_audio) if path is not None]
+        for index, path in enumerate(written):
+            for other in (self.input_file, self.backing, *written[:index]):
+                if other is not None:
+                    refuse_same_file(other, path)
         if self.paced and not self.is_offline:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
         if self.is_offline and not self.paced and (self.midi_in or self.midi_out or self.osc_listen):
