@@ -114,6 +114,7 @@ class Performance:
         self._tell = teller.tell
         self._stack = ExitStack()
         self._closed = False
+        self.listener: Listener | None = None
         self._feeder: Feeder | None = None
         self._finished_listener: Listener | None = None
         self._driver: DeviceDriver | None = None
@@ -190,7 +191,8 @@ class Performance:
         )
         self.profile = profile
         self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
-        self.listener = None if s.input == NONE else self._make_listener()
+        if s.input != NONE:
+            self.listener = self._make_listener()
         self.messages = Messages(s, self.stage, self.patch, self.ledger.to_dict)
         self._stack.callback(self.messages.close)
         self.stage.hand_over(self.change_patch, self.messages.play_phrase)
