@@ -195,7 +195,7 @@ class Performance:
             self.listener = self._make_listener()
         self.messages = Messages(s, self.stage, self.patch, self.ledger.to_dict)
         self._stack.callback(self.messages.close)
-        self.stage.hand_over(self.change_patch, self.messages.play_phrase)
+        self.stage.hand_over(self.change_patch, self.messages.play_phrase, self.stats)
         self._apply_controls(self.patch)
         for name, value in s.controls:
             self.stage.set_control(name, value)
@@ -506,6 +506,17 @@ class Performance:
         for name, number in self.stage.counts().items():
             counts[name] = counts.get(name, 0) + number
         return counts
+
+    def stats(self) -> dict[str, int | float]:
+        """Counters, levels and voices by name: what OSC's ``/struck/stats`` tells."""
+        engine = self.state.engine
+        return {
+            **self.counters(),
+            "position_seconds": self.position_seconds,
+            "voices": int(engine.decoder.numbers[ACTIVE]),
+            "input_peak_db": max(OFF_DB, *_to_db(engine.levels[IN_PEAK])),
+            "output_peak_db": max(OFF_DB, *_to_db(engine.levels[OUT_PEAK])),
+        }
 
     def status(self) -> Status:
         """What the screen shows; for one caller, as some figures are since the call before."""
