@@ -57,7 +57,7 @@ def garbage(dice: random.Random) -> list[int]:
     if kind == 1:  # running status, whose status nobody has seen
         return [dice.randrange(128) for _ in range(dice.randrange(1, 4))]
     if kind == 2:
-        return [dice.randrange(256) for _ in range(dice.randrange(1, 40))]
+        return [dice.randrange(256) for _ in range(dice.randrange(1, 4))]
     return [0xF0, *(dice.randrange(256) for _ in range(dice.randrange(200)))]
 
 
