@@ -17,6 +17,8 @@ from ..codec.events import FloatArray
 
 DEFAULT_PATCH: Final = "default"
 _PROFILES: Final = ("live", "tight")
+#: Whoever has the controls knows their ranges; here they must be finite.
+_LARGEST: Final = 1e9
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def parse_patch(name: str, data: bytes) -> Patch:
     """
     try:
         values = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
         raise StruckError(f"patch {name}: {error}") from error
     reader = _Section(f"patch {name}", values)
     patch = Patch(
@@ -132,7 +134,7 @@ class _Section:
     def take(self, key: str, kind: type, default: Any) -> Any:
         """The value of ``key``, of this type; whole numbers also stand for floats."""
         value = self.values.pop(key, default)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) < 2**53:
             value = float(value)
         if type(value) is not kind:
             raise StruckError(f"{self.place}: {key} must be {_KINDS[kind]}, not {value!r}")
@@ -159,7 +161,7 @@ _KINDS: Final = {str: "a text", float: "a number", bool: "true or false", dict: 
 
 
 def _read_numbers(section: _Section) -> dict[str, float]:
-    return {key: section.take(key, float, 0.0) for key in list(section.values)}
+    return {key: section.number(key, 0.0, -_LARGEST, _LARGEST) for key in list(section.values)}
 
 
 def _read_note(section: _Section) -> NotePatch:
