@@ -113,6 +113,7 @@ class Performance:
         self._tell = teller.tell
         self._stack = ExitStack()
         self._closed = False
+        self.listener: Listener | None = None
         self._feeder: Feeder | None = None
         self._finished_listener: Listener | None = None
         self._driver: DeviceDriver | None = None
