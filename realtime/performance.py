@@ -457,13 +457,14 @@ class Performance:
         return counts
 
     def stats(self) -> dict[str, int | float]:
-        """The counters, and where the performance stands, for OSC."""
+        """Counters, levels and voices by name: what OSC's ``/struck/stats`` tells."""
+        engine = self.state.engine
         return {
             **self.counters(),
             "position_seconds": self.position_seconds,
-            "voices": int(self.state.engine.decoder.numbers[ACTIVE]),
-            "encoder_percent": self._encoder_percent(),
-            "latency_seconds": self.ledger.total_seconds,
+            "voices": int(engine.decoder.numbers[ACTIVE]),
+            "input_peak_db": max(OFF_DB, *_to_db(engine.levels[IN_PEAK])),
+            "output_peak_db": max(OFF_DB, *_to_db(engine.levels[OUT_PEAK])),
         }
 
     def status(self) -> Status:

@@ -98,7 +98,7 @@ class Stage:
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
-        self._stats: Callable[[], dict[str, int | float]] | None = None
+        self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
         #: The least time in samples from the arrival of a heard event to its sound; None before the first.
         self.least_margin_samples: int | None = None
 
@@ -120,7 +120,7 @@ class Stage:
         play_phrase: Callable[[int, int, str], None],
         stats: Callable[[], dict[str, int | float]],
     ) -> None:
-        """Say who carries out :meth:`load_patch` and :meth:`play_phrase`, and who knows :meth:`stats`."""
+        """Say who carries out :meth:`load_patch`, :meth:`play_phrase` and :meth:`stats`."""
         self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
 
     # -- events
@@ -251,8 +251,8 @@ class Stage:
             return dict(self._counts)
 
     def stats(self) -> dict[str, int | float]:
-        """All counters and levels of the host, flat; names carry units."""
-        return {**self.counts()} if self._stats is None else self._stats()
+        """All that is known of the performance now, by names with units."""
+        return self._stats()
 
     # --
 

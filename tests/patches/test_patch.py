@@ -168,7 +168,7 @@ def test_patches_that_are_not_shipped(name):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(StruckError, match="cannot read the patch .*: No such file"):
+    with pytest.raises(StruckError, match=r"cannot read the patch .*: No such file"):
         load_patch(str(tmp_path / "missing.toml"))
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(StruckError, match="cannot read the patch"):

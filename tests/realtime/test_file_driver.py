@@ -52,9 +52,20 @@ class Host:
         return np.concatenate(self.pieces)[:, 0]
 
 
+SHORT = {
+    "pitch": 60.0,
+    "attack": 0.002,
+    "hold": 0.05,
+    "release": 0.05,
+    "decay": 0.1,
+    "noise_decay": 0.05,
+    "room_mix": 0.0,
+}
+
+
 def short(onset_seconds, **values):
-    return event(onset_seconds, -15.0, **{"pitch": 60.0, "decay": 0.1, "hold": 0.05, "release": 0.05,
-                                          "noise_decay": 0.05, "attack": 0.002, "room_mix": 0.0, **values})  # fmt: skip
+    """A dry event that has faded after a third of a second."""
+    return event(onset_seconds, -15.0, **{**SHORT, **values})
 
 
 def test_the_dry_input_goes_through_to_its_last_sample(sound_path):
