@@ -12,7 +12,15 @@ from typing import Any, Final
 import numpy as np
 
 from ..codec.errors import StruckError
-from ..codec.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
+from ..codec.event_spec import (
+    FIELDS,
+    GAIN_DB_HIGH,
+    GAIN_DB_LOW,
+    INDEX,
+    VECTOR_SIZE,
+    Field,
+    from_physical,
+)
 from ..codec.events import FloatArray
 
 DEFAULT_PATCH: Final = "default"
@@ -171,7 +179,7 @@ def _read_note(section: _Section) -> NotePatch:
         if key not in INDEX or key == "pitch":
             raise StruckError(f"{sound_section.place}: unknown: {key}")
         spec = FIELDS[INDEX[key]]
-        sound[key] = sound_section.number(key, 0.0, *(_ends(spec.scale, spec.low, spec.high)))
+        sound[key] = sound_section.number(key, 0.0, *physical_range(spec))
     channels = section.take("channels", list, list(range(1, 17)))
     if not channels or not all(type(channel) is int and 1 <= channel <= 16 for channel in channels):
         raise StruckError(f"{section.place}: channels must be numbers from 1 to 16, not {channels!r}")
@@ -192,6 +200,6 @@ def _read_note(section: _Section) -> NotePatch:
     return note
 
 
-def _ends(scale: str, low: float, high: float) -> tuple[float, float]:
-    """Range of a field's physical values; a share lies between 0 and 1 whatever its scale's ends say."""
-    return (0.0, 1.0) if scale == "logistic" else (low, high)
+def physical_range(field: Field) -> tuple[float, float]:
+    """Ends of a field's values; a share lies between 0 and 1 whatever its scale's ends say."""
+    return (0.0, 1.0) if field.scale == "logistic" else (field.low, field.high)
