@@ -31,6 +31,13 @@ def refuse_unfinished(path: Path) -> None:
         )
 
 
+def check_destination(path: str | Path, live: bool = False) -> None:
+    """Raise StruckError where :func:`part_file`, or :func:`live_part_file`, would; nothing is begun."""
+    destination = _writable(path)
+    if live:
+        refuse_unfinished(destination)
+
+
 @contextmanager
 def part_file(destination: str | Path) -> Iterator[Path]:
     """Give a path to write to; rename it to ``destination`` on success, remove it on any failure.

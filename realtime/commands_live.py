@@ -135,12 +135,9 @@ def run_live(options: argparse.Namespace, console: Console) -> None:
     teller = Teller()
     with StopSignals() as signals:
         performance = Performance(settings, load_weights(options), teller)
-        with Screen(performance.status, teller):
-            try:
-                teller.tell(performance.ledger.describe())
-                performance.run(signals.stop)
-            finally:
-                performance.close()
+        with Screen(performance.status, teller), performance:
+            teller.tell(performance.ledger.describe())
+            performance.run(signals.stop)
         values = performance.summary()
         console.finish(values, format_values(_flatten(values)))
     signals.exit()

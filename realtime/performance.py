@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
 from ..codec.events import Event
 from ..codec.noise import check_rate
+from ..codec.part_files import check_destination
 from ..codec.profiles import PROFILES
 from ..codec.weights import CodecWeights
 from ..patches.patch import Patch, load_patch
@@ -45,6 +47,7 @@ from .engine import (
     limiter_gain,
     make_engine_state,
     publish_number,
+    slot_is_playing,
 )
 from .feeder import Feeder
 from .file_driver import FileDriver
@@ -110,6 +113,7 @@ class Performance:
         self._tell = teller.tell
         self._stack = ExitStack()
         self._closed = False
+        self.listener: Listener | None = None
         self._feeder: Feeder | None = None
         self._finished_listener: Listener | None = None
         self._driver: DeviceDriver | None = None
@@ -120,8 +124,8 @@ class Performance:
         self._told_at = float("-inf")
         try:
             self._prepare()
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(error)
             raise
 
     # -- putting together
@@ -243,6 +247,12 @@ class Performance:
         s = self.settings
         self._writers: list[AudioWriter] = []
         source = s.input if reader is None else reader.path.name
+        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
+        # An earlier recording must not be replaced by one that never began, because another could not begin.
+        for path in paths:
+            check_destination(path, live=self._driver is not None)
+        if s.record is not None:
+            check_destination(s.record, live=True)
         if s.record is not None:
             header = make_header(self._weights, self.profile, source, s.exact)
             take = self._take = TakeRecorder(
@@ -257,7 +267,6 @@ class Performance:
             self.messages.record(take)
             take.mark(0.0, "start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
             take.patch(0.0, self.patch.name, controls=self.stage.controls())
-        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
         channels = self.state.sink.shape[1]
         if self._driver is None:
             for path in paths:
@@ -307,7 +316,7 @@ class Performance:
         driver = FileDriver(
             self.state, self._reader, self.block_frames, self.listener, take, self.settings.paced
         )
-        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds)
+        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds, self._end_backing)
 
     def _run_device(self, stop: threading.Event, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
@@ -345,6 +354,7 @@ class Performance:
         if self.listener is not None and self.listener.stop():
             self.listener.finish()
             self._finished_listener, self.listener = self.listener, None
+        self._end_backing()
         quiet = (
             self.state.engine.levels[OUT_PEAK].max() < _QUIET_PEAK
             and self.state.engine.decoder.numbers[PENDING] == 0
@@ -352,6 +362,11 @@ class Performance:
         if not quiet:
             return None
         return seconds if quiet_since is None else quiet_since
+
+    def _end_backing(self) -> None:
+        """The backing ends with the input that it plays along with."""
+        if slot_is_playing(self.state.engine, _BACKING_SLOT):
+            self.stage.stop_slot(_BACKING_SLOT, int(self.state.engine.numbers[POSITION]))
 
     def _raise_faults(self) -> None:
         for who, part in (("the encoder", self.listener), ("the input file", self._feeder)):
@@ -533,10 +548,13 @@ class Performance:
 
     # -- taking apart
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
         """End everything: first what was recorded is made whole, then devices are let go.
 
         Twice is harmless.
+
+        Args:
+            error: that ended it; what was computed from file to file, and can be again, is then not kept.
         """
         if self._closed:
             return
@@ -558,13 +576,15 @@ class Performance:
             self._feeder.close()
         if self._driver is not None:
             self._driver.close()
-        self._stack.close()
+        self._stack.__exit__(None if error is None else type(error), error, None)
 
     def __enter__(self) -> Performance:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)
 
 
 _EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc")
@@ -580,6 +600,12 @@ def _check_controls(patch: Patch) -> None:
         raise StruckError(
             f"patch {patch.name}: no control is called {unknown[0]}; they are {', '.join(PARAMETER)}"
         )
+    for name, value in patch.controls.items():
+        low, high = PARAMETER[name].low, PARAMETER[name].high
+        if not low <= value <= high:
+            raise StruckError(
+                f"patch {patch.name} [controls]: {name} is {value:g}; the range is {low:g} to {high:g}"
+            )
 
 
 def _to_db(amplitudes: np.ndarray) -> tuple[float, ...]:
