@@ -31,6 +31,13 @@ def refuse_unfinished(path: Path) -> None:
         )
 
 
+def check_destination(path: str | Path, live: bool = False) -> None:
+    """Raise StruckError where :func:`part_file`, or :func:`live_part_file`, would; nothing is begun."""
+    destination = _writable(path)
+    if live:
+        refuse_unfinished(destination)
+
+
 @contextmanager
 def part_file(destination: str | Path) -> Iterator[Path]:
     """Give a path to write to; rename it to ``destination`` on success, remove it on any failure.
@@ -89,9 +96,14 @@ def _writable(destination: str | Path) -> Path:
     return destination
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths mean one file, which need not be there."""
+    return os.path.realpath(one) == os.path.realpath(other) or (
+        one.exists() and other.exists() and os.path.samefile(one, other)
+    )
+
+
 def refuse_same_file(source: Path, destination: Path) -> None:
     """Raise StruckError where writing ``destination`` would overwrite ``source``."""
-    if os.path.realpath(source) == os.path.realpath(destination) or (
-        source.exists() and destination.exists() and os.path.samefile(source, destination)
-    ):
+    if is_same_file(source, destination):
         raise StruckError(f"{destination} is both input and output")

@@ -73,8 +73,9 @@ class DeviceClock:
         with self._lock:
             self._held = False
             self._block_count = int(self._stamps[BLOCKS])
-            #: (when, stream's beginning): the moment at which sample 0 would have been played.
-            self._beginnings: deque[tuple[float, float]] = deque(maxlen=64)
+            #: (when, stream's beginning): the moment at which sample 0 would have been played. Of two the
+            #: later counts for longer, so the earlier stays only if it is less: the first is the least.
+            self._beginnings: deque[tuple[float, float]] = deque()
 
     def observe(self) -> float:
         """Take a look at the latest block; returns the stream's beginning as estimated now."""
@@ -83,13 +84,13 @@ class DeviceClock:
             now = time.monotonic()
             if blocks != self._block_count:
                 self._block_count = blocks
-                began = self._cycles.monotonic_at(int(self._stamp[1]))
-                self._beginnings.append((now, began - self._stamp[0] / self.rate))
+                beginning = self._cycles.monotonic_at(int(self._stamp[1])) - self._stamp[0] / self.rate
+                while self._beginnings and self._beginnings[-1][1] >= beginning:
+                    self._beginnings.pop()
+                self._beginnings.append((now, beginning))
             while len(self._beginnings) > 1 and self._beginnings[0][0] < now - _MEMORY_SECONDS:
                 self._beginnings.popleft()
-            if not self._beginnings:
-                return now
-            return min(beginning for _, beginning in self._beginnings)
+            return self._beginnings[0][1] if self._beginnings else now
 
     def position_samples(self) -> int:
         return self.sample_at(time.monotonic())

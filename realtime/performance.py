@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
 from ..codec.events import Event
 from ..codec.noise import check_rate
+from ..codec.part_files import check_destination
 from ..codec.profiles import PROFILES
 from ..codec.weights import CodecWeights
 from ..patches.patch import Patch, load_patch
@@ -256,6 +258,12 @@ class Performance:
         s = self.settings
         self._writers: list[AudioWriter] = []
         source = s.input if reader is None else reader.path.name
+        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
+        # An earlier recording must not be replaced by one that never began, because another could not begin.
+        for path in paths:
+            check_destination(path, live=self._driver is not None)
+        if s.record is not None:
+            check_destination(s.record, live=True)
         if s.record is not None:
             header = make_header(self._weights, self.profile, source, s.exact)
             take = self._take = TakeRecorder(
@@ -270,7 +278,6 @@ class Performance:
             self.messages.record(take)
             take.mark(0.0, "start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
             take.patch(0.0, self.patch.name, controls=self.stage.controls())
-        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
         channels = self.state.sink.shape[1]
         if self._driver is None:
             for path in paths:
@@ -324,7 +331,7 @@ class Performance:
         driver = FileDriver(
             self.state, self._reader, self.block_frames, self.listener, take, self.settings.paced
         )
-        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds)
+        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds, self._end_backing)
         self._tell_damage()
 
     def _run_device(self, stop: Stop, driver: DeviceDriver) -> None:
@@ -369,6 +376,7 @@ class Performance:
                     listener.finish()
                 except Exception as error:
                     self._note_fault("the encoder", error)
+        self._end_backing()
         quiet = (
             self.state.engine.levels[OUT_PEAK].max() < _QUIET_PEAK
             and self.state.engine.decoder.numbers[PENDING] == 0
@@ -376,6 +384,11 @@ class Performance:
         if not quiet:
             return None
         return seconds if quiet_since is None else quiet_since
+
+    def _end_backing(self) -> None:
+        """The backing ends with the input that it plays along with."""
+        if slot_is_playing(self.state.engine, _BACKING_SLOT):
+            self.stage.stop_slot(_BACKING_SLOT, int(self.state.engine.numbers[POSITION]))
 
     def _note_faults(self) -> None:
         """Tell of a part that has failed, once; what does not need it goes on."""
@@ -642,7 +655,9 @@ class Performance:
     def __enter__(self) -> Performance:
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close(error)
 
 
@@ -659,6 +674,12 @@ def _check_controls(patch: Patch) -> None:
         raise StruckError(
             f"patch {patch.name}: no control is called {unknown[0]}; they are {', '.join(PARAMETER)}"
         )
+    for name, value in patch.controls.items():
+        low, high = PARAMETER[name].low, PARAMETER[name].high
+        if not low <= value <= high:
+            raise StruckError(
+                f"patch {patch.name} [controls]: {name} is {value:g}; the range is {low:g} to {high:g}"
+            )
 
 
 def _to_db(amplitudes: np.ndarray) -> tuple[float, ...]:
