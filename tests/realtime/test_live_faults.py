@@ -152,8 +152,8 @@ def test_the_server_goes_and_comes_back(server, peer, tmp_path):
                 time.sleep(0.2)
                 server.start()
                 with metro(), keys():
-                    wait_for_port(server, "struck:out_1", 10.0)
-                    wait_for_port(server, "struck midi input", 10.0)
+                    wait_for_port(server, "struck:out_1", 20.0)
+                    wait_for_port(server, "struck midi input", 20.0)
                     time.sleep(1.2)
                     if end == server.kill:
                         server.stop()
@@ -444,11 +444,10 @@ def test_nobody_reads_what_it_says(server, peer, tmp_path):
 
 def test_closed_streams_do_not_get_into_a_recording(server, tmp_path):
     sound = tmp_path / "show.wav"
-    command = (
-        'exec "$0" -m struck.realtime.cli live --input none --output jack:system --duration 1 --record-audio'
-    )
+    command = '"$0" -m struck.realtime.cli live --input none --output jack:system --duration 1'
     done = subprocess.run(
-        ["sh", "-c", f'{command} --record-audio "$1" <&- >&- 2>&-', sys.executable, str(sound)], timeout=60.0
+        ["sh", "-c", f'exec {command} --record-audio "$1" <&- >&- 2>&-', sys.executable, str(sound)],
+        timeout=60.0,
     )
     assert done.returncode == 0
     assert soundfile.info(sound).duration >= 1.0
