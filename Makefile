@@ -54,6 +54,7 @@ format: setup
 
 bench: setup
 	$(BIN)/struck bench decoder
+	$(BIN)/struck bench engine
 	$(BIN)/struck bench encoder
 	$(BIN)/struck bench startup
 

@@ -61,6 +61,7 @@ _SCALAR_COUNT = len(SCALARS)
 #: The kernel walks the modes in groups of this many; a power of two that divides MODE_COUNT.
 MODE_GROUP = 32
 _TINY = np.float32(1e-20)  # decays stop here: denormal numbers are slow
+_CHUNK = np.uint64(CHUNK)
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 #: Whole chunks only: sums may be reordered by the compiler, the same way every time.
@@ -263,11 +264,12 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
 @njit(**EXACT)
 def add_chunk(chunk, weights, v, ahead, place):
     """Add ``chunk`` to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the bus weights of voice ``v``."""
+    first = np.uint64(place)  # an index that cannot be negative lets the loop become vector instructions
     for bus in range(BUS_COUNT):
         weight = weights[v, bus]
         if weight != _ZERO:
-            for n in range(CHUNK):
-                ahead[bus, place + n] += weight * chunk[n]
+            for n in range(_CHUNK):
+                ahead[bus, first + n] += weight * chunk[n]
 
 
 @njit(**EXACT)

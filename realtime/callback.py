@@ -13,21 +13,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, float32, float64, int64, njit, typeof, types, void
+from numba import carray, float32, float64, int64, njit, typeof, types, void
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
+from .c_calls import CONTINUE, STREAM_CALLBACK, as_address, c_callback
 from .cycles import read_cycles
 from .engine import POSITION, SLICE_FRAMES, EngineState, make_engine_state, process_engine
 from .rings import KERNEL, RecordRing, load_acquire, make_record_ring, push_row, store_release
-
-#: ``PaStreamCallback``: input, output, frames, time info, status flags, user data. Either buffer may be NULL;
-#: Numba cannot compare a pointer, so they are taken as integers of its size, which is the same to C.
-_PORTAUDIO_CALLBACK: Final = types.int32(
-    types.intp, types.intp, types.ulong, types.voidptr, types.ulong, types.voidptr
-)
 
 # places in CallbackState.stamps: a sequence number (odd while the next two change), the first frame of the
 # current block and the cycles when it began; then counters, one per bit of PortAudio's status flags
@@ -141,14 +136,6 @@ def read_stamp(stamps, out):
 
 
 @intrinsic
-def _as_pointer(typing_context, address):
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.intp), generate
-
-
-@intrinsic
 def _state_at(typing_context, table):
     """The :class:`CallbackState` whose address table this is: the inverse of :func:`make_address_table`.
 
@@ -201,28 +188,31 @@ def _leaves(state: Any) -> list[NDArray[Any]]:
     return [leaf for part in state for leaf in ([part] if isinstance(part, np.ndarray) else _leaves(part))]
 
 
-@cfunc(_PORTAUDIO_CALLBACK, cache=True, error_model="numpy")
+@c_callback(STREAM_CALLBACK)
 def portaudio_callback(source, out, frames, time_info, flags, userdata):
-    """What PortAudio calls, with a :class:`CallbackState`'s address table as its user data."""
+    """What a driver calls, with a :class:`CallbackState`'s address table as its user data. Either buffer may
+    be NULL."""
     state = _state_at(userdata)
     count = np.int64(frames)
     inputs = state.silence.shape[1]
     outputs = state.sink.shape[1]
-    if source != 0 and out != 0:
-        sound = carray(_as_pointer(source), (count, inputs), np.float32)
-        run_block(state, sound, carray(_as_pointer(out), (count, outputs), np.float32), np.int64(flags))
-    elif source != 0 or out != 0:
+    hears = as_address(source) != 0
+    plays = as_address(out) != 0
+    if hears and plays:
+        sound = carray(source, (count, inputs), np.float32)
+        run_block(state, sound, carray(out, (count, outputs), np.float32), np.int64(flags))
+    elif hears or plays:
         # what stands in for the missing buffer is one slice long
         done = np.int64(0)
         told = np.int64(flags)
         while done < count:
             end = min(count, done + SLICE_FRAMES)
-            if out != 0:
-                played = carray(_as_pointer(out), (count, outputs), np.float32)
+            if plays:
+                played = carray(out, (count, outputs), np.float32)
                 run_block(state, state.silence[: end - done], played[done:end], told)
             else:
-                sound = carray(_as_pointer(source), (count, inputs), np.float32)
+                sound = carray(source, (count, inputs), np.float32)
                 run_block(state, sound[done:end], state.sink[: end - done], told)
             told = np.int64(0)  # what was lost was lost once
             done = end
-    return 0
+    return CONTINUE

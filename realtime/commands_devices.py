@@ -34,11 +34,9 @@ def run_devices(options: argparse.Namespace, console: Console) -> None:
     notes: list[str] = []
     # libjack and ALSA complain, past Python, about every server and card that is not there.
     with _quiet_libraries():
-        try:
-            audio = list_audio_devices()
-            notes += [] if audio else [_NO_AUDIO]
-        except StruckError as error:
-            audio, notes = [], [*notes, str(error)]
+        audio, problem = list_audio_devices()
+        if problem or not audio:
+            notes.append(problem or _NO_AUDIO)
         try:
             midi = _list_midi()
             notes += [] if midi else [_NO_MIDI]
@@ -47,55 +45,31 @@ def run_devices(options: argparse.Namespace, console: Console) -> None:
     console.finish({"audio": audio, "midi": midi, "notes": notes}, _as_text(audio, midi, notes))
 
 
-def list_audio_devices() -> list[dict[str, Any]]:
-    """Every audio device as PortAudio sees it, one for each host API it is reached by.
+def list_audio_devices() -> tuple[list[dict[str, Any]], str]:
+    """Every audio device that ``struck live`` takes, and why some may be missing, or "".
 
     Returns:
-        Dicts of ``index``, ``name``, ``host_api``, ``input_channels``, ``output_channels``, ``rate_hz`` (its
-        default), ``input_latency_seconds`` and ``output_latency_seconds`` (the lowest it offers; 0: no such
-        direction), ``default_input`` and ``default_output`` of its host API.
-
-    Raises:
-        StruckError: there is no PortAudio library, or it does not start.
+        Dicts of ``number`` (what ``--input`` and ``--output`` take, as the name), ``name``, ``host``,
+        ``input_channels``, ``output_channels``, ``rate_hz`` (its own), ``default_input`` and
+        ``default_output``.
     """
-    try:
-        import sounddevice
-    except OSError as error:  # the library, not the Python package, is missing
-        raise StruckError(
-            "audio devices need the PortAudio library (Debian, Ubuntu: libportaudio2)"
-        ) from error
-    except Exception as error:
-        # It starts PortAudio when it is imported; if that fails, its own exception has no name yet outside.
-        if type(error).__name__ != "PortAudioError":
-            raise
-        raise StruckError(f"PortAudio does not start ({error})") from error
-    try:
-        apis = sounddevice.query_hostapis()
-        devices = sounddevice.query_devices()
-    except sounddevice.PortAudioError as error:
-        raise StruckError(f"PortAudio does not answer ({error})") from error
-    return [
+    from .devices import read_devices
+
+    found = read_devices()
+    rows = [
         {
-            "index": device["index"],
-            "name": device["name"],
-            "host_api": apis[device["hostapi"]]["name"],
-            "input_channels": device["max_input_channels"],
-            "output_channels": device["max_output_channels"],
-            "rate_hz": device["default_samplerate"],
-            "input_latency_seconds": _latency(device, "input"),
-            "output_latency_seconds": _latency(device, "output"),
-            "default_input": apis[device["hostapi"]]["default_input_device"] == device["index"],
-            "default_output": apis[device["hostapi"]]["default_output_device"] == device["index"],
+            "number": device.number,
+            "name": device.name,
+            "host": device.host,
+            "input_channels": device.input_channels,
+            "output_channels": device.output_channels,
+            "rate_hz": device.rate,
+            "default_input": device is found.default_input,
+            "default_output": device is found.default_output,
         }
-        for device in devices
+        for device in found.devices
     ]
-
-
-def _latency(device: dict[str, Any], direction: str) -> float:
-    # PortAudio puts -1 where a direction is missing.
-    if not device[f"max_{direction}_channels"]:
-        return 0.0
-    return max(0.0, float(device[f"default_low_{direction}_latency"]))
+    return rows, found.problem
 
 
 def _list_midi() -> list[dict[str, Any]]:
@@ -107,8 +81,8 @@ def _list_midi() -> list[dict[str, Any]]:
 
 def _as_text(audio: list[dict[str, Any]], midi: list[dict[str, Any]], notes: list[str]) -> str:
     lines = []
-    for api, devices in groupby(sorted(audio, key=lambda d: (d["host_api"], d["index"])), _api):
-        lines.append(f"audio, {api}")
+    for host, devices in groupby(audio, key=lambda device: str(device["host"])):
+        lines.append(f"audio, {host}")
         lines += [_audio_line(device) for device in devices]
     for api, ports in groupby(sorted(midi, key=lambda p: (p["api"], p["direction"])), _midi_api):
         lines.append(f"MIDI, {api}")
@@ -116,24 +90,15 @@ def _as_text(audio: list[dict[str, Any]], midi: list[dict[str, Any]], notes: lis
     return "\n".join([*lines, *notes])
 
 
-def _api(device: dict[str, Any]) -> str:
-    return str(device["host_api"])
-
-
 def _midi_api(port: dict[str, Any]) -> str:
     return str(port["api"])
 
 
 def _audio_line(device: dict[str, Any]) -> str:
-    latencies = [
-        f"{name} {device[f'{name}_latency_seconds'] * 1000.0:.1f} ms"
-        for name in ("input", "output")
-        if device[f"{name}_channels"]
-    ]
     defaults = [f"default {name}" for name in ("input", "output") if device[f"default_{name}"]]
     channels = f"{device['input_channels']} in, {device['output_channels']} out"
-    details = ", ".join([channels, f"{device['rate_hz']:g} Hz", *latencies, *defaults])
-    return f"  {device['index']:3}  {_one_line(device['name'])}  ({details})"
+    details = ", ".join([channels, f"{device['rate_hz']:g} Hz", *defaults])
+    return f"  {device['number']:3}  {_one_line(device['name'])}  ({details})"
 
 
 def _one_line(name: str) -> str:

@@ -125,12 +125,13 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
 
 
 def run_live(options: argparse.Namespace, console: Console) -> None:
-    from .performance import Performance
+    settings = make_settings(options)
+    with console.patience("the first start compiles for this machine; that takes a minute or two, once"):
+        from .performance import Performance
     from .screen import Screen
     from .stop import StopSignals
     from .teller import Teller
 
-    settings = make_settings(options)
     teller = Teller()
     with StopSignals() as signals:
         performance = Performance(settings, load_weights(options), teller)

@@ -29,9 +29,9 @@ def add_to(commands: Commands) -> None:
         "bench",
         run_bench,
         "measure speed on this machine",
-        "  struck bench decoder\n  struck bench encoder --full --json\n  struck bench startup",
+        "  struck bench decoder\n  struck bench engine\n  struck bench encoder --full --json",
     )
-    parser.add_argument("what", choices=("decoder", "encoder", "startup"), help="what to measure")
+    parser.add_argument("what", choices=("decoder", "engine", "encoder", "startup"), help="what to measure")
     parser.add_argument(
         "--full",
         action="store_true",
@@ -57,6 +57,10 @@ def run_bench(options: argparse.Namespace, console: Console) -> None:
         from .bench_decoder import run as run_decoder_bench
 
         values = {**run_decoder_bench(console.report)}
+    elif options.what == "engine":
+        from .bench_engine import run as run_engine_bench
+
+        values = {**run_engine_bench(console.report)}
     elif options.what == "encoder":
         from .bench_encoder import run as run_encoder_bench
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 #: Called with the amount done so far, in the unit that :meth:`Console.progress` was given.
@@ -33,6 +34,17 @@ class Console:
     def report(self, line: str) -> None:
         """Tell an intermediate result: beside a JSON object it must not stand on standard output."""
         print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
+
+    @contextmanager
+    def patience(self, line: str, seconds: float = 3.0) -> Iterator[None]:
+        """Tell ``line`` if the body takes longer than ``seconds``: why one has to wait."""
+        timer = Timer(seconds, self.note, [line])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def progress(self, task: str, total: float | None, unit: str = "s") -> Iterator[Advance]:

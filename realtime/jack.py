@@ -16,7 +16,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from numba import types
+import numpy as np
+from numba import carray, types
 
 from ..codec.errors import StruckError
 from .c_calls import c_callback
@@ -55,6 +56,12 @@ _SIGNATURES: Final[dict[str, tuple]] = {
     "jack_set_error_function": (None, _pointer),
     "jack_set_info_function": (None, _pointer),
 }
+
+
+@c_callback(types.void(types.voidptr))
+def _note_shutdown(down):
+    """The server is gone; from a thread of libjack, in which it must not be called."""
+    carray(down, (1,), np.int64)[0] = 1
 
 
 @c_callback(types.void(types.voidptr))
@@ -112,19 +119,24 @@ class JackClient:
         self._library = library
         self._pointer: int | None = pointer
         self._closing: GuardedCall | None = None
-        self.is_dead = False  # set by who finds that the server is gone
+        self._down = np.zeros(1, dtype=np.int64)
+        self._call.jack_on_shutdown(pointer, _note_shutdown.address, self._down.ctypes.data)
         self.name: str = self._call.jack_get_client_name(pointer).decode()
         self.rate: int = self._call.jack_get_sample_rate(pointer)
         self.period_frames: int = self._call.jack_get_buffer_size(pointer)
         library.open_clients.add(self)
 
-    def set_callbacks(self, process: int, xrun: int, shutdown: int, userdata: int) -> None:
+    @property
+    def is_dead(self) -> bool:
+        """The server is gone, or threw the client out, or it is being closed."""
+        return bool(self._down[0])
+
+    def set_callbacks(self, process: int, xrun: int, userdata: int) -> None:
         """Addresses of compiled functions, before :meth:`activate`; the caller keeps them alive."""
         failed = self._call.jack_set_process_callback(self._pointer, process, userdata)
         failed |= self._call.jack_set_xrun_callback(self._pointer, xrun, userdata)
         if failed:
             raise StruckError("JACK refuses callbacks")
-        self._call.jack_on_shutdown(self._pointer, shutdown, userdata)
 
     def add_port(self, name: str, is_input: bool) -> int:
         """Register an audio port; its address."""
@@ -176,7 +188,7 @@ class JackClient:
         """
         if self._pointer is not None:
             pointer, self._pointer = self._pointer, None
-            self.is_dead = True  # until it is closed
+            self._down[0] = 1
             self._closing = GuardedCall(lambda: self._close(pointer))
         assert self._closing is not None
         try:

@@ -40,8 +40,8 @@ class MissingDevice(StruckError):
 # places in the table that the compiled callbacks know the stream by
 (
     CALLBACK, USERDATA, GET_BUFFER, BLOCK, INPUTS, OUTPUTS, SOURCE, SINK, TIMES, SECONDS, PERIODS, POSITION,
-    XRUNS, XRUNS_SEEN, ENDED, DOWN,
-) = range(16)  # fmt: skip
+    XRUNS, XRUNS_SEEN, ENDED,
+) = range(15)  # fmt: skip
 _INPUT_PORTS: Final = 16
 _OUTPUT_PORTS: Final = 18
 _TABLE_SIZE: Final = 20
@@ -98,12 +98,6 @@ def _count_xrun(userdata):
     """A thread of libjack."""
     carray(userdata, (_TABLE_SIZE,), np.int64)[XRUNS] += 1
     return 0
-
-
-@c_callback(types.void(types.voidptr))
-def _note_shutdown(userdata):
-    """A thread of libjack: the server is gone, and no other call into libjack is allowed here."""
-    carray(userdata, (_TABLE_SIZE,), np.int64)[DOWN] = 1
 
 
 class JackStream:
@@ -204,7 +198,7 @@ class JackStream:
         for c in range(outputs):
             table[_OUTPUT_PORTS + c] = client.add_port(f"out_{c + 1}", is_input=False)
         self._table = table
-        client.set_callbacks(_process.address, _count_xrun.address, _note_shutdown.address, table.ctypes.data)
+        client.set_callbacks(_process.address, _count_xrun.address, table.ctypes.data)
 
     def _peer_ports(self, sources: bool) -> list[str]:
         """Ports of the chosen client, as many as ours; one alone is used for both of ours."""
@@ -234,9 +228,7 @@ class JackStream:
     @property
     def is_lost(self) -> bool:
         """The server ended, or threw the client out."""
-        if self._table[DOWN]:
-            self._client.is_dead = True
-        return bool(self._table[DOWN])
+        return self._client.is_dead
 
     @property
     def is_active(self) -> bool:

@@ -8,8 +8,9 @@ from ..codec.errors import StruckError
 from ..patches.patch import Patch, shipped_patches
 from .midi_notes import NotePlayer, map_controls
 from .midi_out import MpeSender
-from .midi_ports import MidiInput, MidiOutput, MidiPorts
+from .midi_ports import MidiPorts
 from .midi_sounds import NoteSettings, NoteTemplates
+from .midi_streams import MidiInput, MidiOutput
 from .osc_sender import OscSender
 from .osc_server import OscServer, parse_address
 from .parameters import PARAMETERS, from_control

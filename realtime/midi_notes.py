@@ -16,13 +16,14 @@ from ..codec.errors import StruckError
 from ..codec.event_spec import ANALYSIS_RATE
 from ..codec.events import Event
 from ..codec.mpe import BRIGHTNESS_CONTROL
+from .flood_limits import TokenBucket
 from .midi_channels import DATA_ENTRY, DATA_ENTRY_FINE, LOWER_MASTER, NO_PARAMETER, MidiChannels
 from .midi_parser import parse
 from .midi_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteSettings, NoteTemplates
 
 #: Notes that may start per second on average, and at once. The engine has fewer voices than that.
 NOTES_PER_SECOND: Final = 2_000.0
-NOTES_AT_ONCE: Final = 256.0
+NOTES_AT_ONCE: Final = 256
 
 #: Controllers with a meaning of their own; the rest go to the table of parameters.
 SUSTAIN: Final = 64
@@ -123,7 +124,7 @@ class NotePlayer:
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
         self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
         self._sounding: dict[int, int] = {}  # key -> onset sample, until it is released
-        self._tokens, self._tokens_at = NOTES_AT_ONCE, 0.0
+        self._bucket = TokenBucket(NOTES_PER_SECOND, NOTES_AT_ONCE)
         self.set_notes(notes)
         if notes.mpe:
             self._channels.configure_zone(LOWER_MASTER, 15)
@@ -192,7 +193,7 @@ class NotePlayer:
         if not LOWEST_NOTE <= note <= HIGHEST_NOTE:
             self._stage.count("midi_out_of_range")
             return
-        if not self._take_token(arrival_seconds):
+        if not self._bucket.take(arrival_seconds):
             self._stage.count("midi_dropped")
             return
         channel = self._channels[number]
@@ -227,17 +228,6 @@ class NotePlayer:
         onset_sample = self._sounding.pop(key)
         self._channels[(key - 1) // 128].deferred.discard(key)
         self._stage.release(key, max(at_sample, onset_sample + 1))
-
-    def _take_token(self, arrival_seconds: float) -> bool:
-        passed = max(0.0, arrival_seconds - self._tokens_at)
-        self._tokens = min(NOTES_AT_ONCE, self._tokens + NOTES_PER_SECOND * passed)
-        self._tokens_at = max(self._tokens_at, arrival_seconds)
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-    # ---- controllers ---------------------------------------------------------------------------------
 
     def _control(self, at_sample: int, number: int, control: int, value: int) -> None:
         channel = self._channels[number]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..codec.errors import StruckError
 from . import osc_namespace as osc
-from .osc_limits import Teller, TokenBucket
+from .flood_limits import KindTeller, TokenBucket
 from .osc_packets import (
     Refusal,
     TimedMessage,
@@ -94,8 +94,8 @@ class OscDispatcher:
         self._is_own = is_own
         self._monotonic = monotonic
         self._tags = TimeTags(monotonic, wall)
-        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, monotonic)
-        self._teller = Teller(stage.tell, monotonic)
+        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
+        self._teller = KindTeller(stage.tell, monotonic)
         self._deferred: list[_Deferred] = []
         self._numbers = itertools.count()
         self._actions: dict[str, Callable[[list[Any], str, Peer, float | None], None]] = {
@@ -119,7 +119,7 @@ class OscDispatcher:
         Returns:
             False if it was dropped unread because too many came; a panic never is.
         """
-        if not self._bucket.take() and not packet.startswith(_PANIC_HEAD):
+        if not self._bucket.take(self._monotonic()) and not packet.startswith(_PANIC_HEAD):
             self._stage.count("osc_dropped")
             return False
         try:
@@ -129,7 +129,7 @@ class OscDispatcher:
             return True
         sounding = False
         for index, message in enumerate(messages):
-            if index and not self._bucket.take():
+            if index and not self._bucket.take(self._monotonic()):
                 self._stage.count("osc_dropped", len(messages) - index)
                 break
             sounding |= self._handle_message(message, peer)

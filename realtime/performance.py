@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -181,7 +182,7 @@ class Performance:
         self.listener = None if s.input == NONE else self._make_listener()
         self.messages = Messages(s, self.stage, self.patch, self.ledger.to_dict)
         self._stack.callback(self.messages.close)
-        self.stage.hand_over(self.change_patch, self.messages.play_phrase)
+        self.stage.hand_over(self.change_patch, self.messages.play_phrase, self.stats)
         self._apply_controls(self.patch)
         for name, value in s.controls:
             self.stage.set_control(name, value)
@@ -285,12 +286,15 @@ class Performance:
             if self.listener is not None:
                 self.listener.warm_up()
             self.stage.warm_up()
+            gc.collect()
+            gc.freeze()  # what is there now stays to the end: the collector need not look at it again
             self.messages.start()
             if self._driver is None:
                 self._run_file(stop)
             else:
                 self._run_device(stop, self._driver)
         finally:
+            gc.unfreeze()
             sys.setswitchinterval(before)
 
     def _run_file(self, stop: threading.Event) -> None:
@@ -436,6 +440,17 @@ class Performance:
         for name, number in self.stage.counts().items():
             counts[name] = counts.get(name, 0) + number
         return counts
+
+    def stats(self) -> dict[str, int | float]:
+        """Counters, levels and voices by name: what OSC's ``/struck/stats`` tells."""
+        engine = self.state.engine
+        return {
+            **self.counters(),
+            "position_seconds": self.position_seconds,
+            "voices": int(engine.decoder.numbers[ACTIVE]),
+            "input_peak_db": max(OFF_DB, *_to_db(engine.levels[IN_PEAK])),
+            "output_peak_db": max(OFF_DB, *_to_db(engine.levels[OUT_PEAK])),
+        }
 
     def status(self) -> Status:
         """What the screen shows; for one caller, as some figures are since the call before."""

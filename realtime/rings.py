@@ -59,7 +59,7 @@ class RecordRing(NamedTuple):
     """A ring of rows of numbers."""
 
     rows: np.ndarray  # float64 [N, R]
-    index: np.ndarray  # int64 [32]
+    index: np.ndarray  # type: ignore[assignment] # int64 [32]; hides tuple.index
 
 
 class SampleRing(NamedTuple):
@@ -67,7 +67,7 @@ class SampleRing(NamedTuple):
 
     frames: np.ndarray  # float32 [N, C]
     holes: np.ndarray  # int64 [64, 2] first frame and the one after the last
-    index: np.ndarray  # int64 [32]
+    index: np.ndarray  # type: ignore[assignment] # int64 [32]; hides tuple.index
 
 
 def make_record_ring(capacity: int, row_size: int) -> RecordRing:

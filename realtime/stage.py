@@ -98,6 +98,7 @@ class Stage:
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
+        self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
         #: The least time in samples from the arrival of a heard event to its sound; None before the first.
         self.least_margin_samples: int | None = None
 
@@ -114,10 +115,13 @@ class Stage:
         self._records.make([Event(0.0, 0.0, np.zeros(VECTOR_SIZE, np.float32))])
 
     def hand_over(
-        self, load_patch: Callable[[str], None], play_phrase: Callable[[int, int, str], None]
+        self,
+        load_patch: Callable[[str], None],
+        play_phrase: Callable[[int, int, str], None],
+        stats: Callable[[], dict[str, int | float]],
     ) -> None:
-        """Say who carries out :meth:`load_patch` and :meth:`play_phrase`."""
-        self._load_patch, self._play_phrase = load_patch, play_phrase
+        """Say who carries out :meth:`load_patch`, :meth:`play_phrase` and :meth:`stats`."""
+        self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
 
     # -- events
 
@@ -245,6 +249,10 @@ class Stage:
         """All counters by name."""
         with self._count_lock:
             return dict(self._counts)
+
+    def stats(self) -> dict[str, int | float]:
+        """All that is known of the performance now, by names with units."""
+        return self._stats()
 
     # --
 

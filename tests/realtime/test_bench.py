@@ -8,7 +8,10 @@ import pytest
 from struck.codec.audio_files import open_audio
 from struck.realtime.bench_decoder import time_blocks, time_burst
 from struck.realtime.bench_encoder import write_performance
+from struck.realtime.bench_engine import BLOCK_FRAMES, Stage, time_flood, time_panic
 from struck.realtime.bench_jobs import ONE_THREAD, describe_load, resident_bytes, run_job
+from struck.realtime.cycles import CycleClock
+from struck.realtime.rings import LOST
 
 
 def test_the_performance_is_repeated_to_the_length_asked_for(tmp_path):
@@ -46,3 +49,18 @@ def test_timed_blocks_sound():
     assert np.all(times.wall > 0.0)
     assert times.own_worst <= np.max(times.wall)
     assert all(seconds > 0.0 for seconds in time_burst(3, turns=2))
+
+
+def test_the_stage_of_the_engines_bench_has_all_voices_and_two_rooms_throughout():
+    stage = Stage(CycleClock(), voice_count=20)
+    for _ in range(3):
+        shares = stage.run(300, BLOCK_FRAMES)
+        assert (stage.voice_count, stage.room_count) == (20, 2)
+        assert np.all(shares.busy > 0.0)
+    assert 0.0 < shares.percent(0.5) <= shares.percent(0.999) <= shares.percent(1.0)
+    assert shares.own_p999_percent <= shares.percent(1.0)
+    assert stage.engine.capture.index[LOST] == stage.engine.recording.index[LOST] == 0
+    assert stage.engine.commands.index[LOST] == 0
+    assert time_flood(stage, turns=2) > 0.0
+    assert time_panic(stage, turns=2) > 0.0
+    assert (stage.voice_count, stage.room_count) == (0, 0)

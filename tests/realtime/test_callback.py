@@ -1,6 +1,5 @@
 """The callback through its C pointer, as a device calls it: the engine's bytes, its times, what was lost."""
 
-import ctypes
 import threading
 
 import numpy as np
@@ -8,10 +7,10 @@ import pytest
 from numba import config, int64, njit, void
 
 from struck.codec.decoder import Decoder
+from struck.realtime.bench_engine import CALL
 from struck.realtime.callback import (
     BLOCKS,
     BUSY,
-    CALLBACK,
     INPUT_OVERFLOWS,
     INPUT_UNDERFLOWS,
     INTERVAL,
@@ -26,7 +25,6 @@ from struck.realtime.callback import (
     STAMP_POSITION,
     make_address_table,
     make_callback_state,
-    portaudio_callback,
     read_stamp,
     run_block,
 )
@@ -39,11 +37,6 @@ from .engine_host import RATE, EngineHost, noise, take
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the compiler there is no C pointer")
 
-#: As ``portaudio.h`` has it.
-PORTAUDIO_CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong,
-    ctypes.c_void_p,
-)  # fmt: skip
 #: A block's time is then so long that no test machine is ever late.
 PATIENT = 1e12
 
@@ -54,12 +47,11 @@ class Device:
     def __init__(self, inputs=1, outputs=2, cycles_per_second=PATIENT, **options):
         self.host = EngineHost(RATE, inputs, outputs, **options)
         self.state = make_callback_state(self.host.state, RATE, cycles_per_second)
-        self._table = make_address_table(self.state)
-        self._call = PORTAUDIO_CALLBACK(portaudio_callback.address)
+        self.table = make_address_table(self.state)
 
     def call(self, source, out, frames, flags=0):
-        pointers = [None if array is None else array.ctypes.data for array in (source, out)]
-        assert self._call(*pointers, frames, None, flags, self._table.ctypes.data) == 0
+        pointers = [0 if array is None else array.ctypes.data for array in (source, out)]
+        assert CALL(*pointers, frames, 0, flags, self.table.ctypes.data) == 0
 
     def block(self, frames, flags=0, source=None):
         """One block of output, ``[frames, C_out]``."""
@@ -240,14 +232,14 @@ def test_the_stamp_tells_where_the_latest_block_began():
         assert before <= out[1] <= read_cycles()
 
 
-@njit(void(CALLBACK, int64[::1]), nogil=True)
-def run_many(state, began):
+@njit(void(int64, int64[::1], int64[::1]), nogil=True)
+def run_many(table, stamps, began):
     """Blocks of eight frames; when each began."""
     source = np.zeros((8, 1), dtype=np.float32)
     out = np.zeros((8, 2), dtype=np.float32)
     for i in range(began.shape[0]):
-        run_block(state, source, out, 0)
-        began[i] = state.stamps[STAMP_CYCLES]
+        CALL(source.ctypes.data, out.ctypes.data, 8, 0, 0, table)
+        began[i] = stamps[STAMP_CYCLES]
 
 
 @njit(int64(int64[::1], int64, int64[:, ::1]), nogil=True)
@@ -270,7 +262,7 @@ def test_a_stamp_read_while_blocks_run_is_never_torn():
     stamps[STAMP_CYCLES] = -1  # before the first block: seen or not
     began = np.zeros(40_000, dtype=np.int64)
     seen = np.zeros((40_000, 2), dtype=np.int64)
-    writer = threading.Thread(target=run_many, args=(device.state, began))
+    writer = threading.Thread(target=run_many, args=(device.table.ctypes.data, stamps, began))
     writer.start()
     count = read_many(stamps, len(began), seen)
     writer.join()

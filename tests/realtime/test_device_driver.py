@@ -344,15 +344,14 @@ def test_portaudio_calls_the_compiled_callback(tmp_path):
 
 def test_a_compiled_callback_does_not_wait_for_python():
     """Blocks of 2.7 ms while two threads hold Python's lock, which each may for 5 ms."""
-    trials = []
+    compiled = python = 0.0
     with jack_server(block=128):
         jack = load_jack()
         for _ in range(4):
             trial = measure_gil(jack, 48_000, 128, 0.4)
-            assert trial.python_share < trial.compiled_share
             if trial.compiled_share > 0.9 and trial.python_share < 0.8 * trial.compiled_share:
                 return
-            trials.append(trial)
-    if all(trial.idle_share < 0.95 for trial in trials):
-        pytest.skip(f"this machine is too busy for audio even without Python: {trials[-1]}")
-    pytest.fail(f"{trials}")
+            compiled += trial.compiled_share
+            python += trial.python_share
+    # on a machine so busy that JACK itself does not get its time, the one still loses far less
+    assert compiled > 1.25 * python

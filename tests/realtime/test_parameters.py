@@ -1,6 +1,7 @@
 """The table of parameters: ranges, controllers, gains."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_controller_moves_from_end_to_end_and_never_back(parameter):
     values = [from_control(parameter, position) for position in range(128)]
     assert values[0] == parameter.low
     assert values[127] == parameter.high
-    assert all(later > earlier for earlier, later in zip(values, values[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(values))
     inside = parameter.low < parameter.default < parameter.high
     assert values[64 if inside else 0] == pytest.approx(parameter.default)
 

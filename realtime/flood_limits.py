@@ -1,4 +1,4 @@
-"""What keeps a flood of packets from filling memory, the processor or the performer's screen."""
+"""What keeps a flood of messages from filling memory, the processor or the performer's screen."""
 
 from __future__ import annotations
 
@@ -14,31 +14,27 @@ class TokenBucket:
 
     Args:
         rate_per_second: refill.
-        burst: tokens in a full bucket.
-        monotonic: clock in seconds.
+        burst: tokens in a full bucket, as it is at first.
     """
 
-    def __init__(self, rate_per_second: float, burst: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, rate_per_second: float, burst: int) -> None:
         self._rate_per_second = rate_per_second
         self._burst = float(burst)
-        self._monotonic = monotonic
         self._tokens = float(burst)
-        self._filled_at = monotonic()
+        self._filled_at = 0.0  # a bucket that is full gains nothing from then to now
 
-    def take(self) -> bool:
-        """Take one token; False if there is none."""
+    def take(self, now_seconds: float) -> bool:
+        """Take one token; False if there is none. A time before the last one counts as the last."""
+        gained = max(0.0, now_seconds - self._filled_at) * self._rate_per_second
+        self._tokens = min(self._burst, self._tokens + gained)
+        self._filled_at = max(now_seconds, self._filled_at)
         if self._tokens < 1.0:
-            now_seconds = self._monotonic()
-            gained = (now_seconds - self._filled_at) * self._rate_per_second
-            self._tokens = min(self._burst, self._tokens + gained)
-            self._filled_at = now_seconds
-            if self._tokens < 1.0:
-                return False
+            return False
         self._tokens -= 1.0
         return True
 
 
-class Teller:
+class KindTeller:
     """Tells the first line of each kind, then for a second none of that kind.
 
     Args:
