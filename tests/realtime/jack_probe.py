@@ -104,7 +104,9 @@ class JackProbe:
     @property
     def finished(self) -> bool:
         """Whether all that was to be played has been."""
-        return bool(self._player_table[POSITION] >= self._player_table[BEGIN] + self._player_table[SOUND_FRAMES])
+        return bool(
+            self._player_table[POSITION] >= self._player_table[BEGIN] + self._player_table[SOUND_FRAMES]
+        )
 
     @property
     def frame_count(self) -> int:

