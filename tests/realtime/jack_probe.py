@@ -124,6 +124,7 @@ class JackProbe:
 
     def frame_at(self, monotonic_seconds: float) -> float:
         """The tape's frame at a moment near now, as the last period's beginning tells."""
+        self._clock.refine()
         while True:
             position, cycles = int(self._table[POSITION]), int(self._table[CYCLES])
             if position == int(self._table[POSITION]):

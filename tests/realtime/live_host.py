@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,11 +75,15 @@ class LiveHost:
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end:
             assert self.running, f"struck live ended with {self._process.returncode}: {self.lines}"
-            for name in connections(self._server):
+            found: dict[str, list[str]] = {}
+            # A busy server may refuse the tool just now, or keep it waiting.
+            with suppress(AssertionError, subprocess.TimeoutExpired):
+                found = connections(self._server)
+            for name in found:
                 client = name.rpartition(":")[0]
                 if client not in before and re.fullmatch(r"struck(-\d+)?", client):
                     return client
-            time.sleep(0.05)
+            time.sleep(0.2)
         raise AssertionError(f"struck live did not begin to play: {self.lines}")
 
     def wait(self, seconds: float) -> dict[str, Any]:
