@@ -94,3 +94,16 @@ def _writable(destination: str | Path) -> Path:
     if not os.access(folder, os.W_OK) or (destination.exists() and not os.access(destination, os.W_OK)):
         raise StruckError(f"cannot write {destination}: permission denied")
     return destination
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether both name one file, which need not exist."""
+    return os.path.realpath(path) == os.path.realpath(other) or (
+        path.exists() and other.exists() and os.path.samefile(path, other)
+    )
+
+
+def refuse_same_file(source: Path, destination: Path) -> None:
+    """Raise StruckError where writing ``destination`` would overwrite ``source``."""
+    if is_same_file(source, destination):
+        raise StruckError(f"{destination} is both input and output")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 import time
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +34,7 @@ from .cycles import CycleClock
 from .device_driver import DeviceDriver, stream_channels
 from .devices import JACK, DeviceChoice, read_devices
 from .engine import (
+    CAPTURING,
     DAMAGED,
     IN_PEAK,
     IN_POWER,
@@ -65,10 +64,13 @@ from .settings import NONE, LiveSettings
 from .sound_recorder import SoundRecorder
 from .stage import Stage
 from .status import Recording, Status
+from .stop import Stop
 from .teller import Teller
 
 _WATCH_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.5
+#: The longest wait for a phrase to end before it is started again.
+_RESTART_SECONDS: Final = 0.3
 #: Losses of sound are told together, once in this time.
 _TELL_SECONDS: Final = 5.0
 _DEFAULT_RATE: Final = 48_000
@@ -119,9 +121,16 @@ class Performance:
         self._driver: DeviceDriver | None = None
         self._take: TakeRecorder | None = None
         self._sound: SoundRecorder | None = None
+        self._reader: AudioReader | None = None
         self._recent: list[tuple[float, int]] = []
         self._dropouts: list[Dropout] = []
         self._told_at = float("-inf")
+        self._damaged = 0
+        self._damage_told_at = float("-inf")
+        self._notes_told = 0
+        self._begun = False
+        #: What failed for good while the rest went on, one line each.
+        self.faults: list[str] = []
         try:
             self._prepare()
         except BaseException as error:
@@ -183,7 +192,8 @@ class Performance:
         )
         self.profile = profile
         self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
-        self.listener = None if s.input == NONE else self._make_listener()
+        if s.input != NONE:
+            self.listener = self._make_listener()
         self.messages = Messages(s, self.stage, self.patch, self.ledger.to_dict)
         self._stack.callback(self.messages.close)
         self.stage.hand_over(self.change_patch, self.messages.play_phrase, self.stats)
@@ -283,12 +293,16 @@ class Performance:
 
     # -- playing
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Play until the input ends, the time is up, or ``stop`` is set.
 
+        On a device a part that fails is told and noted in :attr:`faults`, and the rest goes on: notes and the
+        dry sound do not need the encoder.
+
         Raises:
-            StruckError: the input cannot be read on, or the encoder failed; the rest went on until now.
+            StruckError: from file to file, the output cannot be written.
         """
+        self._begun = True
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
         try:
@@ -306,7 +320,7 @@ class Performance:
             gc.unfreeze()
             sys.setswitchinterval(before)
 
-    def _run_file(self, stop: threading.Event) -> None:
+    def _run_file(self, stop: Stop) -> None:
         assert self._reader is not None
 
         def take(block: np.ndarray) -> None:
@@ -317,8 +331,9 @@ class Performance:
             self.state, self._reader, self.block_frames, self.listener, take, self.settings.paced
         )
         driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds, self._end_backing)
+        self._tell_damage()
 
-    def _run_device(self, stop: threading.Event, driver: DeviceDriver) -> None:
+    def _run_device(self, stop: Stop, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
         if self._reader is not None:
             self._feeder = Feeder(self.state.engine, self._reader)
@@ -340,7 +355,8 @@ class Performance:
                 self.messages.poll()
                 self.cycles.refine()
                 polled_at = time.monotonic()
-            self._raise_faults()
+            self._note_faults()
+            self._tell_damage()
             seconds = self.position_seconds
             if self.settings.duration_seconds is not None and seconds >= self.settings.duration_seconds:
                 break
@@ -351,9 +367,14 @@ class Performance:
 
     def _follow_tail(self, quiet_since: float | None, seconds: float) -> float | None:
         """After the file's end: hear its last hop, once; then since when the output has been silent."""
-        if self.listener is not None and self.listener.stop():
-            self.listener.finish()
-            self._finished_listener, self.listener = self.listener, None
+        listener = self.listener
+        if listener is not None and listener.stop():
+            self._finished_listener, self.listener = listener, None
+            if listener.error is None:
+                try:
+                    listener.finish()
+                except Exception as error:
+                    self._note_fault("the encoder", error)
         self._end_backing()
         quiet = (
             self.state.engine.levels[OUT_PEAK].max() < _QUIET_PEAK
@@ -368,10 +389,38 @@ class Performance:
         if slot_is_playing(self.state.engine, _BACKING_SLOT):
             self.stage.stop_slot(_BACKING_SLOT, int(self.state.engine.numbers[POSITION]))
 
-    def _raise_faults(self) -> None:
-        for who, part in (("the encoder", self.listener), ("the input file", self._feeder)):
-            if part is not None and part.error is not None:
-                raise StruckError(f"{who} failed: {part.error}") from part.error
+    def _note_faults(self) -> None:
+        """Tell of a part that has failed, once; what does not need it goes on."""
+        if self.listener is not None and self.listener.error is not None:
+            self._note_fault("the encoder", self.listener.error)
+            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
+            self._finished_listener, self.listener = self.listener, None
+        if self._feeder is not None and self._feeder.error is not None:
+            self._note_fault("the input file", self._feeder.error)
+
+    def _note_fault(self, who: str, error: BaseException) -> None:
+        fault = f"{who} failed: {error if isinstance(error, StruckError) else repr(error)}"
+        if fault in self.faults:
+            return
+        self.faults.append(fault)
+        self._tell(f"{fault}; the rest goes on")
+        if self._take is not None:
+            self._take.mark(self.position_seconds, "fault", what=fault)
+
+    def _tell_damage(self) -> None:
+        """Tell of samples that were no sound, together every few seconds, and what a file's reader notes."""
+        damaged = int(self.state.engine.numbers[DAMAGED])
+        now = time.monotonic()
+        if damaged > self._damaged and now - self._damage_told_at >= _TELL_SECONDS:
+            self._tell(
+                f"the input is damaged: {damaged - self._damaged} samples were NaN, infinite or far beyond "
+                "full scale, and are silence"
+            )
+            self._damaged, self._damage_told_at = damaged, now
+        if self._reader is not None:
+            for note in self._reader.notes[self._notes_told :]:
+                self._tell(note)
+                self._notes_told += 1
 
     def _explain_dropouts(self) -> None:
         """Count what the callback reported, mark it in the take, and tell it together every few seconds."""
@@ -394,17 +443,30 @@ class Performance:
             self._told_at = now
 
     def _on_device_lost(self) -> None:
+        assert isinstance(self.clock, DeviceClock)
+        self.stage.pause()
+        self.clock.hold()
         self.messages.poll()
         if self._take is not None:
             self._take.mark(self.position_seconds, "dropout", what="device")
 
     def _on_device_back(self, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
-        # Time stood still; what was played meanwhile would now come all at once.
-        self.stage.panic()
         self.clock.restart()
         self.clock.block_frames = self.block_frames = driver.block_frames
         self.clock.output_latency_seconds = driver.output_latency_seconds
+        self.state.interval_alarm[0] = _LATE_PERIODS * driver.period_frames / driver.block_frames
+        if not self.stage.resume():
+            self._tell("the engine does not take commands; what was played before may still sound")
+        if self.settings.backing is not None:
+            self._restart_backing()
+
+    def _restart_backing(self) -> None:
+        """Play the backing again, from its beginning, once the silence has ended it."""
+        end = time.monotonic() + _RESTART_SECONDS
+        while slot_is_playing(self.state.engine, _BACKING_SLOT) and time.monotonic() < end:
+            time.sleep(0.002)
+        self.stage.start_slot(_BACKING_SLOT, 0, loops=True)
 
     # -- while it plays
 
@@ -445,7 +507,8 @@ class Performance:
             "dropped": int(decoder[DROPPED]),
             "rejected": int(decoder[REJECTED]),
             "lost_blocks": int(self.state.stamps[INPUT_OVERFLOWS] + self.state.stamps[OUTPUT_UNDERFLOWS]),
-            "damaged_samples": int(engine.numbers[DAMAGED]),
+            "damaged_samples": int(engine.numbers[DAMAGED])
+            + (0 if self._reader is None else self._reader.replaced_count),
             "starved_samples": int(engine.numbers[STARVED]),
             "unheard_samples": int(engine.capture.index[LOST]),
             "unrecorded_samples": int(engine.recording.index[LOST]),
@@ -544,6 +607,7 @@ class Performance:
                 for recorder in (self._take, self._sound)
                 if recorder is not None
             },
+            "faults": self.faults,
         }
 
     # -- taking apart
@@ -551,10 +615,8 @@ class Performance:
     def close(self, error: BaseException | None = None) -> None:
         """End everything: first what was recorded is made whole, then devices are let go.
 
-        Twice is harmless.
-
-        Args:
-            error: that ended it; what was computed from file to file, and can be again, is then not kept.
+        Twice is harmless. A recording that was never begun leaves nothing, nor does, after an ``error``, what
+        was rendered from a file.
         """
         if self._closed:
             return
@@ -565,25 +627,34 @@ class Performance:
             time.sleep(0.03 + 2.0 * self.block_frames / self.rate)
         if self.listener is not None:
             self.listener.stop()
-        seconds = self.position_seconds if self._take is not None else 0.0
-        if self._take is not None:
-            self._take.close(seconds)
-        if self._sound is not None:
-            publish_number(self.state.engine.numbers, RECORDING, 0)
-            time.sleep(2.0 * self.block_frames / self.rate)
-            self._sound.close()
+        self._close_recordings()
         if self._feeder is not None:
             self._feeder.close()
         if self._driver is not None:
             self._driver.close()
-        self._stack.__exit__(None if error is None else type(error), error, None)
+        self._stack.__exit__(type(error) if error is not None else None, error, None)
+
+    def _close_recordings(self) -> None:
+        if not self._begun:
+            for recorder in (self._take, self._sound):
+                if recorder is not None:
+                    recorder.discard()
+            return
+        whole: list[tuple[TakeRecorder | SoundRecorder, bool]] = []
+        if self._take is not None:
+            whole.append((self._take, self._take.close(self.position_seconds)))
+        if self._sound is not None:
+            publish_number(self.state.engine.numbers, RECORDING, 0)
+            time.sleep(2.0 * self.block_frames / self.rate)
+            whole.append((self._sound, self._sound.close()))
+        for recorder, is_whole in whole:
+            if not is_whole:
+                self.faults.append(f"{recorder.path} is not whole; {recorder.part_path} holds what there is")
 
     def __enter__(self) -> Performance:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close(error)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..codec.audio_files import WRITABLE
 from ..codec.errors import StruckError
+from ..codec.part_files import is_same_file, refuse_same_file
 
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
@@ -20,12 +20,6 @@ def is_file(text: str) -> bool:
     if text in (NONE, "default"):  # whatever lies in the folder
         return False
     return Path(text).suffix.lower() in _SOUND_EXTENSIONS or Path(text).is_file()
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other) or (
-        one.exists() and other.exists() and os.path.samefile(one, other)
-    )
 
 
 @dataclass(frozen=True)
@@ -103,9 +97,9 @@ class LiveSettings:
         read = [path for path in (self.input_file, self.backing) if path is not None]
         written = [path for path in (self.output_file, self.record_audio, self.record) if path is not None]
         for i, path in enumerate(written):
-            if any(_is_same(path, other) for other in read):
-                raise StruckError(f"{path} is both input and output")
-            if any(_is_same(path, other) for other in written[:i]):
+            for other in read:
+                refuse_same_file(other, path)
+            if any(is_same_file(path, other) for other in written[:i]):
                 raise StruckError(f"{path} would be written twice")
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 from threading import Lock
+from time import monotonic, sleep
 
 import numpy as np
 
@@ -90,6 +91,7 @@ class Stage:
         self._sinks: list[Sink] = []
         self._panic_calls: list[Callable[[float], None]] = []
         self._lock = Lock()
+        self._paused = False
         self._row = np.zeros(COMMAND_SIZE)
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._bends = [0.0] * 16
@@ -181,9 +183,43 @@ class Stage:
         with self._lock:
             self._push((PANIC, 0, 0, 0.0))
         self.count("panics")
+        self._after_panic()
+
+    def _after_panic(self) -> None:
         position = int(self._state.numbers[POSITION])
         for call in self._panic_calls:
             call(position / self.clock.rate)
+
+    def pause(self) -> None:
+        """The stream stands still: from now on events are refused and counted (``events_while_away``).
+
+        Nobody empties the command ring then, and what is played would come all at once later. What is turned
+        or bent meanwhile is kept for :meth:`resume`.
+        """
+        with self._lock:
+            self._paused = True
+
+    def resume(self, timeout_seconds: float = 0.5) -> bool:
+        """The stream goes on: silence first, then controls and bends as they stand.
+
+        Returns:
+            False if the engine did not take that in time; it may sound as it did before.
+        """
+        rows: list[_Head] = [(PANIC, 0, 0, 0.0)]
+        with self._lock:
+            self._paused = False
+            for channel, semitones in enumerate(self._bends):
+                rows.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
+            for index, name in enumerate(ENGINE_PARAMETERS):
+                rows.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
+            end = monotonic() + timeout_seconds
+            for head in rows:
+                while not self._push(head):
+                    if monotonic() > end:
+                        return False
+                    sleep(0.001)
+        self._after_panic()
+        return True
 
     # -- phrases
 
@@ -257,6 +293,10 @@ class Stage:
     # --
 
     def _push(self, head: _Head, record: np.ndarray | None = None) -> bool:
+        if self._paused:
+            if head[0] == PLAY:
+                self.count("events_while_away")
+            return head[0] != PLAY
         row = self._row
         row[KIND], row[AT_SAMPLE], row[KEY], row[VALUE] = head
         if record is not None:
