@@ -147,7 +147,7 @@ def _flatten(values: dict) -> dict:
     """For people: counters that are 0 are left out, latencies stand in the ledger's line already."""
     flat = {key: value for key, value in values.items() if not isinstance(value, dict) and value is not None}
     flat |= {name: count for name, count in values["counters"].items() if count}
-    flat |= {
-        path: "whole" if whole else "NOT WHOLE, see its .part" for path, whole in values["recordings"].items()
-    }
+    for path, whole in values["recordings"].items():
+        kind = "take" if path.endswith(".mcap") else "sound"
+        flat[kind] = f"{path}, {'whole' if whole else 'NOT WHOLE, see its .part'}"
     return flat
