@@ -119,6 +119,8 @@ class Performance:
         self._driver: DeviceDriver | None = None
         self._take: TakeRecorder | None = None
         self._sound: SoundRecorder | None = None
+        #: The backing is to begin again, as soon as the panic that ended it has passed.
+        self._backing_waits = False
         self._recent: list[tuple[float, int]] = []
         self._dropouts: list[Dropout] = []
         self._told_at = float("-inf")
@@ -341,6 +343,9 @@ class Performance:
                 self.cycles.refine()
                 polled_at = time.monotonic()
             self._raise_faults()
+            if self._backing_waits and not slot_is_playing(self.state.engine, _BACKING_SLOT):
+                self.stage.start_slot(_BACKING_SLOT, 0, loops=True)
+                self._backing_waits = False
             seconds = self.position_seconds
             if self.settings.duration_seconds is not None and seconds >= self.settings.duration_seconds:
                 break
@@ -400,7 +405,8 @@ class Performance:
 
     def _on_device_back(self, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
-        # Time stood still; what was played meanwhile would now come all at once.
+        # Time stood still; what was played meanwhile would now come all at once. The backing goes on.
+        self._backing_waits |= slot_is_playing(self.state.engine, _BACKING_SLOT)
         self.stage.panic()
         self.clock.restart()
         self.clock.block_frames = self.block_frames = driver.block_frames
