@@ -399,6 +399,7 @@ class Performance:
             self._told_at = now
 
     def _on_device_lost(self) -> None:
+        self.stage.pause()
         self.messages.poll()
         if self._take is not None:
             self._take.mark(self.position_seconds, "dropout", what="device")
@@ -407,10 +408,10 @@ class Performance:
         assert isinstance(self.clock, DeviceClock)
         # Time stood still; what was played meanwhile would now come all at once. The backing goes on.
         self._backing_waits |= slot_is_playing(self.state.engine, _BACKING_SLOT)
-        self.stage.panic()
         self.clock.restart()
         self.clock.block_frames = self.block_frames = driver.block_frames
         self.clock.output_latency_seconds = driver.output_latency_seconds
+        self.stage.resume()
 
     # -- while it plays
 

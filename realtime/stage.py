@@ -6,11 +6,13 @@ thread knows nothing of it.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 from threading import Lock
+from typing import Final
 
 import numpy as np
 
@@ -52,6 +54,8 @@ class SoundingEvent:
 
 
 Sink = Callable[[SoundingEvent], None]
+#: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
+_PANIC_SECONDS: Final = 0.1
 #: A command's four numbers, as engine.py lays them out.
 _Head = tuple[int, int, int, float]
 
@@ -96,6 +100,7 @@ class Stage:
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
         self._last_id = 0
+        self._paused = False
         self._load_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
@@ -158,6 +163,8 @@ class Stage:
         with self._lock:
             if not self._push((PLAY, at_sample, key, 2.0 ** (bend / 12.0)), record):
                 return None
+            if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
+                self._push((BEND, 0, channel, 2.0 ** (self._bends[channel] / 12.0)))
             self._last_id += 1
             sounding = SoundingEvent(self._last_id, event, at_sample, origin)
         self.count(f"events_{origin}")
@@ -176,10 +183,22 @@ class Stage:
             self._bends[channel] = semitones
             self._push((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
 
+    def pause(self) -> None:
+        """The engine stands still: nothing is sent to it, what is played is counted, until :meth:`resume`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """The engine runs again: what it had before is forgotten, controls are where they stand now."""
+        self._paused = False
+        self.panic()
+        for name in ENGINE_PARAMETERS:
+            self.set_control(name, self._controls[name])
+
     def panic(self) -> None:
         """Silence now: no voice, no waiting event, no room, no phrase."""
-        with self._lock:
-            self._push((PANIC, 0, 0, 0.0))
+        end = time.monotonic() + _PANIC_SECONDS
+        while not self._try_panic() and time.monotonic() < end:
+            time.sleep(0.001)
         self.count("panics")
         position = int(self._state.numbers[POSITION])
         for call in self._panic_calls:
@@ -256,7 +275,15 @@ class Stage:
 
     # --
 
+    def _try_panic(self) -> bool:
+        with self._lock:
+            return self._paused or self._push((PANIC, 0, 0, 0.0))
+
     def _push(self, head: _Head, record: np.ndarray | None = None) -> bool:
+        if self._paused:
+            if head[0] == PLAY:
+                self.count("events_unplayed")
+            return False
         row = self._row
         row[KIND], row[AT_SAMPLE], row[KEY], row[VALUE] = head
         if record is not None:
