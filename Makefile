@@ -14,7 +14,7 @@ PACKAGES := codec models realtime patches
 demo: setup
 	@$(BIN)/python patches/demo/demo.py "$(INPUT)" demo
 
-test: setup
+test: setup .venv/rig
 	$(BIN)/python -m pytest -q
 
 setup: .venv/installed
@@ -34,7 +34,15 @@ setup: .venv/installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-# MIDI ports, inserts and a sound server: for the stage, not needed to build or to test.
+# What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports. Those tests are skipped
+# where it cannot be had.
+.venv/rig: .venv/installed
+	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core
+	@for p in python-rtmidi pyo; do $(PIP) --only-binary $$p $$p 2>/dev/null || \
+		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
+	@touch $@
+
+# MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled.
 live: setup
 	@.ci/system-packages --optional jackd2
 	$(PIP) --editable '.[live]'

@@ -31,6 +31,13 @@ def refuse_unfinished(path: Path) -> None:
         )
 
 
+def check_destination(path: str | Path, live: bool = False) -> None:
+    """Raise StruckError where :func:`part_file`, or :func:`live_part_file`, would; nothing is begun."""
+    destination = _writable(path)
+    if live:
+        refuse_unfinished(destination)
+
+
 @contextmanager
 def part_file(destination: str | Path) -> Iterator[Path]:
     """Give a path to write to; rename it to ``destination`` on success, remove it on any failure.
@@ -87,3 +94,16 @@ def _writable(destination: str | Path) -> Path:
     if not os.access(folder, os.W_OK) or (destination.exists() and not os.access(destination, os.W_OK)):
         raise StruckError(f"cannot write {destination}: permission denied")
     return destination
+
+
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether both name one file, which need not exist."""
+    return os.path.realpath(path) == os.path.realpath(other) or (
+        path.exists() and other.exists() and os.path.samefile(path, other)
+    )
+
+
+def refuse_same_file(source: Path, destination: Path) -> None:
+    """Raise StruckError where writing ``destination`` would overwrite ``source``."""
+    if is_same_file(source, destination):
+        raise StruckError(f"{destination} is both input and output")

@@ -12,11 +12,21 @@ from typing import Any, Final
 import numpy as np
 
 from ..codec.errors import StruckError
-from ..codec.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
+from ..codec.event_spec import (
+    FIELDS,
+    GAIN_DB_HIGH,
+    GAIN_DB_LOW,
+    INDEX,
+    VECTOR_SIZE,
+    Field,
+    from_physical,
+)
 from ..codec.events import FloatArray
 
 DEFAULT_PATCH: Final = "default"
 _PROFILES: Final = ("live", "tight")
+#: Whoever has the controls knows their ranges; here they must be finite.
+_LARGEST: Final = 1e9
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,7 @@ def parse_patch(name: str, data: bytes) -> Patch:
     """
     try:
         values = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
         raise StruckError(f"patch {name}: {error}") from error
     reader = _Section(f"patch {name}", values)
     patch = Patch(
@@ -132,7 +142,7 @@ class _Section:
     def take(self, key: str, kind: type, default: Any) -> Any:
         """The value of ``key``, of this type; whole numbers also stand for floats."""
         value = self.values.pop(key, default)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) < 2**53:
             value = float(value)
         if type(value) is not kind:
             raise StruckError(f"{self.place}: {key} must be {_KINDS[kind]}, not {value!r}")
@@ -159,7 +169,7 @@ _KINDS: Final = {str: "a text", float: "a number", bool: "true or false", dict: 
 
 
 def _read_numbers(section: _Section) -> dict[str, float]:
-    return {key: section.take(key, float, 0.0) for key in list(section.values)}
+    return {key: section.number(key, 0.0, -_LARGEST, _LARGEST) for key in list(section.values)}
 
 
 def _read_note(section: _Section) -> NotePatch:
@@ -169,7 +179,7 @@ def _read_note(section: _Section) -> NotePatch:
         if key not in INDEX or key == "pitch":
             raise StruckError(f"{sound_section.place}: unknown: {key}")
         spec = FIELDS[INDEX[key]]
-        sound[key] = sound_section.number(key, 0.0, *(_ends(spec.scale, spec.low, spec.high)))
+        sound[key] = sound_section.number(key, 0.0, *physical_range(spec))
     channels = section.take("channels", list, list(range(1, 17)))
     if not channels or not all(type(channel) is int and 1 <= channel <= 16 for channel in channels):
         raise StruckError(f"{section.place}: channels must be numbers from 1 to 16, not {channels!r}")
@@ -190,6 +200,6 @@ def _read_note(section: _Section) -> NotePatch:
     return note
 
 
-def _ends(scale: str, low: float, high: float) -> tuple[float, float]:
-    """Range of a field's physical values; a share lies between 0 and 1 whatever its scale's ends say."""
-    return (0.0, 1.0) if scale == "logistic" else (low, high)
+def physical_range(field: Field) -> tuple[float, float]:
+    """Ends of a field's values; a share lies between 0 and 1 whatever its scale's ends say."""
+    return (0.0, 1.0) if field.scale == "logistic" else (field.low, field.high)

@@ -42,7 +42,8 @@ class StreamClock(Protocol):
 class DeviceClock:
     """Time as the device keeps it, from the moments at which its blocks began.
 
-    Call :meth:`observe` some ten times a second. After the stream has stood still, :meth:`restart`.
+    Call :meth:`observe` some ten times a second. When the stream stops :meth:`hold`, when it goes on
+    :meth:`restart`: meanwhile its time stands still.
     """
 
     def __init__(
@@ -55,18 +56,26 @@ class DeviceClock:
     ) -> None:
         self.rate, self.block_frames = rate, block_frames
         self.output_latency_seconds = output_latency_seconds
+        self._numbers = state.engine.numbers
         self._stamps = state.stamps
         self._cycles = cycles
         self._stamp = np.zeros(2)
         self._lock = Lock()
+        self._held = False
         self.restart()
+
+    def hold(self) -> None:
+        """Stand still where the stream is: no blocks will come."""
+        self._held = True
 
     def restart(self) -> None:
         """Forget what was observed: the stream stood still meanwhile."""
         with self._lock:
+            self._held = False
             self._block_count = int(self._stamps[BLOCKS])
-            #: (when, stream's beginning): the moment at which sample 0 would have been played.
-            self._beginnings: deque[tuple[float, float]] = deque(maxlen=64)
+            #: (when, stream's beginning): the moment at which sample 0 would have been played. Of two the
+            #: later counts for longer, so the earlier stays only if it is less: the first is the least.
+            self._beginnings: deque[tuple[float, float]] = deque()
 
     def observe(self) -> float:
         """Take a look at the latest block; returns the stream's beginning as estimated now."""
@@ -75,22 +84,29 @@ class DeviceClock:
             now = time.monotonic()
             if blocks != self._block_count:
                 self._block_count = blocks
-                began = self._cycles.monotonic_at(int(self._stamp[1]))
-                self._beginnings.append((now, began - self._stamp[0] / self.rate))
+                beginning = self._cycles.monotonic_at(int(self._stamp[1])) - self._stamp[0] / self.rate
+                while self._beginnings and self._beginnings[-1][1] >= beginning:
+                    self._beginnings.pop()
+                self._beginnings.append((now, beginning))
             while len(self._beginnings) > 1 and self._beginnings[0][0] < now - _MEMORY_SECONDS:
                 self._beginnings.popleft()
-            if not self._beginnings:
-                return now
-            return min(beginning for _, beginning in self._beginnings)
+            return self._beginnings[0][1] if self._beginnings else now
 
     def position_samples(self) -> int:
         return self.sample_at(time.monotonic())
 
     def sample_at(self, monotonic_seconds: float) -> int:
-        return max(0, int((monotonic_seconds - self.observe()) * self.rate))
+        return max(0, int((monotonic_seconds - self._beginning()) * self.rate))
 
     def monotonic_at(self, at_sample: int) -> float:
-        return self.observe() + at_sample / self.rate
+        return self._beginning() + at_sample / self.rate
+
+    def _beginning(self) -> float:
+        """When the stream began; while it stands still, as if it went on just now."""
+        beginning = self.observe()
+        if self._held or not self._beginnings:
+            return time.monotonic() - float(self._numbers[POSITION]) / self.rate
+        return beginning
 
 
 class FileClock:

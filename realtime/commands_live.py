@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,24 +134,31 @@ def run_live(options: argparse.Namespace, console: Console) -> None:
     from .teller import Teller
 
     teller = Teller()
+    # Until it is open a signal interrupts as in any command: nothing has been played, nothing is left behind.
+    performance = Performance(settings, load_weights(options), teller)
     with StopSignals() as signals:
-        performance = Performance(settings, load_weights(options), teller)
-        with Screen(performance.status, teller):
-            try:
-                teller.tell(performance.ledger.describe())
-                performance.run(signals.stop)
-            finally:
-                performance.close()
+        with Screen(performance.status, teller), performance:
+            teller.tell(performance.ledger.describe())
+            performance.run(signals.stop)
         values = performance.summary()
-        console.finish(values, format_values(_flatten(values)))
+        try:
+            console.finish(values, format_values(_flatten(values)))
+        except OSError:
+            if not signals.terminal_closed:
+                raise
     signals.exit()
+    if performance.faults:
+        # The summary stands on standard output already, also as the one JSON object.
+        print(f"struck: {'; '.join(performance.faults)}", file=sys.stderr)
+        raise SystemExit(1)
 
 
 def _flatten(values: dict) -> dict:
     """For people: counters that are 0 are left out, latencies stand in the ledger's line already."""
     flat = {key: value for key, value in values.items() if not isinstance(value, dict) and value is not None}
     flat |= {name: count for name, count in values["counters"].items() if count}
-    flat |= {
-        path: "whole" if whole else "NOT WHOLE, see its .part" for path, whole in values["recordings"].items()
-    }
+    del flat["faults"]  # told on standard error
+    for path, whole in values["recordings"].items():
+        kind = "take" if path.endswith(".mcap") else "sound"
+        flat[kind] = f"{path}, {'whole' if whole else 'NOT WHOLE, see its .part'}"
     return flat

@@ -201,7 +201,8 @@ class DeviceDriver:
                 self._lose(reason)
             else:
                 for stream in self._streams:
-                    stream.reconnect()
+                    for line in stream.reconnect():
+                        self._tell(line)
         elif self._state == "lost" and self._now() >= self._next_try:
             self.reopen()
         return self._state

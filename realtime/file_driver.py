@@ -66,11 +66,17 @@ class FileDriver:
         self.frame_count = 0
         self.input_frame_count = 0
 
-    def run(self, go_on: Callable[[float], bool], longest_seconds: float | None = None) -> None:
+    def run(
+        self,
+        go_on: Callable[[float], bool],
+        longest_seconds: float | None = None,
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
         """Play to the end of the last tail, or until ``go_on``, given the seconds played, says no.
 
         Args:
             longest_seconds: end here at the latest.
+            at_end: called when the input has ended, before the tail.
         """
         self._began = time.monotonic()
         limit = None if longest_seconds is None else round(longest_seconds * self.rate)
@@ -87,6 +93,8 @@ class FileDriver:
         self._state.engine.numbers[CAPTURING] = 0
         if self._listener is not None:
             self._listener.finish()
+        if at_end is not None:
+            at_end()
         self._source[:] = 0.0
         self._play_tail(go_on, limit)
 

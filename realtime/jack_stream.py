@@ -214,16 +214,25 @@ class JackStream:
         self._started = True
         self.reconnect()
 
-    def reconnect(self) -> None:
-        """Connect to a chosen client that was not there before: at the start, and when it comes back."""
+    def reconnect(self) -> list[str]:
+        """Connect to a chosen client that was not there before: at the start, and when it comes back.
+
+        Returns:
+            What the performer should know, in lines: which of them went or came.
+        """
+        news: list[str] = []
         if self.is_lost:
-            return
+            return news
         for sources in (True, False):
             ports = self._peer_ports(sources)
             if ports and not self._present[sources]:
                 pairs = list(zip(ports, self._own[sources], strict=False))
                 self._client.connect(pairs if sources else [(own, peer) for peer, own in pairs])
+            if bool(ports) != self._present[sources]:
+                fate = "is back" if ports else "is gone; it is connected again as soon as it is back"
+                news.append(f"JACK:{self._peers[sources]} {fate}")
             self._present[sources] = bool(ports)
+        return news
 
     @property
     def is_lost(self) -> bool:

@@ -169,6 +169,8 @@ class MidiInput(_Port):
                 if self._on_lost:
                     self._on_lost()
             for arrival, data in self._waiting():
+                if self._closing:  # a flood would never end
+                    break
                 try:
                     self._on_message(arrival, data)
                 except Exception as error:  # a fault of ours must not end the playing: told, and on

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from typing import Any, Final
@@ -17,6 +16,7 @@ from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
 from ..codec.events import Event
 from ..codec.noise import check_rate
+from ..codec.part_files import check_destination
 from ..codec.profiles import PROFILES
 from ..codec.weights import CodecWeights
 from ..patches.patch import Patch, load_patch
@@ -34,6 +34,7 @@ from .cycles import CycleClock
 from .device_driver import DeviceDriver, stream_channels
 from .devices import JACK, DeviceChoice, read_devices
 from .engine import (
+    CAPTURING,
     DAMAGED,
     IN_PEAK,
     IN_POWER,
@@ -45,6 +46,7 @@ from .engine import (
     limiter_gain,
     make_engine_state,
     publish_number,
+    slot_is_playing,
 )
 from .feeder import Feeder
 from .file_driver import FileDriver
@@ -62,10 +64,13 @@ from .settings import NONE, LiveSettings
 from .sound_recorder import SoundRecorder
 from .stage import Stage
 from .status import Recording, Status
+from .stop import Stop
 from .teller import Teller
 
 _WATCH_SECONDS: Final = 0.05
 _POLL_SECONDS: Final = 0.5
+#: The longest wait for a phrase to end before it is started again.
+_RESTART_SECONDS: Final = 0.3
 #: Losses of sound are told together, once in this time.
 _TELL_SECONDS: Final = 5.0
 _DEFAULT_RATE: Final = 48_000
@@ -110,18 +115,26 @@ class Performance:
         self._tell = teller.tell
         self._stack = ExitStack()
         self._closed = False
+        self.listener: Listener | None = None
         self._feeder: Feeder | None = None
         self._finished_listener: Listener | None = None
         self._driver: DeviceDriver | None = None
         self._take: TakeRecorder | None = None
         self._sound: SoundRecorder | None = None
+        self._reader: AudioReader | None = None
         self._recent: list[tuple[float, int]] = []
         self._dropouts: list[Dropout] = []
         self._told_at = float("-inf")
+        self._damaged = 0
+        self._damage_told_at = float("-inf")
+        self._notes_told = 0
+        self._begun = False
+        #: What failed for good while the rest went on, one line each.
+        self.faults: list[str] = []
         try:
             self._prepare()
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(error)
             raise
 
     # -- putting together
@@ -179,7 +192,8 @@ class Performance:
         )
         self.profile = profile
         self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
-        self.listener = None if s.input == NONE else self._make_listener()
+        if s.input != NONE:
+            self.listener = self._make_listener()
         self.messages = Messages(s, self.stage, self.patch, self.ledger.to_dict)
         self._stack.callback(self.messages.close)
         self.stage.hand_over(self.change_patch, self.messages.play_phrase, self.stats)
@@ -243,6 +257,12 @@ class Performance:
         s = self.settings
         self._writers: list[AudioWriter] = []
         source = s.input if reader is None else reader.path.name
+        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
+        # An earlier recording must not be replaced by one that never began, because another could not begin.
+        for path in paths:
+            check_destination(path, live=self._driver is not None)
+        if s.record is not None:
+            check_destination(s.record, live=True)
         if s.record is not None:
             header = make_header(self._weights, self.profile, source, s.exact)
             take = self._take = TakeRecorder(
@@ -257,7 +277,6 @@ class Performance:
             self.messages.record(take)
             take.mark(0.0, "start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
             take.patch(0.0, self.patch.name, controls=self.stage.controls())
-        paths = [path for path in (s.record_audio, s.output_file) if path is not None]
         channels = self.state.sink.shape[1]
         if self._driver is None:
             for path in paths:
@@ -274,12 +293,16 @@ class Performance:
 
     # -- playing
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Play until the input ends, the time is up, or ``stop`` is set.
 
+        On a device a part that fails is told and noted in :attr:`faults`, and the rest goes on: notes and the
+        dry sound do not need the encoder.
+
         Raises:
-            StruckError: the input cannot be read on, or the encoder failed; the rest went on until now.
+            StruckError: from file to file, the output cannot be written.
         """
+        self._begun = True
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
         try:
@@ -297,7 +320,7 @@ class Performance:
             gc.unfreeze()
             sys.setswitchinterval(before)
 
-    def _run_file(self, stop: threading.Event) -> None:
+    def _run_file(self, stop: Stop) -> None:
         assert self._reader is not None
 
         def take(block: np.ndarray) -> None:
@@ -307,9 +330,10 @@ class Performance:
         driver = FileDriver(
             self.state, self._reader, self.block_frames, self.listener, take, self.settings.paced
         )
-        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds)
+        driver.run(lambda seconds: not stop.is_set(), self.settings.duration_seconds, self._end_backing)
+        self._tell_damage()
 
-    def _run_device(self, stop: threading.Event, driver: DeviceDriver) -> None:
+    def _run_device(self, stop: Stop, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
         if self._reader is not None:
             self._feeder = Feeder(self.state.engine, self._reader)
@@ -331,7 +355,8 @@ class Performance:
                 self.messages.poll()
                 self.cycles.refine()
                 polled_at = time.monotonic()
-            self._raise_faults()
+            self._note_faults()
+            self._tell_damage()
             seconds = self.position_seconds
             if self.settings.duration_seconds is not None and seconds >= self.settings.duration_seconds:
                 break
@@ -342,9 +367,15 @@ class Performance:
 
     def _follow_tail(self, quiet_since: float | None, seconds: float) -> float | None:
         """After the file's end: hear its last hop, once; then since when the output has been silent."""
-        if self.listener is not None and self.listener.stop():
-            self.listener.finish()
-            self._finished_listener, self.listener = self.listener, None
+        listener = self.listener
+        if listener is not None and listener.stop():
+            self._finished_listener, self.listener = listener, None
+            if listener.error is None:
+                try:
+                    listener.finish()
+                except Exception as error:
+                    self._note_fault("the encoder", error)
+        self._end_backing()
         quiet = (
             self.state.engine.levels[OUT_PEAK].max() < _QUIET_PEAK
             and self.state.engine.decoder.numbers[PENDING] == 0
@@ -353,10 +384,43 @@ class Performance:
             return None
         return seconds if quiet_since is None else quiet_since
 
-    def _raise_faults(self) -> None:
-        for who, part in (("the encoder", self.listener), ("the input file", self._feeder)):
-            if part is not None and part.error is not None:
-                raise StruckError(f"{who} failed: {part.error}") from part.error
+    def _end_backing(self) -> None:
+        """The backing ends with the input that it plays along with."""
+        if slot_is_playing(self.state.engine, _BACKING_SLOT):
+            self.stage.stop_slot(_BACKING_SLOT, int(self.state.engine.numbers[POSITION]))
+
+    def _note_faults(self) -> None:
+        """Tell of a part that has failed, once; what does not need it goes on."""
+        if self.listener is not None and self.listener.error is not None:
+            self._note_fault("the encoder", self.listener.error)
+            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
+            self._finished_listener, self.listener = self.listener, None
+        if self._feeder is not None and self._feeder.error is not None:
+            self._note_fault("the input file", self._feeder.error)
+
+    def _note_fault(self, who: str, error: BaseException) -> None:
+        fault = f"{who} failed: {error if isinstance(error, StruckError) else repr(error)}"
+        if fault in self.faults:
+            return
+        self.faults.append(fault)
+        self._tell(f"{fault}; the rest goes on")
+        if self._take is not None:
+            self._take.mark(self.position_seconds, "fault", what=fault)
+
+    def _tell_damage(self) -> None:
+        """Tell of samples that were no sound, together every few seconds, and what a file's reader notes."""
+        damaged = int(self.state.engine.numbers[DAMAGED])
+        now = time.monotonic()
+        if damaged > self._damaged and now - self._damage_told_at >= _TELL_SECONDS:
+            self._tell(
+                f"the input is damaged: {damaged - self._damaged} samples were NaN, infinite or far beyond "
+                "full scale, and are silence"
+            )
+            self._damaged, self._damage_told_at = damaged, now
+        if self._reader is not None:
+            for note in self._reader.notes[self._notes_told :]:
+                self._tell(note)
+                self._notes_told += 1
 
     def _explain_dropouts(self) -> None:
         """Count what the callback reported, mark it in the take, and tell it together every few seconds."""
@@ -379,17 +443,30 @@ class Performance:
             self._told_at = now
 
     def _on_device_lost(self) -> None:
+        assert isinstance(self.clock, DeviceClock)
+        self.stage.pause()
+        self.clock.hold()
         self.messages.poll()
         if self._take is not None:
             self._take.mark(self.position_seconds, "dropout", what="device")
 
     def _on_device_back(self, driver: DeviceDriver) -> None:
         assert isinstance(self.clock, DeviceClock)
-        # Time stood still; what was played meanwhile would now come all at once.
-        self.stage.panic()
         self.clock.restart()
         self.clock.block_frames = self.block_frames = driver.block_frames
         self.clock.output_latency_seconds = driver.output_latency_seconds
+        self.state.interval_alarm[0] = _LATE_PERIODS * driver.period_frames / driver.block_frames
+        if not self.stage.resume():
+            self._tell("the engine does not take commands; what was played before may still sound")
+        if self.settings.backing is not None:
+            self._restart_backing()
+
+    def _restart_backing(self) -> None:
+        """Play the backing again, from its beginning, once the silence has ended it."""
+        end = time.monotonic() + _RESTART_SECONDS
+        while slot_is_playing(self.state.engine, _BACKING_SLOT) and time.monotonic() < end:
+            time.sleep(0.002)
+        self.stage.start_slot(_BACKING_SLOT, 0, loops=True)
 
     # -- while it plays
 
@@ -430,7 +507,8 @@ class Performance:
             "dropped": int(decoder[DROPPED]),
             "rejected": int(decoder[REJECTED]),
             "lost_blocks": int(self.state.stamps[INPUT_OVERFLOWS] + self.state.stamps[OUTPUT_UNDERFLOWS]),
-            "damaged_samples": int(engine.numbers[DAMAGED]),
+            "damaged_samples": int(engine.numbers[DAMAGED])
+            + (0 if self._reader is None else self._reader.replaced_count),
             "starved_samples": int(engine.numbers[STARVED]),
             "unheard_samples": int(engine.capture.index[LOST]),
             "unrecorded_samples": int(engine.recording.index[LOST]),
@@ -529,14 +607,16 @@ class Performance:
                 for recorder in (self._take, self._sound)
                 if recorder is not None
             },
+            "faults": self.faults,
         }
 
     # -- taking apart
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None = None) -> None:
         """End everything: first what was recorded is made whole, then devices are let go.
 
-        Twice is harmless.
+        Twice is harmless. A recording that was never begun leaves nothing, nor does, after an ``error``, what
+        was rendered from a file.
         """
         if self._closed:
             return
@@ -547,24 +627,35 @@ class Performance:
             time.sleep(0.03 + 2.0 * self.block_frames / self.rate)
         if self.listener is not None:
             self.listener.stop()
-        seconds = self.position_seconds if self._take is not None else 0.0
-        if self._take is not None:
-            self._take.close(seconds)
-        if self._sound is not None:
-            publish_number(self.state.engine.numbers, RECORDING, 0)
-            time.sleep(2.0 * self.block_frames / self.rate)
-            self._sound.close()
+        self._close_recordings()
         if self._feeder is not None:
             self._feeder.close()
         if self._driver is not None:
             self._driver.close()
-        self._stack.close()
+        self._stack.__exit__(type(error) if error is not None else None, error, None)
+
+    def _close_recordings(self) -> None:
+        if not self._begun:
+            for recorder in (self._take, self._sound):
+                if recorder is not None:
+                    recorder.discard()
+            return
+        whole: list[tuple[TakeRecorder | SoundRecorder, bool]] = []
+        if self._take is not None:
+            whole.append((self._take, self._take.close(self.position_seconds)))
+        if self._sound is not None:
+            publish_number(self.state.engine.numbers, RECORDING, 0)
+            time.sleep(2.0 * self.block_frames / self.rate)
+            whole.append((self._sound, self._sound.close()))
+        for recorder, is_whole in whole:
+            if not is_whole:
+                self.faults.append(f"{recorder.path} is not whole; {recorder.part_path} holds what there is")
 
     def __enter__(self) -> Performance:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close(error)
 
 
 _EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc")
@@ -580,6 +671,12 @@ def _check_controls(patch: Patch) -> None:
         raise StruckError(
             f"patch {patch.name}: no control is called {unknown[0]}; they are {', '.join(PARAMETER)}"
         )
+    for name, value in patch.controls.items():
+        low, high = PARAMETER[name].low, PARAMETER[name].high
+        if not low <= value <= high:
+            raise StruckError(
+                f"patch {patch.name} [controls]: {name} is {value:g}; the range is {low:g} to {high:g}"
+            )
 
 
 def _to_db(amplitudes: np.ndarray) -> tuple[float, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +17,7 @@ from ..codec.encoder import StreamingEncoder
 from ..codec.errors import StruckError
 from ..codec.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from ..codec.events import Event
+from ..codec.part_files import refuse_same_file as refuse_same_file
 from ..codec.profiles import Profile
 from ..codec.takes import TakeHeader, TakeReader, TakeWriter
 from ..codec.weights import CodecWeights
@@ -28,14 +28,6 @@ _BLOCK_SAMPLES: Final = 2_048
 #: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
 #: behind one that sounds up to this much later.
 _DISORDER_SECONDS: Final = 2.0
-
-
-def refuse_same_file(source: Path, destination: Path) -> None:
-    """Raise StruckError where writing ``destination`` would overwrite ``source``."""
-    if os.path.realpath(source) == os.path.realpath(destination) or (
-        source.exists() and destination.exists() and os.path.samefile(source, destination)
-    ):
-        raise StruckError(f"{destination} is both input and output")
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:

@@ -177,8 +177,9 @@ class PortAudioStream:
         """PortAudio does not tell a stream that lost its device from one that ended."""
         return self._closing is None and not self._stream.stopped and not self.is_active
 
-    def reconnect(self) -> None:
-        """A device is connected or lost as a whole: nothing to do."""
+    def reconnect(self) -> list[str]:
+        """A device is connected or lost as a whole: nothing to do, no news."""
+        return []
 
     def close(self, seconds: float = 2.0) -> bool:
         """End the stream at once. False if the device does not answer in time; it is left alone then."""

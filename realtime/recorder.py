@@ -101,6 +101,7 @@ class TakeRecorder:
         self._writer = writer(path, header, live=True)
         self._flushed_at = time.monotonic()
         self._end_seconds: float | None = None
+        self._discarded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="take recorder", daemon=True)
         self._thread.start()
@@ -163,6 +164,13 @@ class TakeRecorder:
                 self._fail(f"the disk did not answer for {timeout_seconds:g} s")
         return self.whole
 
+    def discard(self) -> None:
+        """Give up a take that was never begun: no part is left, and what has its name stays."""
+        self._discarded = True
+        self._stop.set()
+        self._thread.join()
+        self.part_path.unlink(missing_ok=True)
+
     def _put(self, seconds: float, channel: str, value: Any) -> None:
         if not (math.isfinite(seconds) and seconds < _MAX_SECONDS):
             raise ValueError(f"the time is {seconds} s; it must be finite and below {_MAX_SECONDS:g}")
@@ -194,7 +202,8 @@ class TakeRecorder:
             while not self._stop.wait(_POLL_SECONDS):
                 self._write_until(self._position_seconds() - _SETTLE_SECONDS)
                 self.cpu_seconds = time.thread_time()
-            self._finish()
+            if not self._discarded:
+                self._finish()
         except StruckError as error:
             self._fail(str(error))
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..codec.audio_files import WRITABLE
 from ..codec.errors import StruckError
+from ..codec.part_files import is_same_file, refuse_same_file
 
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
@@ -16,6 +17,8 @@ NONE: Final = "none"
 
 def is_file(text: str) -> bool:
     """Whether an ``--input`` or ``--output`` names a sound file and not a device."""
+    if text in (NONE, "default"):  # whatever lies in the folder
+        return False
     return Path(text).suffix.lower() in _SOUND_EXTENSIONS or Path(text).is_file()
 
 
@@ -78,10 +81,26 @@ class LiveSettings:
             raise StruckError(f"cannot record {self.record_audio}: the extension must be .wav")
         if self.record is not None and self.record.suffix.lower() != ".mcap":
             raise StruckError(f"cannot record {self.record}: the extension must be .mcap")
+        if (
+            self.output_file is not None
+            and self.input_file is None
+            and self.output_file.suffix.lower() != ".wav"
+        ):
+            raise StruckError(f"cannot record {self.output_file} from a device: the extension must be .wav")
+        self._refuse_same_files()
         if self.paced and not self.is_offline:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
         if self.is_offline and not self.paced and (self.midi_in or self.midi_out or self.osc_listen):
             raise StruckError("MIDI and OSC need a device that keeps time, or --paced")
+
+    def _refuse_same_files(self) -> None:
+        read = [path for path in (self.input_file, self.backing) if path is not None]
+        written = [path for path in (self.output_file, self.record_audio, self.record) if path is not None]
+        for i, path in enumerate(written):
+            for other in read:
+                refuse_same_file(other, path)
+            if any(is_same_file(path, other) for other in written[:i]):
+                raise StruckError(f"{path} would be written twice")
 
     @property
     def input_file(self) -> Path | None:
@@ -89,7 +108,7 @@ class LiveSettings:
 
     @property
     def output_file(self) -> Path | None:
-        return Path(self.output) if self.output != NONE and is_file(self.output) else None
+        return Path(self.output) if is_file(self.output) else None
 
     @property
     def is_offline(self) -> bool:

@@ -71,6 +71,7 @@ class SoundRecorder:
         self._lock = threading.Lock()
         self._writer = AudioWriter(path, rate, channels, subtype, live=True)
         self._writer.__enter__()
+        self._discarded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sound recorder", daemon=True)
         self._thread.start()
@@ -106,6 +107,13 @@ class SoundRecorder:
                 self._fail(f"the disk did not answer for {timeout_seconds:g} s")
         return self.whole
 
+    def discard(self) -> None:
+        """Give up a recording that was never begun: no part is left, and what has its name stays."""
+        self._discarded = True
+        self._stop.set()
+        self._thread.join()
+        self.part_path.unlink(missing_ok=True)
+
     # The worker's thread from here on.
 
     def _work(self) -> None:
@@ -113,6 +121,10 @@ class SoundRecorder:
             while not self._stop.wait(_POLL_SECONDS):
                 self._drain(self._write)
                 self.cpu_seconds = time.thread_time()
+            if self._discarded:
+                reason = StruckError("discarded")
+                self._writer.__exit__(StruckError, reason, None)
+                return
             self._drain(self._write)
             self._writer.__exit__(None, None, None)
             self.whole = True

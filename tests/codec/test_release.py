@@ -118,7 +118,7 @@ def test_a_bend_far_up_leaves_nothing_above_the_band_edge():
 
 
 def test_dropped_voices_leave_silence_and_all_places_free():
-    decoder = Decoder(RANDOM_WEIGHTS, RATE, voice_count=8, pending_count=8)
+    decoder = Decoder(RANDOM_WEIGHTS, RATE, voice_count=8, pending_count=16)
     event = tone(noisiness=0.5)
     vector = event.vector.copy()
     vector[INDEX["room_mix"]] = 0.9
@@ -131,7 +131,7 @@ def test_dropped_voices_leave_silence_and_all_places_free():
         drop_voices(decoder.state)
         assert decoder.active_voice_count == 0
         assert not decoder.process(5000).any()
-    assert sorted(decoder.state.free) == list(range(16))
+    assert sorted(decoder.state.free) == list(range(24))
     insert(decoder, wet, decoder.position_samples, key=0)
     assert decoder.process(5000).any()
 

@@ -15,7 +15,7 @@ from struck.realtime.cli import build_parser, main
 from struck.realtime.console import Console, format_values
 
 COMMANDS = [
-    *("encode", "render", "resynth", "info", "convert", "plot", "edit"),
+    *("live", "encode", "render", "resynth", "info", "convert", "plot", "edit"),
     *("devices", "evaluate", "bench", "train"),
 ]
 

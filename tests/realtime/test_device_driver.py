@@ -54,6 +54,7 @@ class FakeStream:
 
     def reconnect(self):
         self.reconnects += 1
+        return []
 
     def close(self, seconds):
         return self.closes
