@@ -154,6 +154,7 @@ class MidiPorts:
             port.close()
             raise
         if not opened:
+            port.close()
             there = [f"{p.api}:{p.name}" for p in self.existing() if p.direction == port.direction]
             raise StruckError(
                 f"no MIDI {port.direction} is called {name}; there "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from typing import Any
 
@@ -69,11 +70,16 @@ def main() -> None:
     rtmidi = import_rtmidi()
     port = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="bad midi")
     port.open_virtual_port("out")
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     dice = random.Random(1)
-    while not stream.is_lost:
+    while not ended:
         for _ in range(MESSAGES_AT_ONCE):
             port.send_message(garbage(dice))
         time.sleep(PAUSE_SECONDS)
+    port.close_port()
+    port.delete()
+    stream.close()
 
 
 main()

@@ -70,7 +70,7 @@ FILES = ("--input", "song.wav", "--output", "heard.wav")
         (["--input", "song.wav", "--output", "heard.mp3"], "heard.mp3: the extension must be"),
         (["--input", "song.wav", "--output", "song.wav"], "song.wav is both input and output"),
         (["--input", "song.wav", "--output", "./song.wav"], "song.wav is both input and output"),
-        ([*FILES, "--record-audio", "heard.wav"], "heard.wav is both"),
+        ([*FILES, "--record-audio", "heard.wav"], "heard.wav would be written twice"),
         ([*FILES, "--record-audio", "song.wav"], "song.wav is both input and output"),
         ([*FILES, "--backing", "heard.wav"], "heard.wav is both input and output"),
         ([*FILES, "--backing", "missing.wav"], "missing.wav"),

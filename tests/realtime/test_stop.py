@@ -1,59 +1,65 @@
-"""Ctrl-C and SIGTERM ask for the end; nothing is torn."""
+"""Signals that ask a performance to end."""
 
+import os
 import signal
+import time
 
 import pytest
 
-from struck.realtime.stop import StopSignals
+from struck.realtime.stop import StopFlag, StopSignals
 
 
-@pytest.fixture
-def handlers():
-    """The handlers of this process, put back whatever a test does."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield before
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_sets_stop_and_raises_nothing(handlers, number):
-    with StopSignals() as signals:
+def test_the_first_signal_asks_the_second_tells_the_third_interrupts(capfd):
+    with pytest.raises(KeyboardInterrupt), StopSignals() as signals:
         assert not signals.stop.is_set()
-        signal.raise_signal(number)
+        os.kill(os.getpid(), signal.SIGINT)
         assert signals.stop.is_set()
+        assert capfd.readouterr().err == ""
+        os.kill(os.getpid(), signal.SIGINT)
+        assert capfd.readouterr().err == "struck: closing; once more leaves at once\n"
+        os.kill(os.getpid(), signal.SIGINT)
+    signals.exit()  # Ctrl-C is how a show ends
 
 
-def test_the_second_says_what_a_third_does(handlers, capsys):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_others_end_in_order_and_show_in_the_status(number, status):
+    before = signal.getsignal(number)
     with StopSignals() as signals:
-        signal.raise_signal(signal.SIGINT)
-        assert capsys.readouterr().err == ""
-        signal.raise_signal(signal.SIGINT)
-        assert capsys.readouterr().err == "struck: closing; once more leaves at once\n"
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGINT)
         assert signals.stop.is_set()
-
-
-def test_many_times_sigterm_never_interrupts_closing(handlers):
-    with StopSignals():
-        for _ in range(5):
-            signal.raise_signal(signal.SIGTERM)
-
-
-def test_ctrl_c_is_how_a_show_ends_and_sigterm_is_told_by_the_status(handlers):
-    with StopSignals() as signals:
-        signal.raise_signal(signal.SIGINT)
-    signals.exit()
-    with StopSignals() as signals:
-        signal.raise_signal(signal.SIGTERM)
+        assert signals.terminal_closed == (number == signal.SIGHUP)
+    assert signal.getsignal(number) == before
     with pytest.raises(SystemExit) as left:
         signals.exit()
-    assert left.value.code == 143
+    assert left.value.code == status
 
 
-def test_the_handlers_before_are_put_back(handlers):
-    with pytest.raises(ZeroDivisionError), StopSignals():
-        raise ZeroDivisionError
-    assert {number: signal.getsignal(number) for number in handlers} == handlers
+def test_nohup_is_heeded():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.stop.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_standard_error_may_be_gone(monkeypatch):
+    def refuse(number, data):
+        raise OSError("its terminal has gone")
+
+    with StopSignals() as signals:
+        monkeypatch.setattr(os, "write", refuse)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signals.stop.is_set()
+
+
+def test_a_flag_that_is_set_is_not_waited_for():
+    flag = StopFlag()
+    assert not flag.wait(0.001)
+    flag.set()
+    began = time.monotonic()
+    assert flag.wait(10.0)
+    assert time.monotonic() - began < 1.0
