@@ -96,10 +96,10 @@ def _writable(destination: str | Path) -> Path:
     return destination
 
 
-def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two paths mean one file, which need not be there."""
-    return os.path.realpath(one) == os.path.realpath(other) or (
-        one.exists() and other.exists() and os.path.samefile(one, other)
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether both name one file, which need not exist."""
+    return os.path.realpath(path) == os.path.realpath(other) or (
+        path.exists() and other.exists() and os.path.samefile(path, other)
     )
 
 

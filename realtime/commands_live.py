@@ -158,7 +158,7 @@ def _flatten(values: dict) -> dict:
     flat = {key: value for key, value in values.items() if not isinstance(value, dict) and value is not None}
     flat |= {name: count for name, count in values["counters"].items() if count}
     del flat["faults"]  # told on standard error
-    flat |= {
-        path: "whole" if whole else "NOT WHOLE, see its .part" for path, whole in values["recordings"].items()
-    }
+    for path, whole in values["recordings"].items():
+        kind = "take" if path.endswith(".mcap") else "sound"
+        flat[kind] = f"{path}, {'whole' if whole else 'NOT WHOLE, see its .part'}"
     return flat

@@ -105,6 +105,8 @@ class DeviceDriver:
         # Callbacks that a stream which would not close may still call.
         self._kept: list[BridgeCallbacks] = []
         self.losses = 0
+        # Of streams that were closed.
+        self._past_xruns = 0
         self._last_failure = ""
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._next_try = 0.0
@@ -165,7 +167,7 @@ class DeviceDriver:
     def stats(self) -> dict[str, int | float]:
         """Counters, flat."""
         counts: dict[str, int | float] = {"device_losses": self.losses}
-        counts["device_xruns"] = sum(s.xruns for s in self._streams if isinstance(s, JackStream))
+        counts["device_xruns"] = self._past_xruns + self._count_xruns()
         if self._bridge is not None:
             counts |= bridge_stats(self._bridge.state)
         return counts
@@ -336,7 +338,11 @@ class DeviceDriver:
         self._retry_seconds = _FIRST_RETRY_SECONDS / 2
         self._next_try = self._now() + _FIRST_RETRY_SECONDS
 
+    def _count_xruns(self) -> int:
+        return sum(stream.xruns for stream in self._streams if isinstance(stream, JackStream))
+
     def _close_streams(self, seconds: float) -> None:
+        self._past_xruns += self._count_xruns()
         self._dying += [stream for stream in self._streams if not stream.close(seconds)]
         self._streams = []
         self._bridge = None

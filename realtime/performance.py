@@ -6,7 +6,6 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -655,9 +654,7 @@ class Performance:
     def __enter__(self) -> Performance:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close(error)
 
 

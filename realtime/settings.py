@@ -8,7 +8,7 @@ from typing import Final
 
 from ..codec.audio_files import WRITABLE
 from ..codec.errors import StruckError
-from ..codec.part_files import is_same_file
+from ..codec.part_files import is_same_file, refuse_same_file
 
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
@@ -97,8 +97,8 @@ class LiveSettings:
         read = [path for path in (self.input_file, self.backing) if path is not None]
         written = [path for path in (self.output_file, self.record_audio, self.record) if path is not None]
         for i, path in enumerate(written):
-            if any(is_same_file(path, other) for other in read):
-                raise StruckError(f"{path} is both input and output")
+            for other in read:
+                refuse_same_file(other, path)
             if any(is_same_file(path, other) for other in written[:i]):
                 raise StruckError(f"{path} would be written twice")
 

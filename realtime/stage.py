@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from threading import Lock
 from time import monotonic, sleep
+from typing import Final
 
 import numpy as np
 
@@ -53,6 +54,9 @@ class SoundingEvent:
 
 
 Sink = Callable[[SoundingEvent], None]
+#: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
+_PANIC_SECONDS: Final = 0.1
+_RESUME_SECONDS: Final = 0.5
 #: A command's four numbers, as engine.py lays them out.
 _Head = tuple[int, int, int, float]
 
@@ -98,6 +102,7 @@ class Stage:
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
         self._last_id = 0
+        self._paused = False
         self._load_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
@@ -160,6 +165,8 @@ class Stage:
         with self._lock:
             if not self._push((PLAY, at_sample, key, 2.0 ** (bend / 12.0)), record):
                 return None
+            if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
+                self._push((BEND, 0, channel, 2.0 ** (self._bends[channel] / 12.0)))
             self._last_id += 1
             sounding = SoundingEvent(self._last_id, event, at_sample, origin)
         self.count(f"events_{origin}")
@@ -180,8 +187,7 @@ class Stage:
 
     def panic(self) -> None:
         """Silence now: no voice, no waiting event, no room, no phrase."""
-        with self._lock:
-            self._push((PANIC, 0, 0, 0.0))
+        self._push_patiently([(PANIC, 0, 0, 0.0)], _PANIC_SECONDS)
         self.count("panics")
         self._after_panic()
 
@@ -191,7 +197,7 @@ class Stage:
             call(position / self.clock.rate)
 
     def pause(self) -> None:
-        """The stream stands still: from now on events are refused and counted (``events_while_away``).
+        """The stream stands still: from now on events are refused and counted (``events_unplayed``).
 
         Nobody empties the command ring then, and what is played would come all at once later. What is turned
         or bent meanwhile is kept for :meth:`resume`.
@@ -199,27 +205,22 @@ class Stage:
         with self._lock:
             self._paused = True
 
-    def resume(self, timeout_seconds: float = 0.5) -> bool:
+    def resume(self) -> bool:
         """The stream goes on: silence first, then controls and bends as they stand.
 
         Returns:
             False if the engine did not take that in time; it may sound as it did before.
         """
-        rows: list[_Head] = [(PANIC, 0, 0, 0.0)]
+        heads: list[_Head] = [(PANIC, 0, 0, 0.0)]
         with self._lock:
             self._paused = False
             for channel, semitones in enumerate(self._bends):
-                rows.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
+                heads.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
             for index, name in enumerate(ENGINE_PARAMETERS):
-                rows.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
-            end = monotonic() + timeout_seconds
-            for head in rows:
-                while not self._push(head):
-                    if monotonic() > end:
-                        return False
-                    sleep(0.001)
+                heads.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
+        taken = self._push_patiently(heads, _RESUME_SECONDS)
         self._after_panic()
-        return True
+        return taken
 
     # -- phrases
 
@@ -292,10 +293,23 @@ class Stage:
 
     # --
 
+    def _push_patiently(self, heads: list[_Head], seconds: float) -> bool:
+        """Send commands that must not be lost: wait while the ring is full. False if that takes too long."""
+        end = monotonic() + seconds
+        for head in heads:
+            while True:
+                with self._lock:
+                    if self._push(head):
+                        break
+                if monotonic() > end:
+                    return False
+                sleep(0.001)
+        return True
+
     def _push(self, head: _Head, record: np.ndarray | None = None) -> bool:
         if self._paused:
             if head[0] == PLAY:
-                self.count("events_while_away")
+                self.count("events_unplayed")
             return head[0] != PLAY
         row = self._row
         row[KIND], row[AT_SAMPLE], row[KEY], row[VALUE] = head

@@ -102,12 +102,11 @@ class JackServer:
         JACK has places for eight servers' names and a killed one keeps its place, and 100 MB, until a server
         of its name ends as it should.
         """
+        self.stop()  # and if it does not end, it is killed
         if self._unclean:
-            if self.running:
-                self.stop()
             self._unclean = False
             self.start()
-        self.stop()
+            self.stop()
         self._words.close()
 
     def _release_guard(self) -> None:

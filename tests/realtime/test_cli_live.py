@@ -132,5 +132,5 @@ def test_for_people_counters_that_are_0_are_left_out(sound_path, tmp_path, capsy
     out, _ = capsys.readouterr()
     assert "events_heard" in out.replace(" ", "_")
     assert "stolen" not in out
-    assert "whole" in out
+    assert f"{tmp_path / 'show.mcap'}, whole" in out
     assert "NOT WHOLE" not in out

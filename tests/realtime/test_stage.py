@@ -18,6 +18,7 @@ from struck.realtime.engine import (
     KEY,
     KIND,
     PANIC,
+    PLAY,
     POSITION,
     RELEASE,
     START_PHRASE,
@@ -363,7 +364,56 @@ def test_phrases_that_no_keyboard_plays(pitch, velocity):
         show.stage.play_phrase(pitch, velocity, "arpeggio")
 
 
+def test_a_panic_waits_for_room():
+    show = Show()
+    while show.stage.play(note(5.0), "osc") is not None:
+        continue
+    engine = threading.Timer(0.02, show.blocks, (20,))
+    engine.start()
+    show.stage.panic()
+    engine.join()
+    show.blocks(20)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
+
+
+def test_while_the_engine_stands_still_nothing_waits_for_it():
+    show = Show()
+    show.stage.play(note(0.0), "osc")
+    show.blocks(2)
+    show.stage.play(note(3.0), "osc")
+    show.stage.pause()
+    for _ in range(1_000):
+        assert show.stage.play(note(), "midi", KEY_OF_CHANNEL_3) is None
+        show.stage.set_control("events_db", -20.0)
+        show.stage.release(KEY_OF_CHANNEL_3, 0)
+    show.stage.panic()  # at once, as it is silent anyway
+    assert show.stage.counts() == {"events_osc": 2, "events_unplayed": 1_000, "panics": 1}
+    show.stage.resume()
+    show.blocks(4)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
+    assert show.engine.targets[ENGINE_PARAMETERS.index("events_db")] == pytest.approx(0.1)
+    assert show.stage.play(note(4.0), "osc") is not None
+
+
 # -- threads
+
+
+def test_a_bend_that_falls_into_the_making_of_a_note_is_not_missed(monkeypatch):
+    show = Show(exact=True)
+    make = show.stage._records.make
+
+    def make_and_bend(events):
+        show.stage.bend(3, 1.0)
+        return make(events)
+
+    monkeypatch.setattr(show.stage._records, "make", make_and_bend)
+    show.stage.play(note(), "midi", KEY_OF_CHANNEL_3)
+    rows = show.commands()
+    assert [int(row[KIND]) for row in rows] == [BEND, PLAY, BEND]
+    assert rows[1][VALUE] == 1.0
+    assert rows[2][VALUE] == pytest.approx(2.0 ** (1.0 / 12.0))
 
 
 def test_many_threads_at_once_lose_and_mix_nothing():

@@ -1,0 +1,481 @@
+"""Measure ``struck live`` over a JACK server of its own, without a sound card.
+
+    python -m tests.bench.bench_rig                          latency, midi, gil: some minutes
+    python -m tests.bench.bench_rig latency --count 50
+    python -m tests.bench.bench_rig endurance --minutes 60
+    python -m tests.bench.bench_rig --json > rig.json
+
+Run it from the root of the repository, on a machine that does nothing else: a period that JACK loses shifts
+the tapes and the host against each other, and what follows cannot be compared. It asserts nothing, and
+measures
+
+- ``latency``: plucked strings, played by a JACK client, come back through struck to another one, which
+  records what went in and what came out in the same periods. Per event: where its sound is on the tape, found
+  by comparing with what the take renders, less where the encoder hears its onset in the tape of the input;
+  that difference should be the ledger's engine part, to the sample. Per string: the same from the sound
+  itself, so with the encoder's error in it. The input is also sent through directly (``--dry 0``): that way
+  should take no time.
+- ``midi``: a note is sent over JACK; when its sound is on the tape, less when it was sent. The message waits
+  up to a period to be taken along and the note sounds one block after it came; the recorder stands where the
+  device would, so that the device's own part is not in it.
+- ``gil``: how many blocks come in time while two Python threads compute in the same process, with the
+  callback compiled and with one in Python.
+- ``endurance``: FluidSynth plays chance music into struck; memory, losses and their causes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from struck.codec.encoder import StreamingEncoder
+from struck.codec.profiles import PROFILES
+from struck.codec.takes import TakeReader
+from struck.codec.weights import load_codec_weights
+from struck.models import default_codec_weights_path
+from struck.models.general_midi import find_sound_font
+from struck.realtime.bench_jobs import describe_load
+from struck.realtime.gil_trial import measure_gil
+from struck.realtime.jack import load_jack
+from struck.realtime.midi_ports import import_rtmidi
+from struck.realtime.pipeline import render_samples
+from struck.realtime.resampler import StreamingResampler
+
+from ..realtime.jack_probe import jack_probe
+from ..realtime.jack_rig import JackServer, jack_server
+from ..realtime.live_host import LiveHost, clients, resident_bytes
+
+RATE: Final = 48_000
+_SPACING_SECONDS: Final = 1.0
+#: Beginning of an event's sound that is looked for on the tape.
+_WINDOW_FRAMES: Final = RATE // 8
+_SLIP_FRAMES: Final = 4_096
+_SAMPLE_SECONDS: Final = 10.0
+#: Memory is judged from here on, at the latest from the middle.
+_WARM_UP_SECONDS: Final = 180.0
+_NOTE_PATCH: Final = """
+description = "A dry string that rises at once and is silent soon after the note-off."
+[note]
+gain_db = -12.0
+[note.sound]
+attack = 0.001
+hold = 6.0
+release = 0.03
+decay = 0.5
+tilt = -8.0
+noisiness = 0.0
+room_mix = 0.0
+"""
+
+Values = dict[str, Any]
+Report = Callable[[str], None]
+
+
+def spread(values: list[float] | np.ndarray) -> Values:
+    """Median, least and most; None of nothing."""
+    if len(values) == 0:
+        return {"count": 0, "median": None, "least": None, "most": None}
+    found = {"median": np.median(values), "least": np.min(values), "most": np.max(values)}
+    return {"count": len(values)} | {name: round(float(value), 3) for name, value in found.items()}
+
+
+def describe(found: Values) -> str:
+    return f"median {found['median']}, {found['least']} to {found['most']} ({found['count']})"
+
+
+# ---- audio latency -------------------------------------------------------------------------------------
+
+
+def strings(count: int, seed: int) -> np.ndarray:
+    """``count`` plucked strings, one after the other with silence between."""
+    rng = np.random.default_rng(seed)
+    begins = np.round((0.3 + _SPACING_SECONDS * (np.arange(count) + rng.uniform(0.0, 0.05, count))) * RATE)
+    sound = np.zeros(round((1.5 + _SPACING_SECONDS * count) * RATE), np.float32)
+    t = np.arange(round(0.8 * RATE)) / RATE
+    for begin in begins.astype(int):
+        hz = 110.0 * 2.0 ** rng.uniform(0.0, 2.0)
+        tone = sum(np.cos(2.0 * np.pi * k * hz * t) * np.exp(-(6.0 + k) * t) / k for k in range(1, 9))
+        sound[begin : begin + len(t)] += (0.05 * tone * np.minimum(1.0, (0.8 - t) / 0.05)).astype(np.float32)
+    return sound
+
+
+def find_begins(sound: np.ndarray) -> list[int]:
+    """Frames at which silence of more than 0.1 s ends."""
+    sounding = np.flatnonzero(sound)
+    gaps = np.diff(sounding, prepend=-RATE)
+    return [int(frame) for frame in sounding[gaps > RATE // 10]]
+
+
+def match(tape: np.ndarray, piece: np.ndarray, expected: int) -> int:
+    """Where on ``tape``, within some frames of ``expected``, ``piece`` lies."""
+    low = max(0, expected - _SLIP_FRAMES)
+    around = tape[low : expected + _SLIP_FRAMES + len(piece)]
+    size = 1 << (len(around) + len(piece)).bit_length()
+    product = np.fft.rfft(around, size) * np.conj(np.fft.rfft(piece, size))
+    lags = np.fft.irfft(product, size)[: max(1, len(around) - len(piece) + 1)]
+    return low + int(np.argmax(lags))
+
+
+def measure_latency(profile: str, frames: int, count: int, folder: Path) -> Values:
+    """Play ``count`` strings through struck."""
+    take_path, sound_path = folder / f"{profile}-{frames}.mcap", folder / f"{profile}-{frames}.wav"
+    sound = strings(count, frames)
+    with jack_server(RATE, frames) as server, jack_probe(server, len(sound) / RATE + 30.0) as probe:
+        arguments = ["--input", f"jack:{probe.name}", "--output", "jack:system", "--profile", profile]
+        arguments += ["--dry", "0", "--exact", "--record", str(take_path), "--record-audio", str(sound_path)]
+        with LiveHost(server, *arguments, duration_seconds=3_600) as host:
+            server.connect(f"{host.client}:out_1", probe.tape[0])
+            server.connect(probe.out, probe.tape[1])
+            time.sleep(1.0)
+            lost_before = probe.lost
+            probe.play(sound)
+            while not probe.finished:
+                time.sleep(0.1)
+            time.sleep(1.0)
+            summary = host.stop()
+        lost = probe.lost - lost_before
+        tape, source = probe.recorded().T
+    engine = round(summary["latency"]["engine_seconds"] * RATE)
+    begins = find_begins(source)
+    # The strings themselves, or the direct way's copies of them, in their first 40 ms: no event is there yet.
+    dry = [match(tape, source[begin : begin + RATE // 25], begin) - begin for begin in begins]
+    events = list(TakeReader(take_path).events())
+    weights = load_codec_weights(default_codec_weights_path())
+    rendered = render_samples(weights, events, RATE)
+    played = tape - source
+    # Stream sample 0 on the tape: struck's own recording begins there, and is looked for everywhere.
+    own = soundfile.read(sound_path, dtype="float32", always_2d=True)[0][:, 0]
+    loudest = int(np.argmax(np.abs(own)))
+    size = 1 << (len(tape) + RATE).bit_length()
+    piece = own[loudest : loudest + RATE]
+    everywhere = np.fft.irfft(np.fft.rfft(tape, size) * np.conj(np.fft.rfft(piece, size)), size)
+    start = int(np.argmax(everywhere[: len(tape)])) - loudest
+    # what the encoder hears in the tape of the input from there on
+    encoder, resampler = StreamingEncoder(weights, PROFILES[profile]), StreamingResampler(RATE)
+    heard = encoder.process(resampler.process(np.ascontiguousarray(source[max(0, start) :])))
+    heard += encoder.flush()
+    heard_at = {event.vector.tobytes(): event.onset_sample(RATE) for event in heard}
+    differences, unmatched, elsewhere = [], 0, 0
+    for event in events:
+        onset = event.onset_sample(RATE)
+        heard_onset = heard_at.get(event.vector.tobytes())
+        if heard_onset is None:
+            unmatched += 1
+            continue
+        piece = rendered[onset : onset + _WINDOW_FRAMES]
+        sounds = onset + start
+        # A string sounds much the same one period later, so where it is as announced nothing else is tried.
+        if np.abs(played[sounds : sounds + len(piece)] - piece).max() > 0.01 * np.abs(piece).max():
+            elsewhere += 1
+            sounds = match(played, piece, sounds)
+        differences.append(sounds - start - heard_onset - engine)
+    errors = []
+    for begin in np.array(begins) - start:
+        near = [e for e in events if abs(e.onset_sample(RATE) - engine - begin) < 0.1 * RATE]
+        if near:
+            strongest = max(near, key=lambda event: event.gain_db)
+            errors.append((strongest.onset_sample(RATE) - engine - begin) / RATE * 1e3)
+    return {
+        "profile": profile,
+        "frames": frames,
+        "ledger": summary["latency"],
+        "engine_samples": engine,
+        "direct_samples": spread(dry),
+        "difference_samples": spread(differences),
+        "unmatched_events": unmatched,
+        "events_elsewhere": elsewhere,
+        "encoder_error_milliseconds": spread(errors),
+        "strings": count,
+        "strings_on_tape": len(begins),
+        "least_margin_milliseconds": 1e3 * (summary["least_margin_seconds"] or 0.0),
+        "xruns_of_the_recorder": lost,
+        "counters": summary["counters"],
+    }
+
+
+def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> list[Values]:
+    found = []
+    for profile in ("live", "tight"):
+        for frames in options.frames:
+            values = measure_latency(profile, frames, options.count, folder)
+            found.append(values)
+            report(
+                f"latency, {profile}, {frames} frames: the ledger says {values['engine_samples']} samples "
+                f"({1e3 * values['engine_samples'] / RATE:.1f} ms); measured less that, samples: "
+                f"{describe(values['difference_samples'])}; directly: {describe(values['direct_samples'])}; "
+                f"the encoder's own error, ms: {describe(values['encoder_error_milliseconds'])}; "
+                f"{values['unmatched_events']} not heard alike, "
+                f"{values['counters']['late']} late, {values['xruns_of_the_recorder']} xruns"
+            )
+    return found
+
+
+# ---- MIDI ----------------------------------------------------------------------------------------------
+
+
+def measure_midi(frames: int, count: int, folder: Path) -> Values:
+    """Send ``count`` notes to struck."""
+    rtmidi = import_rtmidi()
+    patch = folder / "dry.toml"
+    patch.write_text(_NOTE_PATCH, encoding="utf-8")
+    rng = np.random.default_rng(frames)
+    with jack_server(RATE, frames) as server, jack_probe(server, 0.8 * count + 30.0) as probe:
+        arguments = [
+            "--input",
+            "none",
+            "--output",
+            "jack:system",
+            "--midi-in",
+            "virtual:keys",
+            "--patch",
+            patch,
+        ]
+        with LiveHost(server, *arguments, duration_seconds=3_600) as host:
+            server.connect(f"{host.client}:out_1", probe.tape[0])
+            sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
+            try:
+                names = sender.get_ports()
+                sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+                time.sleep(1.0)
+                sent = []
+                for _ in range(count):
+                    note = int(rng.integers(48, 84))
+                    sent.append(probe.frame_at(time.monotonic()))
+                    sender.send_message([0x90, note, 100])
+                    time.sleep(0.1)
+                    sender.send_message([0x80, note, 0])
+                    time.sleep(0.5 + rng.uniform(0.0, 0.02))
+                tape = probe.recorded()[:, 0]
+            finally:
+                sender.close_port()
+                sender.delete()
+            summary = host.stop()
+    delays = []
+    for frame in sent:
+        sound = np.abs(tape[int(frame) : int(frame) + RATE // 5])
+        before = np.abs(tape[int(frame) - RATE // 50 : int(frame)]).max()
+        if sound.max() > 10.0 * before + 1e-4:
+            delays.append((int(np.argmax(sound > 10.0 * before + 1e-4)) - frame % 1.0) / RATE * 1e3)
+    return {
+        "frames": frames,
+        "block_milliseconds": 1e3 * summary["block_frames"] / RATE,
+        "delay_milliseconds": spread(delays),
+        "late_notes": summary["counters"]["late"],
+        "notes": count,
+        "counters": summary["counters"],
+    }
+
+
+def run_midi(options: argparse.Namespace, report: Report, folder: Path) -> list[Values]:
+    found = []
+    for frames in options.frames:
+        values = measure_midi(frames, options.count, folder)
+        found.append(values)
+        report(
+            f"MIDI, {frames} frames: from sending to sound, ms: {describe(values['delay_milliseconds'])}; "
+            f"one period to be taken along and one block are {2.0 * values['block_milliseconds']:.2f} ms"
+        )
+    return found
+
+
+# ---- Python's lock -------------------------------------------------------------------------------------
+
+
+def run_gil(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    library = load_jack()
+    assert library is not None
+    with jack_server(RATE, 128):
+        trial = measure_gil(library, RATE, 128, options.seconds)
+    report(
+        f"blocks in time while two Python threads compute: {trial.compiled_share:.3f} with the compiled "
+        f"callback, {trial.python_share:.3f} with one in Python; {trial.idle_share:.3f} compiled, undisturbed"
+    )
+    return {
+        "compiled_share": trial.compiled_share,
+        "python_share": trial.python_share,
+        "idle_share": trial.idle_share,
+        "seconds": options.seconds,
+    }
+
+
+# ---- endurance -----------------------------------------------------------------------------------------
+
+
+def write_chance_music(path: Path, seconds: float) -> None:
+    """Notes of piano, bass, marimba and drums, some four each second, for so long."""
+    rng = np.random.default_rng(5)
+    midi = mido.MidiFile(ticks_per_beat=480)  # 960 ticks a second
+    track = mido.MidiTrack()
+    midi.tracks.append(track)
+    for channel, program in enumerate((0, 32, 12)):
+        track.append(mido.Message("program_change", channel=channel, program=program))
+    changes: list[tuple[float, str, int, int, int]] = []
+    now = 1.0
+    while now < seconds:
+        channel = int(rng.choice((0, 0, 1, 2, 9)))
+        note = int(rng.integers(35, 50)) if channel in (1, 9) else int(rng.integers(55, 84))
+        changes.append((now, "note_on", channel, note, int(rng.integers(50, 110))))
+        changes.append((now + rng.uniform(0.1, 0.6), "note_off", channel, note, 0))
+        now += rng.exponential(0.25)
+    last = 0.0
+    for at, kind, channel, note, velocity in sorted(changes):
+        ticks = round(960 * at) - round(960 * last)
+        track.append(mido.Message(kind, channel=channel, note=note, velocity=velocity, time=ticks))
+        last = at
+    midi.save(path)
+
+
+@contextmanager
+def fluidsynth(server: JackServer, score: Path) -> Iterator[str]:
+    """FluidSynth plays ``score``; its JACK client."""
+    command = ["fluidsynth", "-a", "jack", "-m", "jack", "-o", "midi.jack.id=music", "-g", "0.6"]
+    process = subprocess.Popen(
+        [*command, "-r", str(RATE), str(find_sound_font()), str(score)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        while "music" not in clients(server):
+            if process.poll() is not None:
+                raise RuntimeError(f"fluidsynth ended with {process.returncode}")
+            time.sleep(0.1)
+        yield "music"
+    finally:
+        process.communicate("quit\n", timeout=10.0)  # killed, it would take the server's end with it
+
+
+def processor_seconds(pid: int) -> float:
+    """Of all threads of a process; 0 where the system does not say."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    score, take_path = folder / "music.mid", folder / "endurance.mcap"
+    seconds, frames = 60.0 * options.minutes, options.frames[-1]
+    write_chance_music(score, seconds + 60.0)
+    samples: list[tuple[float, int]] = []
+    with jack_server(RATE, frames) as server, fluidsynth(server, score) as music:
+        arguments = ["--input", f"jack:{music}", "--output", "jack:system", "--profile", options.profile]
+        arguments += ["--record", str(take_path), "--record-audio", str(folder / "endurance.wav")]
+        with LiveHost(server, *arguments, duration_seconds=seconds + 600.0) as host:
+            began, busy = time.monotonic(), processor_seconds(host.pid)
+            while (now := time.monotonic() - began) < seconds and host.running:
+                samples.append((now, resident_bytes(host.pid)))
+                if len(samples) % 30 == 0:
+                    report(f"{now / 60:.0f} min, {samples[-1][1] / 2**20:.1f} MiB")
+                time.sleep(min(_SAMPLE_SECONDS, max(0.0, seconds - now)))
+            share = (processor_seconds(host.pid) - busy) / max(1e-9, time.monotonic() - began)
+            summary = host.stop()
+    times, sizes = np.array(samples).T
+    late = times >= min(_WARM_UP_SECONDS, seconds / 2.0)
+    slope = float(np.polyfit(times[late] / 3600.0, sizes[late] / 2**20, 1)[0]) if late.sum() > 2 else None
+    causes: Counter[str] = Counter()
+    for mark in TakeReader(take_path).marks():
+        if mark.value["kind"] == "dropout":
+            why = str(mark.value.get("why", mark.value.get("what", "unknown")))
+            causes[re.sub(r"\d+(\.\d+)?", "N", why)] += int(mark.value.get("count", 1))
+    values: Values = {
+        "minutes": options.minutes,
+        "frames": frames,
+        "profile": options.profile,
+        "memory_mebibytes": {
+            "first": sizes[0] / 2**20, "after_warm_up": sizes[late][0] / 2**20, "last": sizes[-1] / 2**20,
+            "slope_per_hour": slope,
+        },
+        "memory_samples": [[round(at, 1), int(size)] for at, size in samples],
+        "processor_share": share,
+        "causes": dict(causes),
+        **summary,
+    }  # fmt: skip
+    memory, counts = values["memory_mebibytes"], summary["counters"]
+    trend = "unknown" if slope is None else f"{slope:+.2f} MiB an hour"
+    report(
+        f"endurance, {options.minutes:g} min, {options.profile}, {frames} frames: "
+        f"{counts.get('events_heard', 0)} events, {counts['late']} late, {counts['lost_blocks']} lost blocks"
+        f", {counts.get('device_xruns', 0)} xruns, {counts['stolen']} voices stolen"
+    )
+    report(
+        f"  memory {memory['first']:.1f}, {memory['after_warm_up']:.1f}, {memory['last']:.1f} MiB at the "
+        f"start, warm, at the end; {trend}; {100.0 * share:.0f} % of a core, "
+        f"encoder {summary['encoder_percent']:.1f} %"
+    )
+    names = ("median", "p99", "p999", "worst")
+    report(
+        "  callback in percent of a block: "
+        + ", ".join(f"{name} {summary[f'callback_{name}_percent']:.1f}" for name in names)
+    )
+    for why, count in causes.most_common():
+        report(f"  {count} times: {why}")
+    if not causes:
+        report("  nothing was reported lost")
+    return values
+
+
+RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
+    "latency": run_latency,
+    "midi": run_midi,
+    "gil": run_gil,
+    "endurance": run_endurance,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure struck live over a JACK server of its own.")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(RUNS)} (default: all but endurance)")
+    parser.add_argument(
+        "--count", type=int, default=30, help="strings and notes per measurement (default: 30)"
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each part of gil (default: 10)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of endurance (default: 30)")
+    parser.add_argument(
+        "--frames", type=int, nargs="+", default=[64, 128], help="JACK's periods; endurance takes the last"
+    )
+    parser.add_argument("--profile", choices=("live", "tight"), default="live", help="in endurance")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, the lines to standard error"
+    )
+    options = parser.parse_args()
+    unknown = set(options.what) - set(RUNS)
+    if unknown:
+        parser.error(f"no measurement is called {unknown.pop()}; they are {', '.join(RUNS)}")
+
+    def report(line: str) -> None:
+        print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+    found: Values = {"load": describe_load()}
+    report(found["load"])
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.what or ("latency", "midi", "gil"):
+            try:
+                found[name] = RUNS[name](options, report, Path(folder))
+            except pytest.skip.Exception as error:  # the rig's word for what is not installed
+                report(f"{name}: {error}")
+    if options.json:
+        print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
