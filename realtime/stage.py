@@ -102,7 +102,6 @@ class Stage:
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
         self._last_id = 0
-        self._paused = False
         self._load_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())

@@ -61,7 +61,7 @@ def test_what_is_played_while_it_is_away_never_sounds(rig):
         rig.stage.set_control("output_db", -6.0)
         rig.stage.bend(0, 1.0)
     assert rig.waiting() == 0
-    assert rig.stage.counts()["events_while_away"] == 1_000
+    assert rig.stage.counts()["events_unplayed"] == 1_000
     assert "commands_refused" not in rig.stage.counts()
     assert rig.stage.resume()
     assert rig.engine.commands.rows[0, KIND] == PANIC
@@ -87,8 +87,8 @@ def test_an_engine_that_takes_nothing_is_not_waited_for_long(rig):
     while rig.stage.play(NOTE, "midi") is not None:
         pass
     began = time.monotonic()
-    assert not rig.stage.resume(timeout_seconds=0.05)
-    assert time.monotonic() - began < 1.0
+    assert not rig.stage.resume()
+    assert time.monotonic() - began < 2.0
 
 
 def test_time_stands_still_while_it_is_away(rig):
