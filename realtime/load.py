@@ -9,9 +9,7 @@ import numpy as np
 from .callback import (
     BUSY,
     HISTOGRAM_STEP,
-    INPUT_OVERFLOWS,
     INTERVAL,
-    OUTPUT_UNDERFLOWS,
     REPORT_BUSY,
     REPORT_FLAGS,
     REPORT_INTERVAL,
@@ -64,17 +62,18 @@ class LoadMeter:
         worst = (int(np.flatnonzero(fresh)[-1]) + 1) * HISTOGRAM_STEP
         return 100.0 * float(fresh @ centres) / total, 100.0 * worst
 
-    def summary(self) -> dict[str, float | int]:
-        """The whole stream's figures, in percent of a block."""
+    def summary(self, paced: bool) -> dict[str, float | int]:
+        """The whole stream's figures, in percent of a block.
+
+        Args:
+            paced: a device calls, so that the intervals between its calls mean something.
+        """
         figures: dict[str, float | int] = {}
-        for name, row in (("callback", BUSY), ("interval", INTERVAL)):
+        for name, row in (("callback", BUSY), ("interval", INTERVAL))[: 2 if paced else 1]:
             counts = self._state.histogram[row]
             for label, share in (("median", 0.5), ("p99", 0.99), ("p999", 0.999)):
                 figures[f"{name}_{label}_percent"] = 100.0 * quantile(counts, share)
             figures[f"{name}_worst_percent"] = 100.0 * float(self._state.worst[row])
-        figures["lost_blocks"] = int(
-            self._state.stamps[INPUT_OVERFLOWS] + self._state.stamps[OUTPUT_UNDERFLOWS]
-        )
         return figures
 
     def dropouts(self) -> list[Dropout]:

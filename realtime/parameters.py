@@ -5,9 +5,12 @@ The gains act in the engine, smoothed; the others change events on their way in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
+
+from ..codec.errors import StruckError
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,22 @@ def from_control(parameter: Parameter, position: int) -> float:
     if position <= 64:
         return p.low + (p.default - p.low) * position / 64.0
     return p.default + (p.high - p.default) * (position - 64) / 63.0
+
+
+def check_controls(patch: str, controls: Mapping[str, float]) -> None:
+    """Refuse what a patch of this name says of controls, where it is wrong.
+
+    Raises:
+        StruckError: a control is not known, or out of its range.
+    """
+    for name, value in controls.items():
+        if name not in PARAMETER:
+            raise StruckError(f"patch {patch}: no control is called {name}; they are {', '.join(PARAMETER)}")
+        low, high = PARAMETER[name].low, PARAMETER[name].high
+        if not low <= value <= high:
+            raise StruckError(
+                f"patch {patch} [controls]: {name} is {value:g}; the range is {low:g} to {high:g}"
+            )
 
 
 def gain_from_db(gain_db: float) -> float:

@@ -186,7 +186,8 @@ class Stage:
 
     def panic(self) -> None:
         """Silence now: no voice, no waiting event, no room, no phrase."""
-        self._push_patiently([(PANIC, 0, 0, 0.0)], _PANIC_SECONDS)
+        with self._lock:
+            self._push_patiently([(PANIC, 0, 0, 0.0)], _PANIC_SECONDS)
         self.count("panics")
         self._after_panic()
 
@@ -217,7 +218,7 @@ class Stage:
                 heads.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
             for index, name in enumerate(ENGINE_PARAMETERS):
                 heads.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
-        taken = self._push_patiently(heads, _RESUME_SECONDS)
+            taken = self._push_patiently(heads, _RESUME_SECONDS)
         self._after_panic()
         return taken
 
@@ -293,13 +294,13 @@ class Stage:
     # --
 
     def _push_patiently(self, heads: list[_Head], seconds: float) -> bool:
-        """Send commands that must not be lost: wait while the ring is full. False if that takes too long."""
+        """Send commands that must not be lost, with the lock: wait while the ring is full.
+
+        False if that takes too long.
+        """
         end = monotonic() + seconds
         for head in heads:
-            while True:
-                with self._lock:
-                    if self._push(head):
-                        break
+            while not self._push(head):
                 if monotonic() > end:
                     return False
                 sleep(0.001)

@@ -40,7 +40,7 @@ with jack_server() as server, tempfile.TemporaryDirectory() as folder:
         def play() -> None:
             wait_for("backing sounds", lambda: peak.max() > 0.15)
             server.stop()
-            wait_for("loss is seen", lambda: performance.counters()["device_losses"] == 1)
+            wait_for("loss is seen", lambda: performance.gauges.counters()["device_losses"] == 1)
             peak[:] = 0.0
             server.start()
             wait_for("backing sounds again", lambda: peak.max() > 0.15)

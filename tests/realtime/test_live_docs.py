@@ -13,9 +13,9 @@ from struck.patches.patch import shipped_patches
 from struck.realtime import bridge, ledger
 from struck.realtime.cli import build_parser
 from struck.realtime.device_driver import DeviceDriver
+from struck.realtime.gauges import Gauges
 from struck.realtime.ledger import make_ledger
 from struck.realtime.parameters import PARAMETER
-from struck.realtime.performance import Performance
 from struck.realtime.resampler import StreamingResampler
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def keys(function):
 
 def test_every_counter_is_explained_once_and_none_that_does_not_exist():
     counters = {*counted_names(), "events_heard", "events_midi", "events_osc"}
-    for function in (Performance.counters, bridge.bridge_stats, DeviceDriver.stats):
+    for function in (Gauges.counters, bridge.bridge_stats, DeviceDriver.stats):
         counters |= set(keys(function))
     assert len(counters) > 35
     assert sorted(NAMES) == sorted(counters)

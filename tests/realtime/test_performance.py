@@ -51,7 +51,7 @@ class Show:
             if during is not None:
                 during(self.performance)
             self.performance.run(threading.Event())
-        self.counters = self.performance.counters()
+        self.counters = self.performance.gauges.counters()
         self.summary = self.performance.summary()
 
     @property
@@ -220,7 +220,7 @@ def test_a_patch_can_be_changed_while_it_plays(weights, sound_path, tmp_path):
     found = Show(weights, sound_path, during=change, record=tmp_path / "show.mcap", duration_seconds=0.1)
     assert found.performance.patch.name == "pad"
     assert found.performance.stage.controls()["attack"] == 8.0
-    assert "patch pad is made for the profile live; tight goes on" in found.teller.take(everything=True)
+    assert "patch pad is for the profile live; tight goes on" in found.teller.take(everything=True)
     patches = TakeReader(tmp_path / "show.mcap").patches()
     assert [message.value["patch"] for message in patches] == ["default", "pad"]
 
