@@ -97,7 +97,7 @@ def make_voice_state(voice_count: int) -> VoiceState:
     )
 
 
-@njit(**_FAST)
+@njit(**_FAST, forceinline=True)
 def _sum_partials(scratch, count, out):
     """``out [CHUNK]`` = sum of ``count`` partials; eight samples per pass keep each partial in registers."""
     for n in range(0, CHUNK, 8):
@@ -152,7 +152,7 @@ def _sum_partials(scratch, count, out):
         out[n + 7] = s7
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def _set_rotation(slow, fast, v, count):
     """Turn per chunk and recursion coefficients from the rotation per sample ``c``: turn = c ** 64."""
     for m in range(count):
@@ -166,7 +166,7 @@ def _set_rotation(slow, fast, v, count):
         slow[v, TURN_IM, m] = im
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def _glide(slow, fast, scalars, v, number, count):
     """Set the frequencies of chunk ``number``; returns freq(t) / settled freq at its end."""
     glide_chunks = scalars[v, _GLIDE_CHUNKS]
@@ -187,7 +187,7 @@ def _glide(slow, fast, scalars, v, number, count):
     return 1.0 + scalars[v, _GLIDE_RATIO] * max(0.0, 1.0 - (number + 1) * scalars[v, _GLIDE_PER_CHUNK])
 
 
-@njit(**_FAST)
+@njit(**_FAST, forceinline=True)
 def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
     """Fill the kernel's working set for a chunk that ends at chunk ``boundary``; advance phasors and decays.
 
@@ -223,7 +223,7 @@ def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
     return power
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v`` to ``chunk``; False if no mode is heard any more.
 
@@ -261,7 +261,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     return True
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def add_chunk(chunk, weights, v, ahead, place):
     """Add ``chunk`` to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the bus weights of voice ``v``."""
     first = np.uint64(place)  # an index that cannot be negative lets the loop become vector instructions
@@ -364,7 +364,7 @@ def bend_voice(slow, fast, scalars, levels, counts, v, bend, radians_per_hz):
     levels[v, BEND] = ratio
 
 
-@njit(**EXACT)
+@njit(**EXACT, forceinline=True)
 def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
     """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of
     a cell.

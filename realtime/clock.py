@@ -15,7 +15,7 @@ from .cycles import CycleClock
 from .engine import POSITION
 
 #: Callbacks come late by chance but never early, so the earliest of this long a time tells the truth.
-_MEMORY_SECONDS: Final = 2.0
+_MEMORY_SECONDS: Final = 0.5
 
 
 class StreamClock(Protocol):
@@ -102,11 +102,16 @@ class DeviceClock:
         return self._beginning() + at_sample / self.rate
 
     def _beginning(self) -> float:
-        """When the stream began; while it stands still, as if it went on just now."""
+        """When the stream began; while it stands still, as if it went on just now.
+
+        It is never past the block that comes next: where a device lost blocks the stream lags behind the time
+        for good, and what was observed before says nothing any more.
+        """
         beginning = self.observe()
+        now = time.monotonic()
         if self._held or not self._beginnings:
-            return time.monotonic() - float(self._numbers[POSITION]) / self.rate
-        return beginning
+            return now - float(self._numbers[POSITION]) / self.rate
+        return max(beginning, now - (self._stamp[0] + self.block_frames) / self.rate)
 
 
 class FileClock:

@@ -65,7 +65,7 @@ def add_to(commands: Commands) -> None:
         "--compute",
         type=number(0.0, 1000.0),
         metavar="MS",
-        help="time given to the encoder for each hop, part of the latency (default: live 30, tight 8)",
+        help="time given to the encoder for each hop, part of the latency (default: live 48, tight 8)",
     )
     sound.add_argument("--duration", type=number(0.0, 1e6), metavar="S", help="stop after so many seconds")
     sound.add_argument(

@@ -11,7 +11,7 @@ from ..codec.event_spec import ANALYSIS_RATE
 from ..codec.profiles import Profile
 
 #: What the encoder's thread is given per hop, at the least: it must be more than a hop ever takes.
-_COMPUTE_SECONDS: Final = {"live": 0.030, "tight": 0.008}
+_COMPUTE_SECONDS: Final = {"live": 0.048, "tight": 0.008}
 
 
 @dataclass(frozen=True)
