@@ -59,7 +59,7 @@ from struck.realtime.resampler import StreamingResampler
 
 from ..realtime.jack_probe import jack_probe
 from ..realtime.jack_rig import JackServer, jack_server
-from ..realtime.live_host import LiveHost, clients, resident_bytes
+from ..realtime.live_host import LiveHost, clients
 
 RATE: Final = 48_000
 _SPACING_SECONDS: Final = 1.0
@@ -371,6 +371,14 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def stolen_seconds() -> float:
+    """Processor time that a virtual machine wanted and did not get, of all its processors; 0 elsewhere."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return 0.0
+    return int(path.read_text().split("\n")[0].split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> Values:
     score, take_path = folder / "music.mid", folder / "endurance.mcap"
     seconds, frames = 60.0 * options.minutes, options.frames[-1]
@@ -380,12 +388,13 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
         arguments = ["--input", f"jack:{music}", "--output", "jack:system", "--profile", options.profile]
         arguments += ["--record", str(take_path), "--record-audio", str(folder / "endurance.wav")]
         with LiveHost(server, *arguments, duration_seconds=seconds + 600.0) as host:
-            began, busy = time.monotonic(), processor_seconds(host.pid)
+            began, busy, stolen = time.monotonic(), processor_seconds(host.pid), stolen_seconds()
             while (now := time.monotonic() - began) < seconds and host.running:
-                samples.append((now, resident_bytes(host.pid)))
+                samples.append((now, host.rss_bytes))
                 if len(samples) % 30 == 0:
                     report(f"{now / 60:.0f} min, {samples[-1][1] / 2**20:.1f} MiB")
                 time.sleep(min(_SAMPLE_SECONDS, max(0.0, seconds - now)))
+            stolen = stolen_seconds() - stolen
             share = (processor_seconds(host.pid) - busy) / max(1e-9, time.monotonic() - began)
             summary = host.stop()
     times, sizes = np.array(samples).T
@@ -406,6 +415,7 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
         },
         "memory_samples": [[round(at, 1), int(size)] for at, size in samples],
         "processor_share": share,
+        "stolen_seconds": stolen,
         "causes": dict(causes),
         **summary,
     }  # fmt: skip
@@ -430,6 +440,8 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
         report(f"  {count} times: {why}")
     if not causes:
         report("  nothing was reported lost")
+    if stolen:
+        report(f"  meanwhile the host of this virtual machine withheld {stolen:.0f} s of processor time")
     return values
 
 
