@@ -368,7 +368,8 @@ class Performance:
         """The performance as numbers and names: what ``--json`` ends with."""
         assert self._recordings is not None
         margin = self.stage.least_margin_samples
-        seconds = self.position_seconds
+        ended = self._recordings.end_seconds
+        seconds = self.position_seconds if ended is None else ended
         return {
             "input": self.settings.input,
             "output": self.settings.output,

@@ -47,6 +47,8 @@ class Recordings:
         self._writers: list[AudioWriter] = []
         self._stack = ExitStack()
         self._begun = False
+        #: Stream time at which the recordings ended, while the devices were still played; None before.
+        self.end_seconds: float | None = None
 
     def open(self, take: Path | None, sounds: list[Path], header: TakeHeader, live: bool) -> None:
         """Open the files; nothing is in them yet.
@@ -139,10 +141,11 @@ class Recordings:
             for recorder in self._recorders():
                 recorder.discard()
         else:
+            publish_number(self._state.numbers, RECORDING, 0)
+            self.end_seconds = self.position_seconds
             if self.take is not None:
-                self.take.close(self.position_seconds)
+                self.take.close(self.end_seconds)
             if self._sound is not None:
-                publish_number(self._state.numbers, RECORDING, 0)
                 time.sleep(pause_seconds)
                 self._sound.close()
         self._stack.__exit__(None if error is None else type(error), error, None)
