@@ -154,8 +154,10 @@ def run_live(options: argparse.Namespace, console: Console) -> None:
 
 
 def _flatten(values: dict) -> dict:
-    """For people: counters that are 0 are left out, latencies stand in the ledger's line already."""
-    flat = {key: value for key, value in values.items() if not isinstance(value, dict) and value is not None}
+    """For people: counters that are 0 are left out; the ledger was told, what was measured of it is shown."""
+    flat = {key: value for key, value in values.items() if not isinstance(value, dict)}
+    measured = ("least_margin_seconds", "longest_piece_seconds")
+    flat |= {name: values["latency"][name] for name in measured if name in values["latency"]}
     flat |= {name: count for name, count in values["counters"].items() if count}
     del flat["faults"]  # told on standard error
     for path, whole in values["recordings"].items():

@@ -13,7 +13,17 @@ from ..codec.audio_files import AudioReader
 from ..codec.block import ACTIVE, DROPPED, LATE, REJECTED, STOLEN
 from .callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from .device_driver import DeviceDriver
-from .engine import DAMAGED, IN_PEAK, IN_POWER, OUT_PEAK, OUT_POWER, POSITION, STARVED, limiter_gain
+from .engine import (
+    DAMAGED,
+    IN_PEAK,
+    IN_POWER,
+    OUT_PEAK,
+    OUT_POWER,
+    POSITION,
+    REFUSED_PHRASES,
+    STARVED,
+    limiter_gain,
+)
 from .load import LoadMeter
 from .parameters import OFF_DB
 from .rings import LOST
@@ -73,6 +83,7 @@ class Gauges:
             "starved_samples": int(engine.numbers[STARVED]),
             "unheard_samples": int(engine.capture.index[LOST]),
             "unrecorded_samples": int(engine.recording.index[LOST]),
+            "phrases_refused": int(engine.numbers[REFUSED_PHRASES]),
         }
         if self._driver is not None:
             counts |= {name: int(value) for name, value in self._driver.stats().items()}

@@ -132,7 +132,8 @@ LATENCY: Final = Route(
     "/struck/latency",
     "in, out",
     (Argument("part", "s", "a part of the way"), Argument("latency", "f", "its share", "s")),
-    "in, without arguments: asks for the latency ledger. Out: the ledger; also sent to a new subscriber",
+    "in, without arguments: asks for the latency ledger. Out: the ledger, with what was measured of it; also "
+    "sent to a new subscriber",
     repeated=True,
 )
 SUBSCRIBE: Final = Route(

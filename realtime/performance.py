@@ -159,7 +159,7 @@ class Performance:
         stage = self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
         if s.input != NONE:
             self._listener = self._make_listener()
-        self.messages = Messages(s, stage, self.patch, self.ledger.to_dict)
+        self.messages = Messages(s, stage, self.patch, self.latency)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, self.rate, stage, load, self._driver, self._reader)
@@ -362,12 +362,27 @@ class Performance:
             recordings=self._recordings.describe(),
             peers=self.messages.peers(),
         )
-        return self.gauges.fill(named, {"encoder": self._encoder_seconds()})
+        busy = {"encoder": self._encoder_seconds(), "recording": self._recordings.busy_seconds}
+        return self.gauges.fill(named, busy)
+
+    def latency(self) -> dict[str, float]:
+        """The ledger, and what of it has been measured so far.
+
+        ``least_margin_seconds`` is how much of ``compute_seconds`` the most hurried heard event left over,
+        negative where it was late; ``longest_piece_seconds`` the longest that the encoder took for a piece of
+        sound. Both are left out before something was heard.
+        """
+        found = self.ledger.to_dict()
+        margin = self.stage.least_margin_samples
+        if margin is not None:
+            found["least_margin_seconds"] = margin / self.rate
+        if self._listener is not None and self._listener.busy_seconds > 0.0:
+            found["longest_piece_seconds"] = self._listener.longest_seconds
+        return found
 
     def summary(self) -> dict[str, Any]:
         """The performance as numbers and names: what ``--json`` ends with."""
         assert self._recordings is not None
-        margin = self.stage.least_margin_samples
         ended = self._recordings.end_seconds
         seconds = self.position_seconds if ended is None else ended
         return {
@@ -378,8 +393,7 @@ class Performance:
             "rate_hz": self.rate,
             "block_frames": self.block_frames,
             "duration_seconds": seconds,
-            "latency": self.ledger.to_dict(),
-            "least_margin_seconds": None if margin is None else margin / self.rate,
+            "latency": self.latency(),
             "encoder_percent": 100.0 * self._encoder_seconds() / seconds if seconds else 0.0,
             **self.load.summary(paced=self._driver is not None),
             "counters": self.gauges.counters(),

@@ -122,6 +122,11 @@ class Recordings:
             for recorder in self._recorders()
         )
 
+    @property
+    def busy_seconds(self) -> float:
+        """Processor time that recording has taken."""
+        return sum(recorder.cpu_seconds for recorder in self._recorders())
+
     def whole(self) -> dict[str, bool]:
         """By path, whether a closed recording is whole."""
         return {str(recorder.path): recorder.whole for recorder in self._recorders()}
