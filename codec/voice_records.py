@@ -151,8 +151,9 @@ def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
         "fade_hz": glide_fade_hz(c.frequency_hz),
         "life_chunks": life_chunks,
     }
-    for name, value in modes.items():
-        records[:, MODE[name] : MODE[name] + MODE_COUNT] = np.take_along_axis(value, order, -1)
+    stacked = np.stack([modes[name] for name in MODE_FIELDS], 1)
+    sorted_modes = np.take_along_axis(stacked, order[:, None], -1)
+    records[:, : len(MODE_FIELDS) * MODE_COUNT] = sorted_modes.reshape(event_count, -1)
     records[:, NOISE_AT:BUS_AT] = c.noise_gain
     records[:, BUS_AT] = c.dry
     records[:, BUS_AT + 1 :] = c.room_weight

@@ -54,6 +54,8 @@ class SoundingEvent:
 
 
 Sink = Callable[[SoundingEvent], None]
+#: Voice records of 8 kB each: 4 MB.
+_RECORDS_KEPT: Final = 512
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
@@ -92,6 +94,7 @@ class Stage:
         self._state = state
         self._exact = exact
         self._records = RecordMaker(weights, clock.rate)
+        self._made: dict[tuple[float, bytes], np.ndarray] = {}
         self._sinks: list[Sink] = []
         self._panic_calls: list[Callable[[float], None]] = []
         self._lock = Lock()
@@ -161,7 +164,7 @@ class Stage:
             seconds = ceil(position / rate * ANALYSIS_RATE) / ANALYSIS_RATE
             event = replace(event, onset_seconds=seconds)
             at_sample = event.onset_sample(rate)
-        record = self._records.make([event])[0]
+        record = self._make_record(event)
         with self._lock:
             if not self._push((PLAY, at_sample, key, 2.0 ** (bend / 12.0)), record):
                 return None
@@ -293,6 +296,16 @@ class Stage:
         return self._stats()
 
     # --
+
+    def _make_record(self, event: Event) -> np.ndarray:
+        """The event's voice record; of what was played lately, a note say, the one that was made then."""
+        sound = (event.gain_db, event.vector.tobytes())
+        record = self._made.get(sound)
+        if record is None:
+            if len(self._made) >= _RECORDS_KEPT:
+                self._made.clear()
+            record = self._made[sound] = self._records.make([event])[0]
+        return record
 
     def _push_patiently(self, heads: list[_Head], seconds: float) -> bool:
         """Send commands that must not be lost, with the lock: wait while the ring is full.
