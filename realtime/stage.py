@@ -159,8 +159,8 @@ class Stage:
             least = self.least_margin_samples
             self.least_margin_samples = margin if least is None else min(least, margin)
         elif at_sample < position:
-            # The next block takes it, on the grid of takes. Should that be computed just now, it is a block late,
-            # and counted; one block more for all would be the price of none.
+            # The next block takes it, on the grid of takes. Should that be computed just now, it is a block
+            # late, and counted; one block more for all would be the price of none.
             seconds = ceil(position / rate * ANALYSIS_RATE) / ANALYSIS_RATE
             event = replace(event, onset_seconds=seconds)
             at_sample = event.onset_sample(rate)
