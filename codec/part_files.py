@@ -51,12 +51,8 @@ def part_file(destination: str | Path) -> Iterator[Path]:
     destination = _writable(destination)
     part = destination.parent / f"{destination.stem}.{os.getpid()}.part{destination.suffix}"
     try:
-        yield part
-        part.replace(destination)
-    except OSError as error:
-        if error.filename not in (None, str(part), part):  # some other file's fault
-            raise
-        raise StruckError(f"cannot write {destination}: {error.strerror or error}") from error
+        with _replacing(destination, part):
+            yield part
     finally:
         part.unlink(missing_ok=True)
 
@@ -71,8 +67,15 @@ def live_part_file(destination: str | Path) -> Iterator[Path]:
     destination = _writable(destination)
     refuse_unfinished(destination)
     part = part_path(destination)
-    try:
+    with _replacing(destination, part):
         yield part
+
+
+@contextmanager
+def _replacing(destination: Path, part: Path) -> Iterator[None]:
+    """Rename ``part`` to ``destination`` after the body; what the disk refuses is a StruckError."""
+    try:
+        yield
         part.replace(destination)
     except OSError as error:
         if error.filename not in (None, str(part), part):  # some other file's fault

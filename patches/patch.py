@@ -23,7 +23,6 @@ from ..codec.event_spec import (
 )
 from ..codec.events import FloatArray
 
-DEFAULT_PATCH: Final = "default"
 _PROFILES: Final = ("live", "tight")
 #: Whoever has the controls knows their ranges; here they must be finite.
 _LARGEST: Final = 1e9

@@ -244,11 +244,6 @@ class JackStream:
         return self._started and not self.is_lost and not self._table[ENDED]
 
     @property
-    def has_ended(self) -> bool:
-        """The callback said that it was its last."""
-        return bool(self._table[ENDED])
-
-    @property
     def xruns(self) -> int:
         """Periods that some client of the server was late for."""
         return int(self._table[XRUNS])
