@@ -13,7 +13,8 @@ from typing import Any, Final
 STYLES: Final = ("single", "bass", "arpeggio", "pad", "comping", "percussion")
 #: Who plays it: instrument families as in NSynth, by the names musicians use, and drums.
 FAMILIES: Final = (
-    "piano", "mallet", "organ", "guitar", "bass", "string", "voice", "brass", "reed", "flute", "synth", "drums",
+    "piano", "mallet", "organ", "guitar", "bass", "string", "voice", "brass", "reed", "flute", "synth",
+    "drums",
 )  # fmt: skip
 #: Semitones of each chord quality over its root.
 CHORDS: Final[dict[str, tuple[int, ...]]] = {
@@ -32,7 +33,8 @@ PHRASE_SECONDS: Final = 4.0
 HELD_SECONDS: Final = 3.0
 
 _OTHER_NAMES: Final = {
-    "single note": "single", "note": "single", "bass line": "bass", "chords": "comping", "drums": "percussion",
+    "single note": "single", "note": "single", "bass line": "bass", "chords": "comping",
+    "drums": "percussion",
     "keyboard": "piano", "keys": "piano", "strings": "string", "vocal": "voice", "choir": "voice",
     "synthesizer": "synth", "percussion": "drums", "7": "dominant7", "dim": "diminished",
 }  # fmt: skip
