@@ -21,7 +21,7 @@ _LAG: Final = 2
 #: Two onsets are at least this far apart.
 _APART_SECONDS: Final = 0.06
 #: How far the flux must rise over its mean of +-0.15 s, as a share of its highest.
-_RISE: Final = 0.12
+_RISE: Final = 0.2
 _MEAN_SECONDS: Final = 0.3
 #: Compressed, the flux is highest before the window's middle reaches an onset: 14 ms before a tone that
 #: begins at once, 8 ms before one that takes 30 ms (measured).
