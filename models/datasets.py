@@ -38,6 +38,8 @@ class Note:
     pitch_midi: float
     pitched: bool
     instrument: str
+    family: str = ""
+    velocity: int = 100
 
 
 def load_recorded_notes(data: Path) -> list[Note]:
@@ -56,7 +58,8 @@ def load_recorded_notes(data: Path) -> list[Note]:
             mono = soxr.resample(samples.mean(1), rate, ANALYSIS_RATE)
             f0 = float(row["f0_hz"] or 0.0)
             pitch = 69.0 + 12.0 * np.log2(f0 / 440.0) if f0 > 0 else float(row["midi_pitch"])
-            notes.append(Note(mono, float(pitch), True, row["instrument"]))
+            family, velocity = row.get("family", ""), int(row.get("velocity") or 100)
+            notes.append(Note(mono, float(pitch), True, row["instrument"], family, velocity))
     return notes
 
 

@@ -40,6 +40,16 @@ def find_sound_font() -> Path:
     raise StruckError("no General MIDI sound font: install fluid-soundfont-gm or timgm6mb-soundfont")
 
 
+def find_sound_fonts() -> list[Path]:
+    """All General MIDI sound fonts installed, best first.
+
+    Raises:
+        StruckError: none is.
+    """
+    find_sound_font()
+    return [Path(name) for name in _SOUND_FONTS if Path(name).is_file()]
+
+
 def render_midi(midi: mido.MidiFile, sound_font: Path | None = None) -> np.ndarray:
     """Mono float32 at the analysis rate.
 

@@ -1,0 +1,126 @@
+"""A residual quantiser over scales: the image is said coarsely first; each finer scale adds what is missing.
+
+After VAR (arXiv 2404.02905, algorithm 1), as MARS takes it up: one codebook for all scales. Codes lie on the
+unit sphere and follow their residuals by moving averages; each scale has one gain. Scales would settle on
+different parts of the codebook, and the coarse ones, with their few tokens, on few codes; a bias per scale
+and code, lowered where a code is used above its share, keeps all of it in use at every scale.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: Rows (frequency) and columns (time) of the token maps, coarse to fine; the last is the latent image's size.
+SCALES: Final = ((1, 1), (2, 1), (3, 2), (4, 3), (6, 4), (8, 6), (12, 8), (16, 11))
+TOKEN_COUNT: Final = sum(rows * columns for rows, columns in SCALES)
+_CODE_DECAY: Final = 0.99
+_USE_DECAY: Final = 0.995
+_DEAD_SHARE: Final = 0.03
+_BALANCE: Final = 0.02
+
+
+class Quantized(NamedTuple):
+    """What the quantiser makes of a latent image [B, C, H, W]."""
+
+    image: Tensor  # [B, C, H, W], gradients pass straight through
+    tokens: list[Tensor]  # int64 [B, h * w] per scale used
+    commitment: Tensor  # how far image and latent are apart, both ways
+
+
+class MultiScaleQuantizer(nn.Module):
+    """Latent images to tokens of several scales and back.
+
+    Args:
+        code_count: codes, of unit length.
+        channels: C of the latent image.
+    """
+
+    codes: Tensor
+    sums: Tensor
+    counts: Tensor
+    use: Tensor
+    gains: Tensor
+
+    def __init__(self, code_count: int = 1024, channels: int = 32) -> None:
+        super().__init__()
+        codes = functional.normalize(torch.randn(code_count, channels), dim=1)
+        self.register_buffer("codes", codes)
+        self.register_buffer("sums", codes.clone())
+        self.register_buffer("counts", torch.ones(code_count))
+        self.register_buffer("use", torch.full((len(SCALES), code_count), 1.0 / code_count))
+        self.register_buffer("gains", torch.ones(len(SCALES)))
+        # What a code means differs between scales by this much: a convolution after the upsampling.
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in SCALES)
+        for conv in self.smooth:
+            for parameter in conv.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, latent: Tensor, scales_used: int = len(SCALES)) -> Quantized:
+        """Quantise ``latent`` [B, C, H, W] by the first ``scales_used`` scales; learns codes in training."""
+        latent = latent.float()
+        rest = latent.detach()
+        total = torch.zeros_like(latent)
+        tokens, losses = [], []
+        for scale, size in enumerate(SCALES[:scales_used]):
+            residual = functional.adaptive_avg_pool2d(rest, size)  # [B, C, h, w]
+            flat = residual.movedim(1, -1).reshape(-1, residual.shape[1])
+            directions = functional.normalize(flat, dim=1)
+            chosen = self._nearest(directions, scale)
+            if self.training:
+                self._follow(flat, directions, chosen, scale)
+            indices = chosen.reshape(len(latent), -1)
+            part = self.expand(indices, scale)
+            total = total + part
+            rest = rest - part.detach()
+            tokens.append(indices)
+            losses.append(
+                functional.mse_loss(total, latent.detach())
+                + 0.25 * functional.mse_loss(total.detach(), latent)
+            )
+        return Quantized(latent + (total - latent).detach(), tokens, torch.stack(losses).mean())
+
+    def expand(self, indices: Tensor, scale: int) -> Tensor:
+        """Tokens int64 [B, h * w] of one scale to what they add to the image, [B, C, H, W]."""
+        rows, columns = SCALES[scale]
+        picked = self.codes[indices] * self.gains[scale]
+        image = picked.reshape(len(indices), rows, columns, -1).movedim(-1, 1)
+        if SCALES[scale] != SCALES[-1]:
+            image = functional.interpolate(image, SCALES[-1], mode="bilinear", align_corners=False)
+        smoothed: Tensor = image + self.smooth[scale](image)
+        return smoothed
+
+    def image(self, tokens: list[Tensor]) -> Tensor:
+        """The image [B, C, H, W] that tokens of the first scales, int64 [B, h * w] each, add up to."""
+        parts = [self.expand(indices, scale) for scale, indices in enumerate(tokens)]
+        return torch.stack(parts).sum(0)
+
+    def _nearest(self, directions: Tensor, scale: int) -> Tensor:
+        bias = -_BALANCE * torch.log(self.use[scale] * self.use.shape[1] + 0.05)
+        return (directions @ self.codes.T + bias).argmax(1)
+
+    @torch.no_grad()
+    def _follow(self, flat: Tensor, directions: Tensor, chosen: Tensor, scale: int) -> None:
+        """Move codes towards what they stood for, count their use, put unused ones where sound is."""
+        count = len(self.codes)
+        # Every scale has the same say, however many tokens it has: else the finest alone makes the codebook.
+        weight = SCALES[-1][0] * SCALES[-1][1] / (SCALES[scale][0] * SCALES[scale][1])
+        weight = weight**0.5
+        hits = torch.bincount(chosen, minlength=count).float()
+        self.use[scale].lerp_(hits / hits.sum(), 1.0 - _USE_DECAY)
+        sums = torch.zeros_like(self.sums).index_add_(0, chosen, directions)
+        self.sums.mul_(_CODE_DECAY).add_(sums, alpha=weight * (1.0 - _CODE_DECAY))
+        self.counts.mul_(_CODE_DECAY).add_(hits, alpha=weight * (1.0 - _CODE_DECAY))
+        dead = torch.nonzero(self.counts < _DEAD_SHARE * self.counts.mean())[:, 0]
+        if len(dead):
+            dead = dead[torch.randperm(len(dead), device=dead.device)[: max(1, len(directions) // 8)]]
+            reborn = directions[torch.randint(len(directions), (len(dead),), device=dead.device)]
+            self.sums[dead] = reborn * self.counts.mean()
+            self.counts[dead] = self.counts.mean()
+        self.codes.copy_(functional.normalize(self.sums, dim=1))
+        # The gain that fits best, on average.
+        best = (flat * self.codes[chosen]).sum(1).mean()
+        self.gains[scale].lerp_(best, 1.0 - _CODE_DECAY)

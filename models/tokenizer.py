@@ -1,0 +1,206 @@
+"""The tokenizer: log-magnitude spectrograms to tokens of eight scales and back.
+
+Convolutions over the multiplexed spectrogram::
+
+    [1024, 352] -> multiplexed [128, 64, 44] -> [64, 64, 44] -> [96, 32, 22] -> latent [32, 16, 11] -> tokens
+    tokens -> latent -> ... -> [128, 64, 44] -> [1024, 352]
+
+Both halves are told the conditions, as an embedding that scales and shifts, and as hints
+(``condition_inputs``): pitch and tempo need no tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .channel_multiplexing import demultiplex, multiplex
+from .condition_inputs import BINS, FRAMES, GRID_ROWS, ConditionBatch, ConditionEmbedding
+from .quantizer import SCALES, MultiScaleQuantizer, Quantized
+
+EMBEDDING: Final = 128
+
+
+@dataclass(frozen=True)
+class TokenizerSizes:
+    """Sizes of the networks; ``truncated`` gives the image fewer pixels instead of more channels."""
+
+    frequency_factor: int = 16
+    time_factor: int = 8
+    wide: int = 64
+    middle: int = 96
+    deep: int = 192
+    latent: int = 32
+    code_count: int = 1024
+    truncated: bool = False
+
+
+class _Block(nn.Module):
+    """A two-layer network at each place beside a straight path, scaled and shifted by the conditions;
+    where it ``mixes``, a convolution before it lets neighbours in."""
+
+    def __init__(self, channels: int, mixes: bool) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(channels, channels, 3, padding=1) if mixes else nn.Identity()
+        self.norm = nn.GroupNorm(4, channels)
+        self.first = nn.Conv2d(channels, 2 * channels, 1)
+        self.second = nn.Conv2d(2 * channels, channels, 1)
+        self.film = nn.Linear(EMBEDDING, 2 * channels)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, image: Tensor, embedded: Tensor) -> Tensor:
+        scale, shift = self.film(embedded)[:, :, None, None].chunk(2, 1)
+        hidden = self.norm(self.spread(image)) * (1.0 + scale) + shift
+        out: Tensor = image + self.second(functional.silu(self.first(hidden)))
+        return out
+
+
+class _Attention(nn.Module):
+    """Every place of the smallest image looks at every other: a note's partials are far apart."""
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, image: Tensor) -> Tensor:
+        batch, channels, rows, columns = image.shape
+        qkv = self.qkv(self.norm(image)).reshape(batch, 3, self.heads, channels // self.heads, -1)
+        query, key, value = qkv.transpose(-1, -2).unbind(1)
+        looks = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, -1)
+        mixed = looks.to(value.dtype) @ value
+        out: Tensor = image + self.out(mixed.transpose(-1, -2).reshape(batch, channels, rows, columns))
+        return out
+
+
+class _Hints(nn.Module):
+    """Comb and grid, multiplexed like the spectrogram, projected to C channels: along rows, along columns."""
+
+    def __init__(self, sizes: TokenizerSizes, channels: int) -> None:
+        super().__init__()
+        self.rows = BINS // sizes.frequency_factor
+        self.columns = FRAMES // sizes.time_factor
+        self.comb = nn.Linear(sizes.frequency_factor, channels)
+        self.grid = nn.Linear(GRID_ROWS * sizes.time_factor, channels)
+        self.place = nn.Parameter(torch.zeros(channels, self.rows, 1))
+
+    def forward(self, conditions: ConditionBatch) -> Tensor:
+        comb = self.comb(conditions.comb.reshape(-1, self.rows, 1, self.comb.in_features))
+        grid = conditions.grid.reshape(len(comb), GRID_ROWS, self.columns, -1).permute(0, 2, 1, 3)
+        grid = self.grid(grid.reshape(len(comb), 1, self.columns, self.grid.in_features))
+        return (comb + grid).permute(0, 3, 1, 2) + self.place
+
+
+class Tokenizer(nn.Module):
+    """Spectrograms [B, F, T] in units of 0 (-80 dB) to 1 (0 dB, a full-scale sine) to tokens and back."""
+
+    resize_rows: Tensor
+    resize_columns: Tensor
+
+    def __init__(self, sizes: TokenizerSizes | None = None) -> None:
+        super().__init__()
+        self.sizes = sizes = sizes or TokenizerSizes()
+        wide, middle, deep = sizes.wide, sizes.middle, sizes.deep
+        pixels = 1 if sizes.truncated else sizes.frequency_factor * sizes.time_factor
+        if sizes.truncated:
+            rows, columns = BINS // sizes.frequency_factor, FRAMES // sizes.time_factor
+            self.register_buffer("resize_rows", _band_limited(rows, BINS))
+            self.register_buffer("resize_columns", _band_limited(columns, FRAMES))
+        self.embed = ConditionEmbedding(EMBEDDING)
+        self.hints_in = _Hints(sizes, wide)
+        self.hints_out = _Hints(sizes, wide)
+        # encoder
+        self.enter = nn.Conv2d(pixels, wide, 1)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in ((wide, middle), (middle, deep)))
+        self.encoding = nn.ModuleList(_Block(n, mixes=True) for n in (wide, middle, deep))
+        self.look = _Attention(deep)
+        self.to_latent = nn.Conv2d(deep, sizes.latent, 1)
+        self.quantizer = MultiScaleQuantizer(sizes.code_count, sizes.latent)
+        # decoder
+        self.from_latent = nn.Conv2d(sizes.latent, deep, 3, padding=1)
+        self.row_place = nn.Parameter(torch.zeros(deep, SCALES[-1][0], 1))
+        self.look_out = _Attention(deep)
+        self.up = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in ((deep, middle), (middle, wide)))
+        self.decoding = nn.ModuleList(
+            nn.ModuleList(_Block(channels, mixes=i == 0) for i in range(2))
+            for channels in (deep, middle, wide)
+        )
+        self.leave = nn.Conv2d(wide, pixels, 1)
+
+    def to_image(self, spectrogram: Tensor) -> Tensor:
+        """[B, F, T] to the image [B, C, H, W] that the networks see."""
+        if self.sizes.truncated:
+            return (self.resize_rows @ spectrogram @ self.resize_columns.T)[:, None]
+        return multiplex(spectrogram, self.sizes.frequency_factor, self.sizes.time_factor)
+
+    def to_spectrogram(self, image: Tensor) -> Tensor:
+        """The way back, [B, C, H, W] to [B, F, T]; exact unless truncated."""
+        if self.sizes.truncated:
+            pixels = self.sizes.frequency_factor * self.sizes.time_factor
+            return pixels * (self.resize_rows.T @ image[:, 0] @ self.resize_columns)
+        return demultiplex(image, self.sizes.frequency_factor, self.sizes.time_factor)
+
+    def encode(self, spectrogram: Tensor, conditions: ConditionBatch) -> Tensor:
+        """[B, F, T] to the latent image [B, C, H, W]."""
+        embedded = self.embed(conditions)
+        hidden = self.enter(self.to_image(spectrogram)) + self.hints_in(conditions)
+        for level, block in enumerate(self.encoding):
+            hidden = block(hidden, embedded)
+            if level < len(self.down):
+                hidden = self.down[level](hidden)
+        latent: Tensor = self.to_latent(self.look(hidden))
+        return latent
+
+    def decode(self, latent: Tensor, conditions: ConditionBatch) -> Tensor:
+        """Latent image [B, C, H, W] to [B, F, T]."""
+        embedded = self.embed(conditions)
+        hidden = self.look_out(self.from_latent(latent) + self.row_place)
+        for level, blocks in enumerate(self.decoding):
+            if level > 0:
+                hidden = functional.pixel_shuffle(self.up[level - 1](hidden), 2)
+            if level == len(self.up):
+                hidden = hidden + self.hints_out(conditions)
+            for block in blocks:  # type: ignore[attr-defined]
+                hidden = block(hidden, embedded)
+        return self.to_spectrogram(self.leave(hidden).float())
+
+    def forward(
+        self, spectrogram: Tensor, conditions: ConditionBatch, scales_used: int = len(SCALES)
+    ) -> tuple[Tensor, Quantized]:
+        """What remains of ``spectrogram`` after it was tokens, and the tokens."""
+        quantized = self.quantizer(self.encode(spectrogram, conditions), scales_used)
+        return self.decode(quantized.image, conditions), quantized
+
+    @torch.no_grad()
+    def tokens_of(self, spectrogram: Tensor, conditions: ConditionBatch) -> list[Tensor]:
+        """int64 [B, h * w] per scale."""
+        tokens: list[Tensor] = self.quantizer(self.encode(spectrogram, conditions)).tokens
+        return tokens
+
+    @torch.no_grad()
+    def spectrogram_of(self, tokens: list[Tensor], conditions: ConditionBatch) -> Tensor:
+        """[B, F, T] of tokens, those of the coarse scales alone if there are no others."""
+        return self.decode(self.quantizer.image(tokens), conditions)
+
+
+def _band_limited(small: int, large: int) -> Tensor:
+    """[small, large]: the cosine transform of ``large`` points cut to ``small`` of them, and back.
+
+    Of images of that size its result is the one from which most of smooth spectrograms can be had back.
+    """
+
+    def cosine(rows: int, points: int) -> Tensor:
+        place = (torch.arange(points) + 0.5) / points
+        table = torch.cos(torch.pi * torch.arange(rows)[:, None] * place) * (2.0 / points) ** 0.5
+        table[0] /= 2.0**0.5
+        return table
+
+    return cosine(small, small).T @ cosine(small, large) * (small / large) ** 0.5
