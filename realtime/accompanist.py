@@ -190,6 +190,9 @@ class Accompanist:
     def advance(self, position: int) -> int | None:
         """Do what is due at stream sample ``position``; the sample at which more is, None for never."""
         with self._lock:
+            for voice in self._voices:
+                if position >= voice.start:  # the pass before has gone, and its slot may be another's soon
+                    del voice.slots[:-1]
             while self._orders:
                 self._obey(position, *self._orders.popleft())
             due: list[int] = []
@@ -320,9 +323,10 @@ class Accompanist:
             slot = self._slots.play(sound, at_sample, voice.loops, gain_from_db(voice.gain_db), joins)
             if slot is None:
                 return False
+            del voice.slots[:-1]
             for before in voice.slots:
                 self._slots.stop(before, at_sample)
-            voice.slots = [*voice.slots[-1:], slot]
+            voice.slots.append(slot)
         voice.sounding, voice.start, voice.announced, voice.asked = phrase, at_sample, 0, False
         self._stage.count("phrases")
         return True

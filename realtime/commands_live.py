@@ -26,7 +26,7 @@ def add_to(commands: Commands) -> None:
         "  struck live --input jack:fluidsynth --output jack:system\n"
         "  struck live --input none --midi-in keyboard           play notes only\n"
         "  struck live --record show.mcap --record-audio show.wav --osc-send 127.0.0.1:9001\n"
-        "  struck live --input none --midi-in keyboard --patch band --tempo 96    notes become phrases\n"
+        "  struck live --input none --midi-in keyboard --patch phrases --tempo 96    notes become phrases\n"
         "  struck live --input song.wav --output heard.wav       as it would sound live, faster",
     )
     sound = parser.add_argument_group("sound")
