@@ -1,7 +1,7 @@
 """The transformer that writes a phrase scale by scale: all tokens of the next scale at once.
 
-After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given what
-the scales before it add up to there; it sees those scales and its own (block-causal attention)::
+After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given
+what the scales before it add up to there; it sees those scales and its own (block-causal attention)::
 
     the end of the phrase before | scale 1 | scale 2 | ... | scale 8
     seen by all                  | each seen by itself and by all after it
@@ -58,7 +58,7 @@ class _Layer(nn.Module):
     def forward(
         self, hidden: Tensor, embedded: Tensor, mask: Tensor | None, kept: list[Tensor] | None
     ) -> Tensor:
-        """``hidden`` [B, N, D]; ``kept``: keys and values [B, H, M, D / H] of what came before, or nothing."""
+        """``hidden`` [B, N, D]; ``kept``: keys and values [B, H, M, D / H] of what came before."""
         batch, count, width = hidden.shape
         parts = self.condition(embedded)[:, None].chunk(6, -1)
         normed = functional.layer_norm(hidden, (width,)) * (1.0 + parts[0]) + parts[1]

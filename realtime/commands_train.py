@@ -18,9 +18,10 @@ def add_to(commands: Commands) -> None:
         "train the networks",
         "  struck train codec --data DIR --minutes 60\n"
         "  struck train codec --data DIR --device cuda --output runs/second\n"
-        "  struck train codec --data DIR --minutes 120 --resume",
+        "  struck train codec --data DIR --minutes 120 --resume\n"
+        "  struck train mars --data DIR --minutes 240",
     )
-    parser.add_argument("what", choices=("codec",), help="what to train")
+    parser.add_argument("what", choices=("codec", "mars"), help="what to train")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
     parser.add_argument(
         "--minutes",
@@ -32,9 +33,8 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("runs/codec"),
         metavar="FOLDER",
-        help="where checkpoint, log and weights go (default: runs/codec)",
+        help="where checkpoint, log and weights go (default: runs/codec, runs/mars)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
     parser.add_argument(
@@ -47,12 +47,13 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
 
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
-    from ..models.train_codec import train
+    from ..models import train_codec, train_mars
 
+    train = train_codec.train if options.what == "codec" else train_mars.train
     weights = train(
         options.data,
         options.minutes,
-        folder=options.output,
+        folder=options.output or Path("runs") / options.what,
         resume=options.resume,
         device=options.device,
         report=console.report,
