@@ -15,6 +15,7 @@ from .callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from .device_driver import DeviceDriver
 from .engine import (
     DAMAGED,
+    DELAYED_PHRASES,
     IN_PEAK,
     IN_POWER,
     OUT_PEAK,
@@ -31,7 +32,7 @@ from .stage import Stage
 from .status import Status
 
 #: Counters that are no faults: events played, by where they came from.
-EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc")
+EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc", "events_phrase")
 #: Status calls over which the rate of events is averaged.
 _RECENT: Final = 30
 
@@ -84,6 +85,7 @@ class Gauges:
             "unheard_samples": int(engine.capture.index[LOST]),
             "unrecorded_samples": int(engine.recording.index[LOST]),
             "phrases_refused": int(engine.numbers[REFUSED_PHRASES]),
+            "phrases_delayed": int(engine.numbers[DELAYED_PHRASES]),
         }
         if self._driver is not None:
             counts |= {name: int(value) for name, value in self._driver.stats().items()}
