@@ -75,7 +75,7 @@ def address(peer):
     return f"127.0.0.1:{peer.getpeername()[1]}"
 
 
-def answers(peer, seconds=30.0):
+def answers(peer, seconds=120.0):
     """Whether struck answers a ping."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
