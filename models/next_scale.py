@@ -32,7 +32,7 @@ class NextScaleSizes:
     """Sizes of the transformer."""
 
     width: int = 256
-    depth: int = 8
+    depth: int = 6
     heads: int = 4
     latent: int = 32
     code_count: int = 1024
