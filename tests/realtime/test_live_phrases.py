@@ -19,17 +19,19 @@ def test_every_phrase_or_its_stand_in_begins_on_its_beat(tmp_path):
     assert len(found["notes"]) == COUNT
     # Each note began as a phrase or as a note.
     assert counters["phrases"] + counters.get("phrase_misses", 0) - counters.get("phrase_late", 0) == COUNT
-    assert len(found["starts"]) == COUNT, (found, lines)
-    # A lost block is told; on the recording it leaves no gap, so the beats stay where they are.
+    # A lost block is told. It leaves no gap in the recording, where the beats stay where they are.
     if counters["lost_blocks"] or counters.get("late_calls", 0):
-        assert any("lost" in line or "late" in line for line in lines)
-    assert counters.get("phrases_delayed", 0) == counters["phrases_refused"] == 0
-    stand_ins = len(found["stand_ins"])
-    assert found["stand_ins"] == [0] * stand_ins
-    phrases = [off for off in found["off_beat"] if off == 0]
-    assert len(phrases) >= COUNT - stand_ins, found["off_beat"]
-    # a note rises from nothing, so it is heard some samples after it began
-    assert all(0 <= off < 200 for off in found["off_beat"]), found["off_beat"]
+        assert any("sound may have been lost" in line for line in lines)
+    assert counters["phrases_refused"] == 0
+    # A note rises from nothing, so it is heard a few samples after it began; a phrase begins with an edge. Where
+    # the machine held a thread up for longer than it is given, a start is off, and counted.
+    held_up = counters.get("phrases_delayed", 0) + counters["late"]
+    off = [samples for samples in found["off_beat"] if not 0 <= samples <= 4]
+    assert len(off) <= held_up, (found["off_beat"], lines)
+    assert len([at for at in found["stand_ins"] if at != 0]) <= held_up
+    assert len(found["stand_ins"]) == counters.get("phrase_misses", 0)
+    exact = sum(samples == 0 for samples in found["off_beat"])
+    assert exact >= COUNT - len(found["stand_ins"]) - held_up, found["off_beat"]
     assert not any("failed" in line for line in lines)
 
 
