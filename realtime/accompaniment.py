@@ -204,6 +204,7 @@ class Accompaniment:
             except Exception as error:  # a note that is lost must not end the show
                 self._stage.count("phrases_failed")
                 self._stage.tell(f"a phrase failed: {type(error).__name__}: {error}")
+                self._accompanist.release_all(0)
                 due = None
             if due is None:
                 wake.wait(_IDLE_SECONDS)

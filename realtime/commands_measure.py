@@ -31,7 +31,9 @@ def add_to(commands: Commands) -> None:
         "measure speed on this machine",
         "  struck bench decoder\n  struck bench engine\n  struck bench encoder --full --json",
     )
-    parser.add_argument("what", choices=("decoder", "engine", "encoder", "startup"), help="what to measure")
+    parser.add_argument(
+        "what", choices=("decoder", "engine", "encoder", "startup", "phrase"), help="what to measure"
+    )
     parser.add_argument(
         "--full",
         action="store_true",
@@ -65,6 +67,10 @@ def run_bench(options: argparse.Namespace, console: Console) -> None:
         from .bench_encoder import run as run_encoder_bench
 
         values = run_encoder_bench(console.report, options.full)
+    elif options.what == "phrase":
+        from .bench_phrase import run as run_phrase_bench
+
+        values = run_phrase_bench(console.report)
     else:
         from .bench_startup import run as run_startup_bench
 

@@ -92,19 +92,19 @@ def add_to(commands: Commands) -> None:
     )
     how.add_argument(
         "--temperature",
-        type=number(0.01, 10.0),
+        type=number(0.0, 4.0),
         metavar="X",
-        help="of the draw, 0.01 to 10: lower is safer (default: the network's)",
+        help="of the draw, 0 to 4: lower is safer, 0 takes the likeliest (default: the network's)",
     )
     how.add_argument(
         "--top-k",
-        type=whole_number(0, 1 << 20),
+        type=whole_number(0, 65_536),
         metavar="N",
         help="draw from the N likeliest tokens, 0 from all (default: the network's)",
     )
     how.add_argument(
         "--top-p",
-        type=number(0.01, 1.0),
+        type=number(0.0, 1.0),
         metavar="X",
         help="draw from the likeliest tokens that have this much probability (default: the network's)",
     )
@@ -130,8 +130,7 @@ def add_to(commands: Commands) -> None:
 
 
 def run_phrase(options: argparse.Namespace, console: Console) -> None:
-    from .mars_loader import load_mars, make_sampling
-    from .phrase_files import PhraseFiles, join_phrases, make_phrases, phrase_sound, write_phrases
+    from .phrase_files import PhraseFiles, join_phrases, make_phrases, write_phrases
 
     conditions = PhraseConditions(
         options.pitch, options.velocity, options.style, options.instrument, options.chord, options.tempo
@@ -139,15 +138,16 @@ def run_phrase(options: argparse.Namespace, console: Console) -> None:
     files = PhraseFiles(options.output, options.rate, subtype(options), options.as_events)
     weights = None if options.as_events is None else load_shipped_weights()
     with console.patience("loading the networks"):
+        from ..models.mars import Sampling
+        from .mars_loader import load_mars
+
         mars = load_mars(options.weights, options.device, console.note)
-        sampling = make_sampling(
-            {name: getattr(options, name) for name in _SAMPLING if getattr(options, name) is not None}
-        )
+    given = {name: getattr(options, name) for name in _SAMPLING if getattr(options, name) is not None}
     with console.progress("generating", options.count, "phrases") as advance:
-        phrases = make_phrases(mars, conditions, options.count, options.seed, sampling, advance)
-        sound = join_phrases(
-            [phrase_sound(phrase, options.phase) for phrase in phrases], conditions.loop_seconds
+        phrases = make_phrases(
+            mars, conditions, options.count, options.seed, Sampling(**given), options.phase, advance
         )
+    sound = join_phrases([phrase.samples for phrase in phrases], conditions.loop_seconds)
     written, notes = write_phrases(files, sound, weights, f"phrase {conditions.pitch} {conditions.style}")
     for note in notes:
         console.note(note)

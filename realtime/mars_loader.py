@@ -1,36 +1,30 @@
-"""The trained MARS, loaded when it is needed: importing it takes torch, and a second."""
+"""The trained MARS, loaded when it is needed: importing it takes torch, and seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ..codec.errors import StruckError
+if TYPE_CHECKING:
+    from ..models.mars import Mars
 
 #: From path of the weights (None: those shipped), device and taker of lines to a Mars.
-Load = Callable[[Path | None, str, Callable[[str], None]], Any]
-
-DEVICES = ("auto", "cpu", "cuda")
+Load = Callable[[Path | None, str, Callable[[str], None]], "Mars"]
 
 
-def make_sampling(options: dict[str, Any]) -> Any:
-    """How tokens are drawn: a :class:`struck.models.mars.Sampling` of what is given, the rest as usual."""
-    return _module().Sampling(**options)
-
-
-def load_mars(path: Path | None, device: str, report: Callable[[str], None]) -> Any:
-    """Load it.
+def load_mars(path: Path | None, device: str, report: Callable[[str], None]) -> Mars:
+    """Load it; on the CPU where a GPU has too little memory, which is reported.
 
     Raises:
         StruckError: weights that are missing or broken, a device that is not there.
     """
-    return _module().Mars.load(path, device, report)
+    import torch
 
+    from ..models.mars import Mars
 
-def _module() -> Any:
     try:
-        return import_module("struck.models.mars")
-    except ModuleNotFoundError as error:
-        raise StruckError(f"this installation cannot make phrases: {error}") from None
+        return Mars.load(path, device, report)
+    except torch.OutOfMemoryError:
+        report("the GPU has too little memory for MARS: going on with the CPU")
+        return Mars.load(path, "cpu", report)

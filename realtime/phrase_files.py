@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import soxr
@@ -23,7 +23,9 @@ from ..models.conditions import PhraseConditions
 from .phrase_player import FADE
 from .pipeline import make_encoder, make_header, refuse_other_extension
 
-HEAP, GRIFFIN_LIM = PHASES = ("heap", "griffin-lim")
+if TYPE_CHECKING:
+    from ..models.mars import Mars, PhaseMethod, Phrase, Sampling
+
 #: Phrases heard as events: no performer waits for them.
 _PROFILE: Final = "studio"
 
@@ -57,34 +59,25 @@ class PhraseFiles:
 
 
 def make_phrases(
-    mars: Any,
+    mars: Mars,
     conditions: PhraseConditions,
     count: int,
     seed: int,
-    sampling: Any,
+    sampling: Sampling,
+    phase: PhaseMethod,
     advance: Report,
-) -> list[Any]:
+) -> list[Phrase]:
     """``count`` phrases, each going on from the one before, with seeds that count up from ``seed``."""
-    phrases: list[Any] = []
+    phrases: list[Phrase] = []
     for number in range(count):
         before = phrases[-1] if phrases else None
         phrases.append(
-            mars.generate(conditions, seed=(seed + number) % (1 << 32), previous=before, sampling=sampling)
+            mars.generate(
+                conditions, seed=(seed + number) % (1 << 32), previous=before, sampling=sampling, phase=phase
+            )
         )
         advance(number + 1)
     return phrases
-
-
-def phrase_sound(phrase: Any, phase: str) -> NDArray[np.float32]:
-    """Samples of a phrase at the analysis rate, with the phases that were asked for."""
-    if phase == HEAP:
-        return np.asarray(phrase.samples, np.float32)
-    from ..models.griffin_lim import griffin_lim
-    from ..models.mars_spectrum import db_to_magnitude
-
-    sound = griffin_lim(db_to_magnitude(phrase.log_magnitude), seed=phrase.seed)
-    peak = float(np.max(np.abs(sound), initial=0.0))
-    return np.asarray(sound / peak if peak > 1.0 else sound, np.float32)
 
 
 def join_phrases(sounds: Sequence[NDArray[np.float32]], loop_seconds: float) -> NDArray[np.float32]:
@@ -134,6 +127,9 @@ def write_phrases(
         out = sound
         if files.rate != ANALYSIS_RATE:
             out = soxr.resample(sound, ANALYSIS_RATE, files.rate, quality="VHQ")
+        out = out / max(
+            1.0, float(np.max(np.abs(out)))
+        )  # between its samples it may be louder than full scale
         with AudioWriter(files.sound, files.rate, subtype=files.subtype) as writer:
             writer.write(out)
         if files.take is not None and weights is not None:

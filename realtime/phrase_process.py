@@ -74,7 +74,7 @@ class PhraseServer:
             self._out,
             {
                 "kind": "ready",
-                "line": f"phrases by {self._mars.name} on {self._mars.device}, "
+                "line": f"phrases are ready: MARS {self._mars.name} on {self._mars.device}, "
                 f"the first took {seconds:.1f} s",
             },
         )

@@ -98,6 +98,6 @@ def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
 def read_phrase(values: dict[str, Any], body: bytes) -> tuple[np.ndarray, tuple[Event, ...]]:
     """Sound and events of a message of the kind ``phrase``."""
     frames = int(values["frames"])
-    sound = np.frombuffer(body, np.float32, frames)
+    sound = np.frombuffer(body, np.float32, frames).copy()  # kernels take what can be written
     rows = np.frombuffer(body, np.float64, offset=sound.nbytes)
     return sound, unpack_events(rows.reshape(-1, _EVENT_NUMBERS))

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 #: The first start on a machine compiles.
 OPEN_SECONDS = 240.0
 END_SECONDS = 60.0
+PROGRAM = ("-m", "struck.realtime.cli")
 
 
 class Live:
@@ -33,7 +34,7 @@ class Live:
     def __init__(
         self,
         *arguments: str | Path,
-        program: Sequence[str] = ("-m", "struck.realtime.cli"),
+        program: Sequence[str] = PROGRAM,
         **options: Any,
     ) -> None:
         command = [sys.executable, "-X", "faulthandler", *program, "live", "--json"]

@@ -1,7 +1,6 @@
 """``struck phrase`` as a user types it, with a MARS that is not one."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ import soundfile
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.takes import TakeReader
+from struck.models import mars as models_mars
 from struck.models.conditions import PhraseConditions
-from struck.realtime import mars_loader
+from struck.models.mars import Sampling
 from struck.realtime.cli import main
 from struck.realtime.phrase_bank import PhraseKey
 from struck.realtime.phrase_files import join_phrases
@@ -34,8 +34,7 @@ class Mars(FakeMars):
 @pytest.fixture(autouse=True)
 def mars(monkeypatch):
     Mars.asked.clear()
-    module = SimpleNamespace(Mars=Mars, Sampling=lambda **options: options)
-    monkeypatch.setattr(mars_loader, "import_module", lambda name: module)
+    monkeypatch.setattr(models_mars, "Mars", Mars)
     return Mars
 
 
@@ -52,7 +51,7 @@ def test_a_phrase_is_written_as_asked(capsys, tmp_path):
     )  # fmt: skip
     (asked,) = Mars.asked
     assert asked["conditions"] == PhraseConditions(48, 90, "comping", "string", "diminished", 96.0)
-    assert (asked["seed"], asked["previous"], asked["sampling"]) == (5, None, {})
+    assert (asked["seed"], asked["previous"], asked["sampling"]) == (5, None, Sampling())
     info = soundfile.info(path)
     assert (info.samplerate, info.subtype, info.frames) == (44_100, "PCM_16", 2 * CLIP)
     sound, _ = soundfile.read(path)
@@ -87,7 +86,7 @@ def test_the_way_to_draw_is_handed_on(capsys, tmp_path):
     run_json(
         capsys, tmp_path / "a.wav", "--guidance", 2.5, "--temperature", 0.8, "--top-k", 50, "--top-p", 0.9
     )
-    assert Mars.asked[0]["sampling"] == {"guidance": 2.5, "temperature": 0.8, "top_k": 50, "top_p": 0.9}
+    assert Mars.asked[0]["sampling"] == Sampling(2.5, 0.8, 50, 0.9)
 
 
 def test_as_events_it_is_also_a_take(capsys, tmp_path, monkeypatch):
@@ -119,7 +118,7 @@ def test_words_for_people(capsys, tmp_path):
         (("--tempo", "nan"), "nan is outside 60 to 240"),
         (("--seed", "-1"), "-1 is outside"),
         (("--count", "0"), "0 is outside 1 to 64"),
-        (("--top-p", "0"), "0 is outside 0.01 to 1"),
+        (("--top-p", "2"), "2 is outside 0 to 1"),
         (("--device", "abacus"), "invalid choice"),
     ],
 )

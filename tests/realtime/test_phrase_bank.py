@@ -220,7 +220,7 @@ def process():
 
 def test_a_process_makes_what_was_asked_for_at_the_devices_rate(process):
     maker, lines = process()
-    assert maker.start() == "phrases by fake on cpu, the first took 0.5 s"
+    assert maker.start() == "phrases are ready: MARS fake on cpu, the first took 0.5 s"
     assert lines == ["fake weights"]
     made = maker.make(key(57), lambda: False)
     assert abs(len(made.sound) - 2 * CLIP) <= 1
