@@ -14,7 +14,7 @@ Three things differ from the paper:
   is the Gaussian's, far from it these are limited where the Gaussian's run away: 1 dB better on exact
   magnitudes.
 - A bin takes its phase when its turn comes, from all neighbours that are done by then, weighted by their
-  power, not from the first of them alone: 0.5 dB better, 1 dB where magnitudes are blurred.
+  power, not from the first of them alone: 0.5 dB better, on exact magnitudes and on blurred ones.
 - The heap is a row of stacks, one for each 16th of an octave: the upper bits of a float are its stack. Taking
   out and putting in cost the same however many wait, and that no finer order is kept costs nothing that could
   be measured.
