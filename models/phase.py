@@ -36,7 +36,7 @@ from .mars_spectrum import MARS_FRAMES, Complex64Array, Float32Array, MarsFrames
 
 #: Bins this much under the loudest get random phases. From 1e-3 to 1e-6 the error is the same within 0.1 dB;
 #: what rings on 80 dB under an attack may still be heard.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-3
 
 #: Bits of a float that do not count for the order: 4 of its mantissa do.
 _LEVEL_SHIFT = 19
