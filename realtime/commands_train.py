@@ -18,9 +18,10 @@ def add_to(commands: Commands) -> None:
         "train the networks",
         "  struck train codec --data DIR --minutes 60\n"
         "  struck train codec --data DIR --device cuda --output runs/second\n"
-        "  struck train codec --data DIR --minutes 120 --resume",
+        "  struck train codec --data DIR --minutes 120 --resume\n"
+        "  struck train judges --data runs/mars/data --minutes 18 --output runs/judges",
     )
-    parser.add_argument("what", choices=("codec",), help="what to train")
+    parser.add_argument("what", choices=("codec", "judges"), help="what to train")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
     parser.add_argument(
         "--minutes",
@@ -32,9 +33,8 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("runs/codec"),
         metavar="FOLDER",
-        help="where checkpoint, log and weights go (default: runs/codec)",
+        help="where checkpoint, log and weights go (default: runs/codec, runs/judges)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
     parser.add_argument(
@@ -47,14 +47,29 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
 
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
+    if options.what == "judges":
+        _train_judges(options, console)
+        return
     from ..models.train_codec import train
 
     weights = train(
         options.data,
         options.minutes,
-        folder=options.output,
+        folder=options.output or Path("runs/codec"),
         resume=options.resume,
         device=options.device,
         report=console.report,
     )
     console.finish({"weights": str(weights)}, f"weights: {weights}")
+
+
+def _train_judges(options: argparse.Namespace, console: Console) -> None:
+    from ..models.phrase_data import PhraseData
+    from ..models.train_judges import train_judges
+
+    folder = options.output or Path("runs/judges")
+    classifiers, additive = train_judges(
+        PhraseData(options.data), options.minutes, folder=folder, report=console.report
+    )
+    values = {"classifiers": str(classifiers), "additive": str(additive)}
+    console.finish(values, f"weights: {classifiers}, {additive}")
