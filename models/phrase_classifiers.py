@@ -8,8 +8,6 @@ sounds); how good they are on instruments that they never heard is stored beside
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +23,7 @@ from struck.codec.errors import StruckError
 from struck.codec.part_files import part_file
 
 from .conditions import FAMILIES, PhraseConditions
+from .judge_clock import Clock, learning_share
 from .note_features import BAND_COUNT, FRAME_COUNT, note_features, packed_features
 
 VERSION: Final = 1
@@ -40,7 +39,14 @@ Report = Callable[[str], None]
 
 
 class NoteClassifier(nn.Module):
-    """Features ``[B, F, T]`` to logits ``[B, K]`` and the embedding under them ``[B, EMBEDDING_SIZE]``."""
+    """Features ``[B, F, T]`` to logits ``[B, K]`` and the embedding under them ``[B, EMBEDDING_SIZE]``.
+
+    Attributes:
+        level: root mean square of the embedding over the training notes. Kernel and Fréchet distances depend
+            on the unit: embeddings are told in units of this.
+    """
+
+    level: Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -56,12 +62,13 @@ class NoteClassifier(nn.Module):
         self.embed = nn.Linear(2 * 64 * (BAND_COUNT // 8), EMBEDDING_SIZE)
         self.drop = nn.Dropout(0.3)
         self.classify = nn.Linear(EMBEDDING_SIZE, classes)
+        self.register_buffer("level", torch.ones(()))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         seen = self.body(features[:, None].contiguous(memory_format=torch.channels_last))
         pooled = torch.cat([seen.mean(-1), seen.amax(-1)], 1).flatten(1)
         embedding = torch.relu(self.embed(self.drop(pooled)))
-        return self.classify(self.drop(embedding)), embedding
+        return self.classify(self.drop(embedding)), embedding / self.level
 
 
 def _stage(before: int, after: int, size: int, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
@@ -167,6 +174,7 @@ def train_classifiers(
     held_out: NDArray[np.bool_],
     *,
     minutes: float,
+    steps: int | None = None,
     seed: int = 0,
     report: Report = print,
 ) -> PhraseClassifiers:
@@ -176,6 +184,7 @@ def train_classifiers(
         features: packed, ``[N, F, T]``, of single notes.
         conditions: what each was asked to be.
         held_out: ``[N]``, never trained on: by these the accuracy is told.
+        steps: of each judge, instead of the minutes; then the same seed gives the same weights.
 
     Raises:
         StruckError: there are no training notes.
@@ -189,13 +198,15 @@ def train_classifiers(
     }
     kept = ~held_out & (np.arange(len(features)) % _KEPT == 0)
     judges = PhraseClassifiers({"minutes": minutes, "seed": seed, "notes": int((~held_out & ~kept).sum())})
-    for name, usable, share in (("pitch", pitched, 0.3), ("family", np.ones(len(features), bool), 0.7)):
+    for name, usable, share in (("pitch", pitched, 0.25), ("family", np.ones(len(features), bool), 0.75)):
         rows = np.flatnonzero(usable & ~held_out & ~kept)
         if not len(rows):
             raise StruckError("there are no training notes for the phrase classifiers")
         network = judges._network(name)
         report(f"{name}: {len(rows)} training notes")
-        _train(network, features, labels[name], rows, share * minutes, rng, report)
+        clock = Clock(share * minutes, steps)
+        _train(network, features, labels[name], rows, clock, rng, report)
+        network.level.fill_(float(np.sqrt(np.square(_apply(network, features[rows])[1]).mean())))
         for group, chosen in (("kept", usable & kept), ("held_out", usable & held_out)):
             if chosen.any():
                 said = _apply(network, features[chosen])[0].argmax(1)
@@ -210,7 +221,7 @@ def _train(
     features: NDArray[np.uint8],
     labels: NDArray[np.int64],
     rows: NDArray[np.int64],
-    minutes: float,
+    clock: Clock,
     rng: np.random.Generator,
     report: Report,
 ) -> None:
@@ -220,24 +231,21 @@ def _train(
     chance = 1.0 / np.sqrt(frequency)
     chance /= chance.sum()
     network.train()
-    begin = last = time.process_time()
-    seconds, steps, loss_mean = 60.0 * minutes, 0, 0.0
-    while (progress := (time.process_time() - begin) / seconds) < 1.0:
+    loss_mean = 0.0
+    for progress in clock:
         batch = rng.choice(rows, _BATCH, p=chance)
         seen = _disturb(torch.from_numpy(features[batch].astype(np.float32) / 255.0), rng)
         logits, _ = network(seen)
         wanted = torch.from_numpy(labels[batch])
         loss = nn.functional.cross_entropy(logits, wanted, label_smoothing=_LABEL_SMOOTHING)
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (steps + 1) / 50.0) * 0.5 * (1.0 + math.cos(math.pi * progress))
+            group["lr"] = 2e-3 * learning_share(clock.steps, progress)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        steps += 1
-        loss_mean += (float(loss.detach()) - loss_mean) / min(steps, 50)
-        if time.process_time() - last > 20.0:
-            last = time.process_time()
-            report(f"step {steps}, {100.0 * progress:.0f} %, loss {loss_mean:.3f}")
+        loss_mean += (float(loss.detach()) - loss_mean) / min(clock.steps, 50)
+        if clock.is_time_to_tell():
+            report(f"step {clock.steps}, {100.0 * progress:.0f} %, loss {loss_mean:.3f}")
     network.eval()
 
 

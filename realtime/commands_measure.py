@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import Console
-from .options import Commands, add_command, add_encoding, add_weights, load_weights
+from .options import Commands, add_command, add_encoding, add_weights, load_weights, whole_number
 
 
 def add_to(commands: Commands) -> None:
@@ -16,13 +16,15 @@ def add_to(commands: Commands) -> None:
         commands,
         "evaluate",
         run_evaluate,
-        "measure quality and rate over a folder of recordings, beside baselines",
-        "  struck evaluate codec recordings/\n  struck evaluate codec recordings/ --profile live --json",
+        "measure quality over recordings or notes, beside baselines",
+        "  struck evaluate codec recordings/\n  struck evaluate codec recordings/ --profile live --json\n"
+        "  struck evaluate mars --data runs/mars/data --output evaluation",
     )
-    parser.add_argument("what", choices=("codec",), help="what to measure")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of sound files")
+    parser.add_argument("what", choices=("codec", "mars"), help="what to measure")
+    parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="codec: folder of sound files")
     add_encoding(parser)
     add_weights(parser)
+    _add_mars(parser.add_argument_group("mars"))
 
     parser = add_command(
         commands,
@@ -41,11 +43,102 @@ def add_to(commands: Commands) -> None:
     )
 
 
+def _add_mars(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--data",
+        type=Path,
+        default=Path("runs/mars/data"),
+        metavar="DIR",
+        help="clips that MARS was trained on, or a folder with notes/ to make some (default: runs/mars/data)",
+    )
+    group.add_argument(
+        "--truncated",
+        type=Path,
+        metavar="FILE",
+        help="weights trained without channel multiplexing, for a row",
+    )
+    group.add_argument(
+        "--notes", type=whole_number(8, 10_000), default=240, metavar="N", help="notes per row (default: 240)"
+    )
+    group.add_argument(
+        "--phrases",
+        type=whole_number(0, 10_000),
+        default=60,
+        metavar="N",
+        help="phrases per row (default: 60)",
+    )
+    group.add_argument(
+        "--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="of choice and generation"
+    )
+    group.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to generate (default: auto)"
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="write tables, sounds, pictures, nearest training sounds",
+    )
+
+
 def run_evaluate(options: argparse.Namespace, console: Console) -> None:
+    if options.what == "mars":
+        _evaluate_mars(options, console)
+    else:
+        _evaluate_codec(options, console)
+
+
+def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.errors import StruckError
+    from ..models import default_phrase_additive_path, default_phrase_classifiers_path
+    from ..models.additive import AdditiveSynth
+    from ..models.evaluation_data import open_evaluation_data
+    from ..models.evaluation_files import check_folder, write_files
+    from ..models.evaluation_tables import format_text
+    from ..models.mars import Mars
+    from ..models.phrase_classifiers import PhraseClassifiers
+    from ..models.phrase_evaluation import evaluate_mars
+
+    if options.folder is not None:
+        raise StruckError(f"MARS is measured with --data {options.folder}, not with a folder of recordings")
+    if options.output is not None:
+        check_folder(options.output)
+    mars = Mars.load(options.weights, options.device, console.note)
+    truncated = None
+    if options.truncated is not None:
+        truncated = Mars.load(options.truncated, options.device, console.note)
+    judges = PhraseClassifiers.load(default_phrase_classifiers_path())
+    additive = AdditiveSynth.load(default_phrase_additive_path())
+    data, remarks = open_evaluation_data(options.data, Path("runs/evaluate/data"), console.note)
+    with console.progress("evaluating", 100.0, "%") as advance:
+        report = evaluate_mars(
+            data,
+            judges,
+            mars,
+            truncated=truncated,
+            additive=additive,
+            note_count=options.notes,
+            phrase_count=options.phrases,
+            seed=options.seed,
+            remarks=remarks,
+            progress=lambda done, total, what: advance(100.0 * done / total),
+        )
+    values, text = report.to_dict(), format_text(report)
+    if options.output is not None:
+        written = write_files(options.output, report, mars)
+        values["files"] = [str(path) for path in written]
+        text += f"\n{len(written)} files in {options.output}"
+    console.finish(values, text)
+
+
+def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.errors import StruckError
     from ..codec.evaluation import evaluate_folder, find_recordings, format_table
     from ..codec.profiles import PROFILES
     from .file_codec import FileCodec
 
+    if options.folder is None:
+        raise StruckError("a folder of sound files is needed: struck evaluate codec FOLDER")
     codec = FileCodec(load_weights(options), PROFILES[options.profile], options.refine)
     count = len(find_recordings(options.folder))
     with console.progress("evaluating", count, "files") as advance:

@@ -19,9 +19,10 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --minutes 60\n"
         "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume\n"
-        "  struck train mars --data DIR --minutes 240",
+        "  struck train mars --data DIR --minutes 240\n"
+        "  struck train judges --data runs/mars/data --minutes 18 --output runs/judges",
     )
-    parser.add_argument("what", choices=("codec", "mars"), help="what to train")
+    parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
     parser.add_argument(
         "--minutes",
@@ -34,7 +35,7 @@ def add_to(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where checkpoint, log and weights go (default: runs/codec, runs/mars)",
+        help="where checkpoint, log and weights go (default: runs/codec, runs/mars, runs/judges)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
     parser.add_argument(
@@ -47,7 +48,11 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
 
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
+    if options.what == "judges":
+        _train_judges(options, console)
+        return
     from ..models import train_codec, train_mars
+
 
     train = train_codec.train if options.what == "codec" else train_mars.train
     weights = train(
@@ -59,3 +64,15 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         report=console.report,
     )
     console.finish({"weights": str(weights)}, f"weights: {weights}")
+
+
+def _train_judges(options: argparse.Namespace, console: Console) -> None:
+    from ..models.phrase_data import PhraseData
+    from ..models.train_judges import train_judges
+
+    folder = options.output or Path("runs/judges")
+    classifiers, additive = train_judges(
+        PhraseData(options.data), options.minutes, folder=folder, report=console.report
+    )
+    values = {"classifiers": str(classifiers), "additive": str(additive)}
+    console.finish(values, f"weights: {classifiers}, {additive}")
