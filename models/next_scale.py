@@ -32,7 +32,7 @@ class NextScaleSizes:
     """Sizes of the transformer."""
 
     width: int = 256
-    depth: int = 8
+    depth: int = 6
     heads: int = 4
     latent: int = 32
     code_count: int = 1024
@@ -234,6 +234,6 @@ def filter_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1.0:
         ordered, places = logits.sort(-1, descending=True)
         likely = ordered.softmax(-1)
-        beyond = likely.cumsum(-1) - likely >= top_p
+        beyond = likely.cumsum(-1) - likely >= max(top_p, 1e-6)  # one always remains
         logits = logits.masked_fill(beyond.scatter(-1, places, beyond), -torch.inf)
     return logits

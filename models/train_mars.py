@@ -34,7 +34,9 @@ LOG_STEPS: Final = 50
 AVERAGE_DECAY: Final = 0.998
 BATCH: Final = 16
 TOKENIZER_RATE: Final = 1.5e-3
-TRANSFORMER_RATE: Final = 1e-3
+TRANSFORMER_RATE: Final = 8e-4
+#: Small: in the hours there are, more steps teach more than surer ones.
+TRANSFORMER_BATCH: Final = 8
 #: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
 #: loss, and errors of coarse ones cost most.
 SCALE_WEIGHT: Final = 0.4
@@ -298,16 +300,19 @@ def transformer_losses(
     weights = weights / weights.sum()
     while True:
         order = rng.permutation(len(data.tokens))
-        for first in range(0, len(order) - BATCH + 1, BATCH):
-            rows = torch.from_numpy(np.sort(order[first : first + BATCH]))
+        for first in range(0, len(order) - TRANSFORMER_BATCH + 1, TRANSFORMER_BATCH):
+            rows = torch.from_numpy(np.sort(order[first : first + TRANSFORMER_BATCH]))
             told = data.tokens[rows]
             # What it has written itself will have errors too.
-            wrong = torch.rand(told.shape, generator=chance) < torch.rand(BATCH, 1, generator=chance) * ERRORS
+            wrong = (
+                torch.rand(told.shape, generator=chance)
+                < torch.rand(TRANSFORMER_BATCH, 1, generator=chance) * ERRORS
+            )
             guess = torch.randint(tokenizer.sizes.code_count, told.shape, generator=chance)
             given = split_scales(torch.where(wrong, guess, told).to(device))
-            dropped = (torch.rand(BATCH, generator=chance) < DROPPED).to(device)
+            dropped = (torch.rand(TRANSFORMER_BATCH, generator=chance) < DROPPED).to(device)
             previous = data.previous[rows]
-            goes_on = (previous >= 0) & (torch.rand(BATCH, generator=chance) > DROPPED)
+            goes_on = (previous >= 0) & (torch.rand(TRANSFORMER_BATCH, generator=chance) > DROPPED)
             with torch.no_grad():
                 images = images_before_scales(tokenizer.quantizer, given)
                 earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device))

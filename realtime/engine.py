@@ -366,6 +366,11 @@ def publish_number(numbers, place, value):
     store_release(numbers, place, value)
 
 
+def position_seconds(state: EngineState) -> float:
+    """Stream time."""
+    return float(state.numbers[POSITION]) / float(state.rates[0])
+
+
 def slot_is_playing(state: EngineState, slot: int) -> bool:
     """Whether a phrase slot sounds or waits for its start."""
     return bool(state.phrases.numbers[slot * 6 + STATE] == PLAYING)

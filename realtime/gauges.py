@@ -20,10 +20,10 @@ from .engine import (
     IN_POWER,
     OUT_PEAK,
     OUT_POWER,
-    POSITION,
     REFUSED_PHRASES,
     STARVED,
     limiter_gain,
+    position_seconds,
 )
 from .load import LoadMeter
 from .parameters import OFF_DB
@@ -42,7 +42,6 @@ class Gauges:
 
     Args:
         state: of the callback.
-        rate: of the stream in Hz.
         stage: counts for all threads.
         load: of the callback.
         driver: of the devices, None from file to file.
@@ -52,20 +51,14 @@ class Gauges:
     def __init__(
         self,
         state: CallbackState,
-        rate: int,
         stage: Stage,
         load: LoadMeter,
         driver: DeviceDriver | None,
         reader: AudioReader | None,
     ) -> None:
-        self._state, self._rate, self._stage, self._load = state, rate, stage, load
+        self._state, self._stage, self._load = state, stage, load
         self._driver, self._reader = driver, reader
         self._recent: list[tuple[float, int]] = []
-
-    @property
-    def position_seconds(self) -> float:
-        """Stream time."""
-        return float(self._state.engine.numbers[POSITION]) / self._rate
 
     def counters(self) -> dict[str, int]:
         """All faults and events since the start, by name."""
@@ -98,7 +91,7 @@ class Gauges:
         engine = self._state.engine
         return {
             **self.counters(),
-            "position_seconds": self.position_seconds,
+            "position_seconds": position_seconds(engine),
             "voices": int(engine.decoder.numbers[ACTIVE]),
             "input_peak_db": max(OFF_DB, *_to_db(engine.levels[IN_PEAK])),
             "output_peak_db": max(OFF_DB, *_to_db(engine.levels[OUT_PEAK])),
@@ -119,7 +112,7 @@ class Gauges:
         span = now - self._recent[0][0]
         mean, worst = self._load.since_before()
         inputs, outputs = engine.source.shape[1], engine.recording.frames.shape[1]
-        seconds = self.position_seconds
+        seconds = position_seconds(engine)
         return replace(
             status,
             position_seconds=seconds,

@@ -24,7 +24,7 @@ from .cycles import CycleClock
 from .device_choice import choose_devices, choose_rate
 from .device_driver import DeviceDriver, stream_channels
 from .devices import JACK, DeviceChoice
-from .engine import CAPTURING, OUT_PEAK, make_engine_state
+from .engine import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from .feeder import Feeder
 from .file_driver import FileDriver
 from .gauges import Gauges
@@ -173,7 +173,7 @@ class Performance:
         self.messages = Messages(s, stage, self.patch, self.latency, phrases)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
-        self.gauges = Gauges(self.state, self.rate, stage, load, self._driver, self._reader)
+        self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
         stage.hand_over(self.change_patch, phrases.play, self.stats)
         self._apply_controls(self.patch)
         for name, value in s.controls:
@@ -338,7 +338,7 @@ class Performance:
     @property
     def position_seconds(self) -> float:
         """Stream time."""
-        return self.gauges.position_seconds
+        return position_seconds(self.state.engine)
 
     def change_patch(self, name: str) -> None:
         """Recall a patch: its controls and the sound of its notes. The profile stays.

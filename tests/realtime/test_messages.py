@@ -257,7 +257,7 @@ def test_osc_comes_goes_and_is_recorded(open_messages, stage):
     port = int(peers[0].rpartition(":")[2])
     packet = osc_message("/struck/control/transpose", 7.0)
     receiver.sendto(packet, ("127.0.0.1", port))
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while not (stage.set and take.entries) and time.monotonic() < deadline:
         time.sleep(0.005)
     assert stage.set == [("transpose", 7.0)]
@@ -275,7 +275,7 @@ def test_events_go_out_as_mpe_and_panic_ends_them(open_messages, ports, stage):
     before = len(ports[0].sent)
     for call in stage.panic_calls:
         call(1.0)
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while not any(message[1:2] == b"\x78" for message in ports[0].sent[before:]):
         assert time.monotonic() < deadline
         time.sleep(0.005)
