@@ -8,10 +8,12 @@ after the other, each of another seed and style.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from ..codec.errors import StruckError
 from ..models import default_mars_weights_path
 from .bench_jobs import describe_load, run_job
 
@@ -27,8 +29,13 @@ def run(report: Report, phrase_count: int = 12, weights: str = "") -> dict[str, 
     Args:
         phrase_count: phrases per measurement.
         weights: of MARS; empty: those shipped.
+
+    Raises:
+        StruckError: they are not there.
     """
     path = weights or str(default_mars_weights_path())
+    if not Path(path).is_file():
+        raise StruckError(f"MARS weights not found: {path}")
     report(f"phrases of 4 s: {describe_load()}")
     first = _run("first_phrase", path, 2)
     figures: dict[str, Any] = {"first_phrase_seconds": first}

@@ -71,7 +71,7 @@ def test_an_empty_patch_is_all_defaults():
 
 
 def test_the_shipped_patches_in_the_order_of_midi_programs():
-    assert shipped_patches() == ["bells", "default", "marimba", "pad"]
+    assert shipped_patches() == ["bells", "default", "marimba", "pad", "phrases"]
 
 
 @pytest.mark.parametrize("name", shipped_patches())
@@ -130,6 +130,24 @@ def test_ones_own_file(tmp_path):
         ("[note]\nchannels = [1, 17]", "channels must be numbers from 1 to 16"),
         ("[note]\nchannels = [1.0]", "channels must be numbers from 1 to 16"),
         ("[note]\nsound = 3", "sound must be a table"),
+        ("[phrases]\nbeat = 1", r"patch p \[phrases\]: unknown: beat"),
+        ("[phrases]\nchannel = 17", r"\[phrases\]: channel is 17; the range is 0 to 16"),
+        ("[phrases]\nchannel = 1.5", "channel must be a whole number, not 1.5"),
+        ("[phrases]\nstyle = 1", "style must be a text"),
+        ("[phrases]\ninstrument = true", "instrument must be a text"),
+        ("[phrases]\nchord = []", "chord must be a text"),
+        ("[phrases]\ntempo_bpm = 59.9", "tempo_bpm is 59.9; the range is 60 to 240"),
+        ("[phrases]\nbeats_per_bar = 0", "beats_per_bar is 0; the range is 1 to 16"),
+        ('[phrases]\nstart = "soon"', "start is soon; it must be now or beat or bar"),
+        ('[phrases]\nstop = "never"', "stop is never; it must be now or beat or bar"),
+        ("[phrases]\nlatched = 1", "latched must be true or false"),
+        ("[phrases]\ncontinues = 1", "continues must be true or false"),
+        ("[phrases]\nvariations = 9", "variations is 9; the range is 1 to 8"),
+        ("[phrases]\nseed = -1", "seed is -1; the range is 0 to 2147483647"),
+        ("[phrases]\ngain_db = 12.5", "gain_db is 12.5; the range is -90 to 12"),
+        ("[phrases]\nas_events = 1", "as_events must be true or false"),
+        ("[phrases]\nprepare = [60, 128]", "prepare must be notes from 0 to 127"),
+        ("[phrases]\nprepare = 60", "prepare must be a list"),
         ("[note.sound]\nwobble = 1", r"\[note\] \[sound\]: unknown: wobble"),
         ("[note.sound]\npitch = 60", "unknown: pitch"),
         ("[note.sound]\ndecay = 0.0", r"\[sound\]: decay is 0; the range is 0.03 to 40"),

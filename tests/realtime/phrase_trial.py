@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from struck.realtime.beats import Beats
 from struck.realtime.midi_ports import import_rtmidi
 
 from .jack_rig import JackServer
-from .live_host import LiveHost
+from .live_host import LiveHost, connections
 from .live_rig import PROGRAM
 
 RATE = 48_000
@@ -74,8 +76,9 @@ def play_phrases(
             names = sender.get_ports()
             sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
             end = time.monotonic() + 30.0
-            while not any("phrases" in line for line in host.lines) and time.monotonic() < end:
+            while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
                 time.sleep(0.05)
+            assert _is_connected(server), "the keyboard could not be connected"
             begin = time.monotonic() + 0.2
             for number in range(count):
                 pitch = 48 + number // new_every % 40 if number % new_every == 0 else 47
@@ -91,6 +94,16 @@ def play_phrases(
         summary = host.stop()
         lines = host.lines
     return {**look(take, sound), "summary": summary, "lines": lines, "counters": summary["counters"]}
+
+
+def _is_connected(server: JackServer) -> bool:
+    """Whether the keyboard's port leads somewhere; a busy server may take its time to say so."""
+    for _ in range(20):
+        with suppress(AssertionError, subprocess.TimeoutExpired):
+            if any(port.startswith("keyboard") for port in connections(server)):
+                return True
+        time.sleep(0.2)
+    return False
 
 
 def look(take: Path, sound: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from struck.codec.audio_files import open_audio
+from struck.codec.errors import StruckError
+from struck.realtime import bench_phrase
 from struck.realtime.bench_decoder import time_blocks, time_burst
 from struck.realtime.bench_encoder import write_performance
 from struck.realtime.bench_engine import BLOCK_FRAMES, Stage, time_flood, time_panic
@@ -34,6 +36,37 @@ def test_an_encoding_in_a_process_of_its_own(tmp_path):
 def test_a_failed_job_is_an_error(tmp_path):
     with pytest.raises(subprocess.CalledProcessError):
         run_job("render", tmp_path / "none.mcap", tmp_path / "out.wav", 1)
+
+
+def test_the_bench_of_phrases_tells_every_part_and_what_it_did_not_measure(tmp_path, monkeypatch):
+    weights = tmp_path / "mars.safetensors"
+    lines = []
+    with pytest.raises(StruckError, match="MARS weights not found"):
+        bench_phrase.run(lines.append, weights=str(weights))
+    weights.touch()
+    took = [{"tokens": 0.3, "spectrogram": 0.1, "phase": part} for part in (0.1, 0.2, 0.6)]
+    answers = {
+        "first_phrase": {"import": 2.0, "load": 0.5, "phrase": 1.5, "total": 4.0, "cuda": False},
+        "phrases": {"seconds": took},
+        "phases": {
+            "heap_seconds": [0.1], "heap_convergence_db": [-20.0],
+            "griffin_lim_seconds": [2.0], "griffin_lim_convergence_db": [-18.0],
+        },
+    }  # fmt: skip
+    asked = []
+
+    def run_job(name, *arguments, environment):
+        asked.append((name, environment["OMP_NUM_THREADS"]))
+        return answers[name]
+
+    monkeypatch.setattr(bench_phrase, "run_job", run_job)
+    found = bench_phrase.run(lines.append, weights=str(weights))
+    assert asked == [("first_phrase", "2"), ("phrases", "1"), ("phrases", "2"), ("phases", "2")]
+    assert found["cpu_1_threads"]["median_seconds"] == pytest.approx(0.6)
+    assert found["cpu_1_threads"]["worst_seconds"] == pytest.approx(1.0)
+    assert found["cuda"] is None
+    assert found["heap_speed_up"] == pytest.approx(20.0)
+    assert any(line.startswith("cuda     not measured") for line in lines)
 
 
 def test_memory_and_load():

@@ -49,7 +49,7 @@ def keys(function):
 
 
 def test_every_counter_is_explained_once_and_none_that_does_not_exist():
-    counters = {*counted_names(), "events_heard", "events_midi", "events_osc"}
+    counters = {*counted_names(), "events_heard", "events_midi", "events_osc", "events_phrase"}
     for function in (Gauges.counters, bridge.bridge_stats, DeviceDriver.stats):
         counters |= set(keys(function))
     assert len(counters) > 35
