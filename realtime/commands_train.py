@@ -53,7 +53,6 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         return
     from ..models import train_codec, train_mars
 
-
     train = train_codec.train if options.what == "codec" else train_mars.train
     weights = train(
         options.data,
