@@ -26,6 +26,8 @@ from .quantizer import SCALES, TOKEN_COUNT, MultiScaleQuantizer
 BEFORE_COLUMNS: Final = 2
 BEFORE_COUNT: Final = SCALES[-1][0] * BEFORE_COLUMNS
 
+POINTING: Final = 4.0
+
 
 @dataclass(frozen=True)
 class NextScaleSizes:
@@ -76,9 +78,14 @@ class _Layer(nn.Module):
 
 
 class NextScaleTransformer(nn.Module):
-    """Predicts codes [B, N, V] of all places from coarser scales, conditions and the phrase before."""
+    """Predicts codes [B, N, V] of all places from coarser scales, conditions and the phrase before.
+
+    Attributes:
+        codes: float32 [V, C], those of the tokenizer.
+    """
 
     mask: Tensor
+    codes: Tensor
 
     def __init__(self, sizes: NextScaleSizes | None = None) -> None:
         super().__init__()
@@ -94,7 +101,12 @@ class NextScaleTransformer(nn.Module):
         self.hints = nn.Linear(3 * (BINS // SCALES[-1][0]) // 16 + 2 * GRID_ROWS, width)
         self.layers = nn.ModuleList(_Layer(width, sizes.heads) for _ in range(sizes.depth))
         self.last = nn.Linear(width, 2 * width)
+        # A code is likely where it points the way that is wanted, or for itself: what is learnt of one code
+        # holds for its neighbours.
+        self.point = nn.Linear(width, sizes.latent)
         self.leave = nn.Linear(width, sizes.code_count)
+        self.register_buffer("codes", torch.zeros(sizes.code_count, sizes.latent))
+        nn.init.normal_(self.leave.weight, 0.0, 0.01)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         level = torch.cat(
@@ -167,7 +179,7 @@ class NextScaleTransformer(nn.Module):
     def _leave(self, hidden: Tensor, embedded: Tensor) -> Tensor:
         scale, shift = self.last(embedded)[:, None].chunk(2, -1)
         normed = functional.layer_norm(hidden, (hidden.shape[-1],)) * (1.0 + scale) + shift
-        logits: Tensor = self.leave(normed)
+        logits: Tensor = self.leave(normed) + POINTING * self.point(normed) @ self.codes.T
         return logits
 
     def begin(self, conditions: ConditionBatch, before: Tensor | None, dropped: Tensor) -> ScaleWriter:

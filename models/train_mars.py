@@ -34,7 +34,7 @@ LOG_STEPS: Final = 50
 AVERAGE_DECAY: Final = 0.998
 BATCH: Final = 16
 TOKENIZER_RATE: Final = 1.5e-3
-TRANSFORMER_RATE: Final = 8e-4
+TRANSFORMER_RATE: Final = 1e-3
 #: Small: in the hours there are, more steps teach more than surer ones.
 TRANSFORMER_BATCH: Final = 8
 #: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
@@ -48,6 +48,8 @@ DATA_SEED: Final = 1
 TOKENIZER_MINUTES_SHARE: Final = 0.4
 #: At most this share of the tokens given is wrong.
 ERRORS: Final = 0.15
+#: How far two codes' cosines may be apart for them to be neighbours.
+NEIGHBOURHOOD: Final = 0.08
 #: How often conditions, and the phrase before, are hidden.
 DROPPED: Final = 0.1
 #: How often a batch is told by its coarse scales alone, so that they must say most.
@@ -298,6 +300,11 @@ def transformer_losses(
     chance = torch.Generator().manual_seed(seed)
     weights = torch.cat([torch.full((r * c,), (r * c) ** -SCALE_WEIGHT) for r, c in SCALES]).to(device)
     weights = weights / weights.sum()
+    # Codes that point the same way are as good: half of the probability is shared among neighbours.
+    codes = tokenizer.quantizer.codes
+    targets = 0.5 * torch.softmax(codes @ codes.T / NEIGHBOURHOOD, -1) + 0.5 * torch.eye(len(codes)).to(
+        device
+    )
     while True:
         order = rng.permutation(len(data.tokens))
         for first in range(0, len(order) - TRANSFORMER_BATCH + 1, TRANSFORMER_BATCH):
@@ -320,9 +327,8 @@ def transformer_losses(
             conditions = data.conditions.pick(rows).to(device)
             with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
                 logits = transformer(images, conditions, before, goes_on.to(device), dropped)
-            losses = functional.cross_entropy(
-                logits.float().transpose(1, 2), told.to(device), reduction="none", label_smoothing=0.02
-            )
+            likely = functional.log_softmax(logits.float(), -1)
+            losses = -(targets[told.to(device)] * likely).sum(-1)
             by_scale = split_scales(losses.detach())
             yield {
                 "loss": (losses * weights).sum(1).mean(),
@@ -346,6 +352,7 @@ def train_transformer(
     """A trained transformer, its moving average in place; the checkpoint is ``folder/name.pt``."""
     torch.manual_seed(seed)
     transformer = NextScaleTransformer(sizes).to(device)
+    transformer.codes.copy_(tokenizer.quantizer.codes)
     trainer = StageTrainer(name, transformer, TRANSFORMER_RATE, folder, minutes, report)
     if resume:
         trainer.resume()
