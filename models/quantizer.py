@@ -1,13 +1,13 @@
 """A residual quantiser over scales: the image is said coarsely first; each finer scale adds what is missing.
 
 After VAR (arXiv 2404.02905, algorithm 1), as MARS takes it up: one codebook for all scales. Residuals are
-measured in their scale's own unit, so that codes mean the same at all of them, and codes follow them by moving
-averages. Codes have lengths as well as directions: where nothing is missing, a short one says so. Codes of unit
-length, tried first, add something everywhere, which finer scales must take away again.
+measured in their scale's own unit, so that codes mean the same at all of them; codes follow them by moving
+averages. Codes have lengths as well as directions: where nothing is missing, a short one says so. Codes of
+unit length, tried first, add something everywhere, which finer scales must take away again.
 
 Scales would settle on different parts of the codebook, and the coarse ones, with their few tokens, on few
-codes; a bias per scale and code, lowered where a code is used above its share, keeps all of it in use at every
-scale.
+codes; a bias per scale and code, lowered where a code is used above its share, keeps all of it in use at
+every scale.
 """
 
 from __future__ import annotations
