@@ -65,6 +65,7 @@ bench: setup
 	$(BIN)/struck bench engine
 	$(BIN)/struck bench encoder
 	$(BIN)/struck bench startup
+	$(BIN)/struck bench phrase
 
 clean:
 	rm -rf .venv build demo .pytest_cache .ruff_cache .mypy_cache *.egg-info

@@ -8,6 +8,11 @@ def default_codec_weights_path() -> Path:
     return Path(__file__).parent / "weights" / "codec.safetensors"
 
 
+def default_mars_weights_path() -> Path:
+    """MARS' weights shipped with struck."""
+    return Path(__file__).parent / "weights" / "mars.safetensors"
+
+
 def default_phrase_classifiers_path() -> Path:
     """The classifiers shipped with struck by which phrases are judged."""
     return Path(__file__).parent / "weights" / "phrase_classifiers.safetensors"

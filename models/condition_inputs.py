@@ -102,7 +102,7 @@ def _grid(single: bool, tempo_bpm: float, beats: int) -> np.ndarray:
     else:
         # A frame hears a beat half a window early.
         beat = (seconds + 0.25 * MARS_FRAMES.window_samples / MARS_FRAMES.rate_hz) * tempo_bpm / 60.0
-        inside = seconds < beats * 60.0 / tempo_bpm
+        inside = beat < beats
         grid[0] = inside * np.exp(-4.0 * (beat % 1.0))
         grid[1] = inside * np.exp(-3.0 * (beat * GRID_STEPS_PER_BEAT % 1.0))
         grid[2] = inside

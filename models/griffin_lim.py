@@ -44,15 +44,20 @@ def griffin_lim(
     else:
         frames.check_shape(start)
         spectrum = with_magnitude(np.ascontiguousarray(start.T, np.complex64), wanted)
-    before = np.zeros_like(spectrum) if momentum else None
-    for _ in range(iterations):
+    return frames.synthesise(repeat_rounds(spectrum, wanted, frames, iterations, momentum))
+
+
+def repeat_rounds(
+    spectrum: Complex64Array, magnitude: Float32Array, frames: MarsFrames, count: int, momentum: float = 0.0
+) -> Complex64Array:
+    """``spectrum [T, F]`` after ``count`` rounds; see :func:`griffin_lim`."""
+    before = spectrum
+    for _ in range(count):
         consistent = frames.analyse(frames.synthesise(spectrum))
-        if before is None:
-            spectrum = with_magnitude(consistent, wanted)
-        else:
-            spectrum = with_magnitude(consistent + np.float32(momentum) * (consistent - before), wanted)
-            before = consistent
-    return frames.synthesise(spectrum)
+        ahead = consistent + np.float32(momentum) * (consistent - before) if momentum else consistent
+        spectrum = with_magnitude(ahead, magnitude)
+        before = consistent
+    return spectrum
 
 
 def with_magnitude(spectrum: Complex64Array, magnitude: Float32Array) -> Complex64Array:

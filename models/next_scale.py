@@ -1,7 +1,7 @@
 """The transformer that writes a phrase scale by scale: all tokens of the next scale at once.
 
-After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given what
-the scales before it add up to there; it sees those scales and its own (block-causal attention)::
+After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given
+what the scales before it add up to there; it sees those scales and its own (block-causal attention)::
 
     the end of the phrase before | scale 1 | scale 2 | ... | scale 8
     seen by all                  | each seen by itself and by all after it
@@ -32,7 +32,7 @@ class NextScaleSizes:
     """Sizes of the transformer."""
 
     width: int = 256
-    depth: int = 8
+    depth: int = 6
     heads: int = 4
     latent: int = 32
     code_count: int = 1024
@@ -58,7 +58,7 @@ class _Layer(nn.Module):
     def forward(
         self, hidden: Tensor, embedded: Tensor, mask: Tensor | None, kept: list[Tensor] | None
     ) -> Tensor:
-        """``hidden`` [B, N, D]; ``kept``: keys and values [B, H, M, D / H] of what came before, or nothing."""
+        """``hidden`` [B, N, D]; ``kept``: keys and values [B, H, M, D / H] of what came before."""
         batch, count, width = hidden.shape
         parts = self.condition(embedded)[:, None].chunk(6, -1)
         normed = functional.layer_norm(hidden, (width,)) * (1.0 + parts[0]) + parts[1]
@@ -234,6 +234,6 @@ def filter_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     if top_p < 1.0:
         ordered, places = logits.sort(-1, descending=True)
         likely = ordered.softmax(-1)
-        beyond = likely.cumsum(-1) - likely >= top_p
+        beyond = likely.cumsum(-1) - likely >= max(top_p, 1e-6)  # one always remains
         logits = logits.masked_fill(beyond.scatter(-1, places, beyond), -torch.inf)
     return logits

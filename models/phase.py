@@ -6,16 +6,23 @@ integrated to the neighbours, the loudest first, so that what is quiet and unsur
 that are loud (Pruša, Balazs and Søndergaard 2017, "A noniterative method for reconstruction of phase from
 STFT magnitude", IEEE/ACM TASLP 25(5), algorithm 1).
 
-Two things differ from the paper, where the window is taken as a Gaussian:
+Three things differ from the paper:
 
-- The relations are those of a Hann window. At a distance of ``x`` bins from a steady sine the neighbours'
-  magnitudes are as ``(x-1)(x-2) : (x+1)(x+2)``, which is solved for ``x``; at a distance of ``y`` from
-  an impulse they are as ``cos^2(pi (y + hop) / window) : cos^2(pi (y - hop) / window)``. Near the peak
-  that is the Gaussian's, far from it these are limited where the Gaussian's run away.
-- The heap is a row of stacks, one for each 128th of an octave: a float's upper 16 bits are its stack. Taking
-  out and putting in cost the same however many wait.
+- The window is a Hann window, not a Gaussian. At a distance of ``x`` bins from a steady sine the neighbours'
+  magnitudes are as ``(x-1)(x-2) : (x+1)(x+2)``, which is solved for ``x``; at a distance of ``y`` from an
+  impulse they are as ``cos^2(pi (y + hop) / window) : cos^2(pi (y - hop) / window)``. Near the peak that
+  is the Gaussian's, far from it these are limited where the Gaussian's run away: 1 dB better on exact
+  magnitudes.
+- A bin takes its phase when its turn comes, from all neighbours that are done by then, weighted by their
+  power, not from the first of them alone: 0.5 dB better, on exact magnitudes and on blurred ones.
+- The heap is a row of stacks, one for each 16th of an octave: the upper bits of a float are its stack. Taking
+  out and putting in cost the same however many wait, and that no finer order is kept costs nothing that could
+  be measured.
 
-Phases are in turns, from -0.5 to 0.5. Axes: F bin, T frame.
+A round of Griffin and Lim's afterwards is worth 3 dB where magnitudes are exact and 1 dB where they are not,
+for a thirtieth of that method's time. Blurred magnitudes (a network's) are where it is needed most.
+
+Phases are integers of 2^-16 turns, which wrap by themselves. Axes: F bin, T frame.
 """
 
 from __future__ import annotations
@@ -24,28 +31,51 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from .griffin_lim import check_magnitude
+from .griffin_lim import check_magnitude, repeat_rounds
 from .mars_spectrum import MARS_FRAMES, Complex64Array, Float32Array, MarsFrames
 
-#: Bins this much under the loudest get random phases.
-TOLERANCE = 1e-5
+#: Bins this much under the loudest get random phases. From 1e-3 to 1e-6 the error is the same within 0.1 dB;
+#: what rings on 80 dB under an attack may still be heard.
+TOLERANCE = 1e-3
 
-#: Bits of a float's mantissa that do not count for the order.
-_LEVEL_SHIFT = 16
+#: Bits of a float that do not count for the order: 4 of its mantissa do.
+_LEVEL_SHIFT = 19
 
-_ONE = np.float32(1.0)
+#: Columns of a cell: half the turns to the next frame and to the next bin, turns, level (under 0: left out).
+ALONG_T, ALONG_F, TURNS, LEVEL = range(4)
+
+#: What is known of a bin's phase.
+_NOTHING, _WAITING, _DONE, _LEFT_OUT = range(4)
+
+_ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _TINY = np.float32(1e-30)
+_HALF_TURNS = np.float32(32768.0)
 
 
 def sound_from_magnitude(
-    magnitude: ArrayLike, frames: MarsFrames = MARS_FRAMES, *, seed: int = 0, tolerance: float = TOLERANCE
+    magnitude: ArrayLike,
+    frames: MarsFrames = MARS_FRAMES,
+    *,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    rounds: int = 1,
 ) -> Float32Array:
     """Samples ``[T * hop]`` whose spectrum's magnitude comes near to ``magnitude [F, T]``.
 
-    Args and Raises as :func:`integrate_phase`.
+    Args:
+        magnitude, frames, seed, tolerance: as for :func:`integrate_phase`.
+        rounds: of Griffin and Lim's, to end with; >= 0.
+
+    Raises:
+        ValueError: as for :func:`integrate_phase`, or ``rounds`` is negative.
     """
-    return frames.synthesise(_integrate(magnitude, frames, seed, tolerance))
+    if rounds < 0:
+        raise ValueError(f"rounds is {rounds}; it must be at least 0")
+    wanted = check_magnitude(magnitude, frames)
+    return frames.synthesise(
+        repeat_rounds(_integrate(wanted, frames, seed, tolerance), wanted, frames, rounds)
+    )
 
 
 def integrate_phase(
@@ -63,135 +93,133 @@ def integrate_phase(
         ValueError: a shape is wrong, the magnitudes are negative or not finite, or the tolerance is out of
             range.
     """
-    return _integrate(magnitude, frames, seed, tolerance).T
+    return _integrate(check_magnitude(magnitude, frames), frames, seed, tolerance).T
 
 
-def _integrate(magnitude: ArrayLike, frames: MarsFrames, seed: int, tolerance: float) -> Complex64Array:
-    wanted = check_magnitude(magnitude, frames)
+def _integrate(wanted: Float32Array, frames: MarsFrames, seed: int, tolerance: float) -> Complex64Array:
+    """:func:`integrate_phase` frame by frame, ``[T, F]``."""
     if not 1e-7 <= tolerance <= 1.0:
         raise ValueError(f"tolerance is {tolerance}; it must be from 1e-7 to 1")
-    loudest = wanted.max()
-    if loudest == 0.0:
-        return np.zeros(wanted.shape, np.complex64)
-    step_t, step_f = np.empty_like(wanted), np.empty_like(wanted)
-    gradients(wanted, np.float32(np.tan(np.pi * frames.hop_samples / frames.window_samples)), step_t, step_f)
-    np.arctan(step_f, out=step_f)
-    step_f *= np.float32(1.0 / np.pi)
-    hops = frames.hop_samples / frames.window_samples
-    step_t *= np.float32(hops)
-    carrier = (np.arange(frames.bin_count) * hops % 1.0).astype(np.float32)
-    phase = np.random.default_rng(seed).random(wanted.shape, np.float32)
+    count, bins = wanted.shape
+    # Under 1e-17 a squared magnitude would leave float32; the spectrum's own scale is 1.
+    loudest = np.float32(wanted.max())
+    lowest = max(loudest * np.float32(tolerance), np.float32(1e-17))
+    if loudest < lowest:
+        return wanted.astype(np.complex64)
+    base = int(lowest.view(np.int32)) >> _LEVEL_SHIFT
+    level_count = (int(loudest.view(np.int32)) >> _LEVEL_SHIFT) - base + 1
+    steps = (np.arange(level_count, dtype=np.int32) + np.int32(base)) << _LEVEL_SHIFT
+    weights = np.square(steps.view(np.float32) / loudest)
 
-    levels = wanted.view(np.int32) >> _LEVEL_SHIFT
-    lowest = int(np.float32(max(loudest * tolerance, 1e-37)).view(np.int32)) >> _LEVEL_SHIFT
-    count = int(np.float32(loudest).view(np.int32) >> _LEVEL_SHIFT) - lowest + 1
-    levels -= lowest
-    spread(levels, count, step_t, step_f, carrier, phase)
-    phase *= np.float32(2.0 * np.pi)
+    # A frame before and after, a bin below and above that are left out: the kernel needs no edges.
+    cells = np.full((count + 2, bins + 2, 4), -1, np.int16)
+    inner = cells[1:-1, 1:-1]
+    fill_steps(wanted, frames.hop_samples / frames.window_samples, cells)
+    inner[..., TURNS] = np.random.default_rng(seed).integers(-32768, 32768, wanted.shape, np.int16)
+    inner[..., LEVEL] = np.maximum((wanted.view(np.int32) >> _LEVEL_SHIFT) - base, -1)
+    spread(cells, weights)
+    phase = inner[..., TURNS] * np.float32(np.pi / 32768.0)
     spectrum = np.empty(wanted.shape, np.complex64)
     np.multiply(np.cos(phase), wanted, out=spectrum.real)
     np.multiply(np.sin(phase), wanted, out=spectrum.imag)
     return spectrum
 
 
-@njit("void(f4[:,::1], f4, f4[:,::1], f4[:,::1])", cache=True, nogil=True, error_model="numpy")
-def gradients(magnitude, tangent, step_t, step_f):  # type: ignore[no-untyped-def]
-    """Distances that the neighbours' magnitudes tell; all arrays ``[T, F]``.
+@njit("void(f4[:,::1], f8, i2[:,:,::1])", cache=True, nogil=True, error_model="numpy")
+def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
+    """Write ``ALONG_T`` and ``ALONG_F`` of ``cells [T + 2, F + 2, 4]`` from ``magnitude [T, F]``.
 
-    ``step_t`` becomes the bins from here to the sine, upward positive; ``step_f`` the tangent of pi times
-    the windows from the impulse to here. ``tangent`` is that of pi hops per window.
+    ``hop_windows``, at most 1/4, is the hop in windows.
     """
     count, bins = magnitude.shape
+    hop = np.float32(hop_windows)
+    tangent = np.float32(np.tan(np.pi * hop_windows))
+    turns_per_angle = np.float32(1.0 / np.pi)
     for t in range(count):
         here = magnitude[t]
-        # At the ends one side is missing: the difference to the bin itself, taken twice, stands for both.
-        before = magnitude[max(t - 1, 0)]
-        after = magnitude[min(t + 1, count - 1)]
-        whole = 0 < t < count - 1
+        # At the ends one side is missing: the ratio to the frame itself, squared, stands for both.
+        before, after = magnitude[max(t - 1, 0)], magnitude[min(t + 1, count - 1)]
+        inside = 0 < t < count - 1
         for f in range(bins):
-            later, sooner = after[f], before[f]
-            if whole:
-                later, sooner = np.sqrt(later), np.sqrt(sooner)
-            step_f[t, f] = (sooner - later) / ((later + sooner + _TINY) * tangent)
-        step_t[t, 0] = np.float32(0.0)
-        step_t[t, bins - 1] = np.float32(0.0)
-        for f in range(1, bins - 1):
-            low, high = here[f - 1], here[f + 1]
-            u = (high - low) / (high + low + _TINY)
-            step_t[t, f] = (
-                np.float32(4.0) * u / (np.float32(3.0) + np.sqrt(np.float32(9.0) - np.float32(8.0) * u * u))
-            )
+            sooner, later = before[f], after[f]
+            if inside:
+                sooner, later = np.sqrt(sooner), np.sqrt(later)
+            behind = np.arctan((sooner - later) / ((sooner + later + _TINY) * tangent)) * turns_per_angle
+            cells[t + 1, f + 1, ALONG_F] = np.int16(np.floor(_HALF_TURNS * behind + _HALF))
+            above = _ZERO  # bins from here to the sine
+            if 0 < f < bins - 1:
+                low, high = here[f - 1], here[f + 1]
+                u = (high - low) / (high + low + _TINY)
+                root = np.sqrt(np.float32(9.0) - np.float32(8.0) * u * u)
+                above = np.float32(4.0) * u / (np.float32(3.0) + root)
+            carrier = np.float32((f * hop_windows + 0.5) % 1.0 - 0.5)
+            cells[t + 1, f + 1, ALONG_T] = np.int16(np.floor(_HALF_TURNS * (carrier + hop * above) + _HALF))
 
 
-@njit("void(i4[:,::1], i8, f4[:,::1], f4[:,::1], f4[::1], f4[:,::1])", cache=True, nogil=True)
-def spread(levels, level_count, step_t, step_f, carrier, phase):  # type: ignore[no-untyped-def]
-    """Integrate phases from the loudest bins to the quiet ones.
+@njit("void(i2[:,:,::1], f4[::1])", cache=True, nogil=True, error_model="numpy")
+def spread(cells, weights):  # type: ignore[no-untyped-def]
+    """Integrate ``TURNS`` of ``cells [T + 2, F + 2, 4]`` from the loudest bins to the quiet ones.
 
-    Args:
-        levels: ``[T, F]`` order of the bins, under ``level_count``; those under 0 keep the phase they have.
-        step_t, step_f: ``[T, F]`` turns per frame less the carrier's, turns per bin.
-        carrier: ``[F]`` turns per frame of a bin's own frequency.
-        phase: ``[T, F]`` turns, random; replaced.
+    Bins that nothing reaches but lower ones keep the turns they have, random ones; so do those left out.
+    ``weights`` belong to the levels, from the lowest on.
     """
-    count, bins = levels.shape
-    size = count * bins
-    level = levels.reshape(size)
-    along_t = step_t.reshape(size)
-    along_f = step_f.reshape(size)
-    turns = phase.reshape(size)
-    waiting = np.full(level_count, -1, np.int32)
-    seeds = np.full(level_count, -1, np.int32)
-    seed_beneath = np.empty(size, np.int32)
+    width = cells.shape[1]
+    size = cells.shape[0] * width
+    cell = cells.reshape(size, 4)
+    # Two rows of stacks: of bins in whose turn a new region may start, of bins that a region has reached.
+    # Each is a bin's index per level, and per bin the one beneath it.
+    starts = np.full(len(weights), -1, np.int32)
+    reached = np.full(len(weights), -1, np.int32)
+    beneath_start = np.empty(size, np.int32)
     beneath = np.empty(size, np.int32)
-    known = np.zeros(size, np.bool_)
+    state = np.full(size, _LEFT_OUT, np.uint8)
     for i in range(size):
-        if level[i] >= 0:
-            seed_beneath[i] = seeds[level[i]]
-            seeds[level[i]] = i
-        else:
-            known[i] = True
-    for start in range(level_count - 1, -1, -1):
-        seed = seeds[start]
-        while seed >= 0:
-            following = seed_beneath[seed]
-            if not known[seed]:
-                known[seed] = True
-                beneath[seed] = -1
-                waiting[start] = seed
-                top = start
-                while top >= 0:
-                    i = waiting[top]
-                    if i < 0:
-                        top -= 1
-                        continue
-                    waiting[top] = beneath[i]
-                    f = i % bins
-                    for side in range(4):
-                        if side == 0:
-                            j = i - bins
-                            if j < 0 or known[j]:
-                                continue
-                            step = -carrier[f] - _HALF * (along_t[i] + along_t[j])
-                        elif side == 1:
-                            j = i + bins
-                            if j >= size or known[j]:
-                                continue
-                            step = carrier[f] + _HALF * (along_t[i] + along_t[j])
-                        elif side == 2:
-                            j = i - 1
-                            if f == 0 or known[j]:
-                                continue
-                            step = -_HALF * (along_f[i] + along_f[j])
-                        else:
-                            j = i + 1
-                            if f == bins - 1 or known[j]:
-                                continue
-                            step = _HALF * (along_f[i] + along_f[j])
-                        there = turns[i] + step
-                        turns[j] = there - np.floor(there + _HALF)
-                        known[j] = True
-                        n = level[j]
-                        beneath[j] = waiting[n]
-                        waiting[n] = j
-                        top = max(top, n)
-            seed = following
+        level = cell[i, LEVEL]
+        if level >= 0:
+            state[i] = _NOTHING
+            beneath_start[i] = starts[level]
+            starts[level] = i
+    for first in range(len(weights) - 1, -1, -1):
+        start = starts[first]
+        while start >= 0:
+            if state[start] == _NOTHING:
+                state[start] = _WAITING
+                beneath[start] = -1
+                reached[first] = start
+            top = first
+            while top >= 0:
+                i = reached[top]
+                if i < 0:
+                    top -= 1
+                    continue
+                reached[top] = beneath[i]
+                near = cell[i, TURNS]
+                weight_sum, difference_sum = _ZERO, _ZERO
+                for side in range(4):
+                    if side == 0:
+                        j = i - width
+                    elif side == 1:
+                        j = i + width
+                    elif side == 2:
+                        j = i - 1
+                    else:
+                        j = i + 1
+                    if state[j] == _NOTHING:
+                        state[j] = _WAITING
+                        level = cell[j, LEVEL]
+                        beneath[j] = reached[level]
+                        reached[level] = j
+                        top = max(top, level)
+                    elif state[j] == _DONE:
+                        along = ALONG_T if side < 2 else ALONG_F
+                        step = cell[i, along] + cell[j, along]
+                        turns = np.int16(cell[j, TURNS] + (step if side % 2 == 0 else -step))
+                        if weight_sum == _ZERO:
+                            near = turns
+                        weight = weights[cell[j, LEVEL]]
+                        weight_sum += weight
+                        difference_sum += weight * np.float32(np.int16(turns - near))
+                if weight_sum > _ZERO:
+                    cell[i, TURNS] = np.int16(near + np.int32(difference_sum / weight_sum))
+                state[i] = _DONE
+            start = beneath_start[start]

@@ -10,18 +10,22 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from struck.codec.part_files import part_file
 
 from .condition_inputs import BINS, FRAMES, ConditionBatch, batch_conditions
+from .mars import Mars, choose_device
 from .mars_spectrum import FLOOR_DB, MARS_FRAMES
-from .phrase_data import PhraseData
+from .next_scale import NextScaleSizes, NextScaleTransformer, images_before_scales, split_scales
+from .phrase_data import PhraseData, build_phrase_data
 from .quantizer import SCALES
 from .tokenizer import Tokenizer, TokenizerSizes
 
@@ -30,6 +34,22 @@ LOG_STEPS: Final = 50
 AVERAGE_DECAY: Final = 0.998
 BATCH: Final = 16
 TOKENIZER_RATE: Final = 1.5e-3
+TRANSFORMER_RATE: Final = 8e-4
+#: Small: in the hours there are, more steps teach more than surer ones.
+TRANSFORMER_BATCH: Final = 8
+#: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
+#: loss, and errors of coarse ones cost most.
+SCALE_WEIGHT: Final = 0.4
+#: How many clips are made, and from which seed.
+SINGLES: Final = 5000
+PHRASES: Final = 5000
+HELD_OUT: Final = 600
+DATA_SEED: Final = 1
+TOKENIZER_MINUTES_SHARE: Final = 0.4
+#: At most this share of the tokens given is wrong.
+ERRORS: Final = 0.15
+#: How often conditions, and the phrase before, are hidden.
+DROPPED: Final = 0.1
 #: How often a batch is told by its coarse scales alone, so that they must say most.
 COARSE_SHARE: Final = 0.15
 #: What a bin of -80 dB counts, beside one of 0 dB: what is loud is heard.
@@ -235,3 +255,141 @@ def train_tokenizer(
     trainer.use_average()
     tokenizer.eval()
     return tokenizer
+
+
+@dataclass(frozen=True)
+class TokenData:
+    """All training clips as tokens, made once.
+
+    Attributes:
+        tokens: int64 [N, TOKEN_COUNT].
+        conditions: of the N clips.
+        previous: int64 [N], the row that was played before, or -1.
+    """
+
+    tokens: Tensor
+    conditions: ConditionBatch
+    previous: Tensor
+
+
+def tokenize(
+    data: PhraseData, rows: np.ndarray, tokenizer: Tokenizer, device: str, report: Report
+) -> TokenData:
+    """Tokens of the clips ``rows``; what was played before must be among them."""
+    maker = SpectrogramMaker().to(device)
+    place = {int(row): i for i, row in enumerate(rows)}
+    tokens = []
+    for first in range(0, len(rows), 4 * BATCH):
+        chosen = rows[first : first + 4 * BATCH]
+        audio = torch.from_numpy(data.audio[chosen]).to(device)
+        conditions = batch_conditions([data.clips[i].conditions for i in chosen]).to(device)
+        tokens.append(torch.cat(tokenizer.tokens_of(maker(audio), conditions), 1).cpu())
+        if first // (4 * BATCH) % 20 == 0:
+            report(f"{first} of {len(rows)} clips made tokens")
+    previous = torch.tensor([place.get(data.clips[row].previous, -1) for row in rows])
+    return TokenData(torch.cat(tokens), batch_conditions([data.clips[i].conditions for i in rows]), previous)
+
+
+def transformer_losses(
+    transformer: NextScaleTransformer, tokenizer: Tokenizer, data: TokenData, seed: int, device: str
+) -> Iterator[dict[str, Tensor]]:
+    """Losses of the transformer, a batch each, endless."""
+    rng = np.random.default_rng(seed)
+    chance = torch.Generator().manual_seed(seed)
+    weights = torch.cat([torch.full((r * c,), (r * c) ** -SCALE_WEIGHT) for r, c in SCALES]).to(device)
+    weights = weights / weights.sum()
+    while True:
+        order = rng.permutation(len(data.tokens))
+        for first in range(0, len(order) - TRANSFORMER_BATCH + 1, TRANSFORMER_BATCH):
+            rows = torch.from_numpy(np.sort(order[first : first + TRANSFORMER_BATCH]))
+            told = data.tokens[rows]
+            # What it has written itself will have errors too.
+            wrong = (
+                torch.rand(told.shape, generator=chance)
+                < torch.rand(TRANSFORMER_BATCH, 1, generator=chance) * ERRORS
+            )
+            guess = torch.randint(tokenizer.sizes.code_count, told.shape, generator=chance)
+            given = split_scales(torch.where(wrong, guess, told).to(device))
+            dropped = (torch.rand(TRANSFORMER_BATCH, generator=chance) < DROPPED).to(device)
+            previous = data.previous[rows]
+            goes_on = (previous >= 0) & (torch.rand(TRANSFORMER_BATCH, generator=chance) > DROPPED)
+            with torch.no_grad():
+                images = images_before_scales(tokenizer.quantizer, given)
+                earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device))
+                before = tokenizer.quantizer.image(earlier)
+            conditions = data.conditions.pick(rows).to(device)
+            with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
+                logits = transformer(images, conditions, before, goes_on.to(device), dropped)
+            losses = functional.cross_entropy(
+                logits.float().transpose(1, 2), told.to(device), reduction="none", label_smoothing=0.02
+            )
+            by_scale = split_scales(losses.detach())
+            yield {
+                "loss": (losses * weights).sum(1).mean(),
+                **{f"scale_{i + 1}": part.mean() for i, part in enumerate(by_scale)},
+            }
+
+
+def train_transformer(
+    data: TokenData,
+    tokenizer: Tokenizer,
+    folder: Path,
+    minutes: float,
+    *,
+    sizes: NextScaleSizes | None = None,
+    name: str = "transformer",
+    resume: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    report: Report,
+) -> NextScaleTransformer:
+    """A trained transformer, its moving average in place; the checkpoint is ``folder/name.pt``."""
+    torch.manual_seed(seed)
+    transformer = NextScaleTransformer(sizes).to(device)
+    trainer = StageTrainer(name, transformer, TRANSFORMER_RATE, folder, minutes, report)
+    if resume:
+        trainer.resume()
+    transformer.train()
+    trainer.run(transformer_losses(transformer, tokenizer, data, seed + trainer.step, device))
+    trainer.use_average()
+    transformer.eval()
+    return transformer
+
+
+def train(
+    data: Path,
+    minutes: float,
+    *,
+    folder: Path,
+    resume: bool = False,
+    device: str = "auto",
+    seed: int = 0,
+    report: Report,
+) -> Path:
+    """Make the clips where there are none yet, train both networks, and write ``folder/mars.safetensors``.
+
+    Args:
+        data: folder with ``notes/``.
+        minutes: in all; the tokenizer has ``TOKENIZER_MINUTES_SHARE`` of them. Making clips is not counted.
+        resume: go on from the checkpoints in ``folder``.
+
+    Raises:
+        StruckError: the recorded notes, FluidSynth or a sound font are missing, or there is no such device.
+    """
+    device = choose_device(device)
+    clips = folder / "data"
+    if (clips / "clips.csv").is_file():
+        opened = PhraseData(clips)
+    else:
+        opened = build_phrase_data(
+            data, clips, singles=SINGLES, phrases=PHRASES, held_out=HELD_OUT, seed=DATA_SEED, report=report
+        )
+    share = TOKENIZER_MINUTES_SHARE * minutes
+    tokenizer = train_tokenizer(opened, folder, share, resume=resume, device=device, seed=seed, report=report)
+    tokens = tokenize(opened, np.flatnonzero(~opened.held_out), tokenizer, device, report)
+    transformer = train_transformer(
+        tokens, tokenizer, folder, minutes - share, resume=resume, device=device, seed=seed, report=report
+    )
+    weights = folder / "mars.safetensors"
+    Mars(tokenizer, transformer, device).save(weights)
+    return weights

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from ..codec.event_spec import (
     from_physical,
 )
 from ..codec.events import FloatArray
+from .phrase_patch import PhrasePatch, read_phrases
+from .section import Section
 
 _PROFILES: Final = ("live", "tight")
 #: Whoever has the controls knows their ranges; here they must be finite.
@@ -70,6 +72,7 @@ class Patch:
         profile: ``live`` or ``tight``.
         controls: values of the performer's controls, by name; the others take their defaults.
         note: of MIDI notes.
+        phrases: of the accompaniment.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Patch:
     profile: str = "live"
     controls: Mapping[str, float] = field(default_factory=dict)
     note: NotePatch = field(default_factory=NotePatch)
+    phrases: PhrasePatch = field(default_factory=PhrasePatch)
 
 
 def shipped_patches() -> list[str]:
@@ -117,13 +121,14 @@ def parse_patch(name: str, data: bytes) -> Patch:
         values = tomllib.loads(data.decode())
     except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
         raise StruckError(f"patch {name}: {error}") from error
-    reader = _Section(f"patch {name}", values)
+    reader = Section(f"patch {name}", values)
     patch = Patch(
         name=name,
         description=reader.take("description", str, ""),
         profile=reader.take("profile", str, "live"),
         controls=_read_numbers(reader.section("controls")),
         note=_read_note(reader.section("note")),
+        phrases=read_phrases(reader.section("phrases")),
     )
     if patch.profile not in _PROFILES:
         raise StruckError(f"patch {name}: profile is {patch.profile}; it must be {' or '.join(_PROFILES)}")
@@ -131,47 +136,11 @@ def parse_patch(name: str, data: bytes) -> Patch:
     return patch
 
 
-class _Section:
-    """One table of a patch: what is taken from it is known, the rest is refused."""
-
-    def __init__(self, place: str, values: Mapping[str, Any]) -> None:
-        self.place = place
-        self.values = dict(values)
-
-    def take(self, key: str, kind: type, default: Any) -> Any:
-        """The value of ``key``, of this type; whole numbers also stand for floats."""
-        value = self.values.pop(key, default)
-        if kind is float and type(value) is int and abs(value) < 2**53:
-            value = float(value)
-        if type(value) is not kind:
-            raise StruckError(f"{self.place}: {key} must be {_KINDS[kind]}, not {value!r}")
-        return value
-
-    def number(self, key: str, default: float, low: float, high: float) -> float:
-        """A number in a range."""
-        value: float = self.take(key, float, default)
-        if not low <= value <= high:
-            raise StruckError(f"{self.place}: {key} is {value:g}; the range is {low:g} to {high:g}")
-        return value
-
-    def section(self, key: str) -> _Section:
-        """The table ``key`` inside, empty if it is not there."""
-        return _Section(f"{self.place} [{key}]", self.take(key, dict, {}))
-
-    def refuse_rest(self) -> None:
-        """Raise StruckError where something is left that nobody took."""
-        if self.values:
-            raise StruckError(f"{self.place}: unknown: {', '.join(sorted(self.values))}")
-
-
-_KINDS: Final = {str: "a text", float: "a number", bool: "true or false", dict: "a table", list: "a list"}
-
-
-def _read_numbers(section: _Section) -> dict[str, float]:
+def _read_numbers(section: Section) -> dict[str, float]:
     return {key: section.number(key, 0.0, -_LARGEST, _LARGEST) for key in list(section.values)}
 
 
-def _read_note(section: _Section) -> NotePatch:
+def _read_note(section: Section) -> NotePatch:
     sound_section = section.section("sound")
     sound = {}
     for key in list(sound_section.values):

@@ -12,7 +12,8 @@ from .engine import POSITION, EngineState, slot_is_playing
 from .phrase_player import fill_slot
 from .stage import Stage
 
-_SLOT: Final = 0
+#: Of the phrase player.
+SLOT: Final = 0
 #: The longest wait for a phrase to end before it is started again.
 _RESTART_SECONDS: Final = 0.3
 
@@ -32,19 +33,19 @@ class Backing:
     def __init__(self, path: Path, state: EngineState, stage: Stage) -> None:
         self._state, self._stage = state, stage
         sound = read_mono(path, stage.clock.rate)
-        if not fill_slot(state.phrases, _SLOT, sound):
+        if not fill_slot(state.phrases, SLOT, sound):
             limit = state.phrases.sound.shape[1] / stage.clock.rate
             raise StruckError(f"{path} is longer than {limit:.0f} s, the most that backing may be")
-        stage.start_slot(_SLOT, 0, loops=True)
+        stage.start_slot(SLOT, 0, loops=True)
 
     def end(self) -> None:
         """Fade it out; more than once is harmless."""
-        if slot_is_playing(self._state, _SLOT):
-            self._stage.stop_slot(_SLOT, int(self._state.numbers[POSITION]))
+        if slot_is_playing(self._state, SLOT):
+            self._stage.stop_slot(SLOT, int(self._state.numbers[POSITION]))
 
     def restart(self) -> None:
         """Play it again, from its beginning, once the silence of a panic has ended it."""
         end = time.monotonic() + _RESTART_SECONDS
-        while slot_is_playing(self._state, _SLOT) and time.monotonic() < end:
+        while slot_is_playing(self._state, SLOT) and time.monotonic() < end:
             time.sleep(0.002)
-        self._stage.start_slot(_SLOT, 0, loops=True)
+        self._stage.start_slot(SLOT, 0, loops=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
 
+from . import phrase_jobs
+
 #: Set to 1, these keep NumPy's, SciPy's and torch's libraries to one thread.
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 ONE_THREAD: Final = dict.fromkeys(_THREAD_VARIABLES, "1")
@@ -110,7 +112,13 @@ def _render(source: str, destination: str, duration_seconds: str) -> dict[str, A
     }
 
 
-_JOBS: Final[dict[str, Callable[..., dict[str, Any]]]] = {"encode": _encode, "render": _render}
+_JOBS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
+    "encode": _encode,
+    "render": _render,
+    "first_phrase": phrase_jobs.first_phrase,
+    "phrases": phrase_jobs.phrases,
+    "phases": phrase_jobs.phases,
+}
 
 if __name__ == "__main__":
     print(json.dumps(_JOBS[sys.argv[1]](*sys.argv[2:])))

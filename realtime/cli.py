@@ -17,7 +17,15 @@ from types import FrameType
 from typing import Never
 
 from ..codec.errors import StruckError
-from . import commands_devices, commands_live, commands_measure, commands_sound, commands_take, commands_train
+from . import (
+    commands_devices,
+    commands_live,
+    commands_measure,
+    commands_phrase,
+    commands_sound,
+    commands_take,
+    commands_train,
+)
 from .console import Console
 
 _EPILOG = """examples:
@@ -26,6 +34,7 @@ _EPILOG = """examples:
   struck resynth song.wav heard.wav         both at once
   struck edit song.mcap up.mcap --transpose 7 --stretch 1.5
   struck convert song.mcap song.mid         events as notes
+  struck phrase backing.wav --pitch 48      a generated phrase to play along with
 
 `struck COMMAND --help` tells more about one command. Exit status: 0 done, 1 a fault told in one line,
 2 wrong usage, 130 interrupted, 143 terminated."""
@@ -44,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands_live.add_to(commands)
     commands_sound.add_to(commands)
     commands_take.add_to(commands)
+    commands_phrase.add_to(commands)
     commands_devices.add_to(commands)
     commands_measure.add_to(commands)
     commands_train.add_to(commands)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..models.conditions import TEMPO_RANGE_BPM
 from .console import Console, format_values
 from .options import Commands, add_command, add_weights, load_weights, number, output_rate, whole_number
 
@@ -25,6 +26,7 @@ def add_to(commands: Commands) -> None:
         "  struck live --input jack:fluidsynth --output jack:system\n"
         "  struck live --input none --midi-in keyboard           play notes only\n"
         "  struck live --record show.mcap --record-audio show.wav --osc-send 127.0.0.1:9001\n"
+        "  struck live --input none --midi-in keyboard --patch phrases --tempo 96    notes become phrases\n"
         "  struck live --input song.wav --output heard.wav       as it would sound live, faster",
     )
     sound = parser.add_argument_group("sound")
@@ -70,6 +72,25 @@ def add_to(commands: Commands) -> None:
     sound.add_argument("--duration", type=number(0.0, 1e6), metavar="S", help="stop after so many seconds")
     sound.add_argument(
         "--paced", action="store_true", help="from file to file: at the pace of the clock, not faster"
+    )
+    phrases = parser.add_argument_group("phrases")
+    phrases.add_argument(
+        "--phrases",
+        choices=("auto", "cpu", "cuda", "off"),
+        default="auto",
+        help="where phrases are made; off: notes are played in their place (default: auto)",
+    )
+    phrases.add_argument(
+        "--tempo",
+        type=number(*TEMPO_RANGE_BPM),
+        metavar="BPM",
+        help="tempo, 60 to 240 (default: the patch's)",
+    )
+    phrases.add_argument(
+        "--as-events", action="store_true", help="play phrases as events that the codec hears in them"
+    )
+    phrases.add_argument(
+        "--phrase-weights", type=Path, metavar="FILE", help="trained weights of MARS (default: those shipped)"
     )
     record = parser.add_argument_group("recording")
     record.add_argument("--record", type=Path, metavar="TAKE", help="record events and messages, .mcap")
@@ -122,6 +143,10 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         duration_seconds=options.duration,
         compute_seconds=None if options.compute is None else options.compute / 1e3,
         paced=options.paced,
+        phrases=options.phrases,
+        phrase_weights=options.phrase_weights,
+        tempo_bpm=options.tempo,
+        as_events=options.as_events,
     )
 
 

@@ -33,7 +33,9 @@ def add_to(commands: Commands) -> None:
         "measure speed on this machine",
         "  struck bench decoder\n  struck bench engine\n  struck bench encoder --full --json",
     )
-    parser.add_argument("what", choices=("decoder", "engine", "encoder", "startup"), help="what to measure")
+    parser.add_argument(
+        "what", choices=("decoder", "engine", "encoder", "startup", "phrase"), help="what to measure"
+    )
     parser.add_argument(
         "--full",
         action="store_true",
@@ -106,7 +108,8 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     if options.truncated is not None:
         truncated = Mars.load(options.truncated, options.device, console.note)
     judges = PhraseClassifiers.load(default_phrase_classifiers_path())
-    additive = AdditiveSynth.load(default_phrase_additive_path())
+    baseline = default_phrase_additive_path()
+    additive = AdditiveSynth.load(baseline) if baseline.is_file() else None
     data, remarks = open_evaluation_data(options.data, Path("runs/evaluate/data"), console.note)
     with console.progress("evaluating", 100.0, "%") as advance:
         report = evaluate_mars(
@@ -158,6 +161,10 @@ def run_bench(options: argparse.Namespace, console: Console) -> None:
         from .bench_encoder import run as run_encoder_bench
 
         values = run_encoder_bench(console.report, options.full)
+    elif options.what == "phrase":
+        from .bench_phrase import run as run_phrase_bench
+
+        values = run_phrase_bench(console.report)
     else:
         from .bench_startup import run as run_startup_bench
 

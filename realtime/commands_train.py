@@ -19,9 +19,10 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --minutes 60\n"
         "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume\n"
-        "  struck train judges --data runs/mars/data --minutes 18 --output runs/judges",
+        "  struck train mars --data DIR --minutes 240\n"
+        "  struck train judges --data runs/mars/data --minutes 18",
     )
-    parser.add_argument("what", choices=("codec", "judges"), help="what to train")
+    parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
     parser.add_argument(
         "--minutes",
@@ -34,7 +35,7 @@ def add_to(commands: Commands) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where checkpoint, log and weights go (default: runs/codec, runs/judges)",
+        help="where checkpoint, log and weights go (default: runs/codec, runs/mars, runs/judges)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
     parser.add_argument(
@@ -50,12 +51,13 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
     if options.what == "judges":
         _train_judges(options, console)
         return
-    from ..models.train_codec import train
+    from ..models import train_codec, train_mars
 
+    train = train_codec.train if options.what == "codec" else train_mars.train
     weights = train(
         options.data,
         options.minutes,
-        folder=options.output or Path("runs/codec"),
+        folder=options.output or Path("runs") / options.what,
         resume=options.resume,
         device=options.device,
         report=console.report,

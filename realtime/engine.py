@@ -38,6 +38,7 @@ from .phrase_player import (
     SLOT_COUNT,
     STATE,
     PhraseState,
+    join_slot,
     make_phrase_state,
     play_slots,
     start_slot,
@@ -60,12 +61,15 @@ from .rings import (
 SLICE_FRAMES: Final = 2_048
 
 # kinds of commands, and columns of a command row; what the two values mean stands in _obey
-PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, STOP_PHRASE = range(7)
+PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, STOP_PHRASE, JOIN_PHRASE = range(8)
 KIND, AT_SAMPLE, KEY, VALUE, RECORD = range(5)
 COMMAND_SIZE: Final = RECORD + RECORD_SIZE
 
 # places in EngineState.numbers
-POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES = range(9)
+(
+    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
+    DELAYED_PHRASES,
+) = range(10)  # fmt: skip
 # rows of EngineState.levels
 IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
 #: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
@@ -193,11 +197,18 @@ def _obey(state, position):
         state.numbers[RELEASES] = 0
         for slot in range(SLOT_COUNT):
             stop_slot(state.phrases, slot, position)
-    elif kind == START_PHRASE:  # key: the slot, value: the gain, negative for a loop
-        if not start_slot(state.phrases, key, at_sample, value < 0.0, abs(value)):
+    elif kind in (START_PHRASE, JOIN_PHRASE):  # key: the slot, value: the gain, negative for a loop
+        start = max(position, at_sample)
+        if kind == START_PHRASE:
+            begun = start_slot(state.phrases, key, start, value < 0.0, abs(value))
+        else:
+            begun = join_slot(state.phrases, key, start, value < 0.0, abs(value))
+        if not begun:
             state.numbers[REFUSED_PHRASES] += 1
+        elif at_sample < position:
+            state.numbers[DELAYED_PHRASES] += 1
     elif kind == STOP_PHRASE:
-        stop_slot(state.phrases, key, at_sample)
+        stop_slot(state.phrases, key, max(position, at_sample))
 
 
 @njit(**KERNEL)
@@ -353,6 +364,11 @@ def process_engine(state, source, out):
 def publish_number(numbers, place, value):
     """Set ``numbers[place]`` for the audio thread to see, after all that was written before."""
     store_release(numbers, place, value)
+
+
+def position_seconds(state: EngineState) -> float:
+    """Stream time."""
+    return float(state.numbers[POSITION]) / float(state.rates[0])
 
 
 def slot_is_playing(state: EngineState, slot: int) -> bool:

@@ -1,7 +1,8 @@
 """Drives the engine from a sound file: as fast as it computes, or at the pace of the clock.
 
 Encoder and engine take turns in one thread, so every event is in time whatever the machine does, and the same
-file gives the same output to the bit.
+file gives the same output to the bit: but for the process that compiles the kernels, whose floats may round
+otherwise than those of the processes that find them compiled.
 """
 
 from __future__ import annotations

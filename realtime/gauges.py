@@ -15,14 +15,15 @@ from .callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from .device_driver import DeviceDriver
 from .engine import (
     DAMAGED,
+    DELAYED_PHRASES,
     IN_PEAK,
     IN_POWER,
     OUT_PEAK,
     OUT_POWER,
-    POSITION,
     REFUSED_PHRASES,
     STARVED,
     limiter_gain,
+    position_seconds,
 )
 from .load import LoadMeter
 from .parameters import OFF_DB
@@ -31,7 +32,7 @@ from .stage import Stage
 from .status import Status
 
 #: Counters that are no faults: events played, by where they came from.
-EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc")
+EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc", "events_phrase")
 #: Status calls over which the rate of events is averaged.
 _RECENT: Final = 30
 
@@ -41,7 +42,6 @@ class Gauges:
 
     Args:
         state: of the callback.
-        rate: of the stream in Hz.
         stage: counts for all threads.
         load: of the callback.
         driver: of the devices, None from file to file.
@@ -51,20 +51,14 @@ class Gauges:
     def __init__(
         self,
         state: CallbackState,
-        rate: int,
         stage: Stage,
         load: LoadMeter,
         driver: DeviceDriver | None,
         reader: AudioReader | None,
     ) -> None:
-        self._state, self._rate, self._stage, self._load = state, rate, stage, load
+        self._state, self._stage, self._load = state, stage, load
         self._driver, self._reader = driver, reader
         self._recent: list[tuple[float, int]] = []
-
-    @property
-    def position_seconds(self) -> float:
-        """Stream time."""
-        return float(self._state.engine.numbers[POSITION]) / self._rate
 
     def counters(self) -> dict[str, int]:
         """All faults and events since the start, by name."""
@@ -84,6 +78,7 @@ class Gauges:
             "unheard_samples": int(engine.capture.index[LOST]),
             "unrecorded_samples": int(engine.recording.index[LOST]),
             "phrases_refused": int(engine.numbers[REFUSED_PHRASES]),
+            "phrases_delayed": int(engine.numbers[DELAYED_PHRASES]),
         }
         if self._driver is not None:
             counts |= {name: int(value) for name, value in self._driver.stats().items()}
@@ -96,7 +91,7 @@ class Gauges:
         engine = self._state.engine
         return {
             **self.counters(),
-            "position_seconds": self.position_seconds,
+            "position_seconds": position_seconds(engine),
             "voices": int(engine.decoder.numbers[ACTIVE]),
             "input_peak_db": max(OFF_DB, *_to_db(engine.levels[IN_PEAK])),
             "output_peak_db": max(OFF_DB, *_to_db(engine.levels[OUT_PEAK])),
@@ -117,7 +112,7 @@ class Gauges:
         span = now - self._recent[0][0]
         mean, worst = self._load.since_before()
         inputs, outputs = engine.source.shape[1], engine.recording.frames.shape[1]
-        seconds = self.position_seconds
+        seconds = position_seconds(engine)
         return replace(
             status,
             position_seconds=seconds,

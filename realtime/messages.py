@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from ..codec.errors import StruckError
 from ..patches.patch import Patch, shipped_patches
-from .midi_notes import NotePlayer, map_controls
+from .midi_notes import NotePlayer, PhraseKeys, map_controls
 from .midi_out import MpeSender
 from .midi_ports import MidiPorts
-from .midi_sounds import NoteSettings, NoteTemplates
+from .midi_sounds import NoteSettings
 from .midi_streams import MidiInput, MidiOutput
 from .osc_sender import OscSender
 from .osc_server import OscServer, parse_address
@@ -27,6 +27,7 @@ class Messages:
         stage: what is played on.
         patch: whose notes MIDI plays.
         latency: the latency ledger, seconds by part.
+        phrases: plays the notes of its channel as phrases.
 
     Raises:
         StruckError: a port or address cannot be had; nothing is left open.
@@ -38,8 +39,10 @@ class Messages:
         stage: Stage,
         patch: Patch,
         latency: Callable[[], Mapping[str, float]],
+        phrases: PhraseKeys | None = None,
     ) -> None:
         self._stage = stage
+        self._phrases = phrases
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
         self._inputs: list[MidiInput] = []
@@ -49,7 +52,7 @@ class Messages:
         self._server: OscServer | None = None
         self._sender: OscSender | None = None
         self._targets = settings.osc_send
-        self._templates = NoteTemplates(note_settings(patch))
+        self._notes = note_settings(patch)
         try:
             self._open_osc(settings, latency)
             self._open_midi(settings)
@@ -79,10 +82,11 @@ class Messages:
             player = NotePlayer(
                 stage,
                 stage.clock,
-                self._templates.notes,
+                self._notes,
                 controls=controls,
                 on_program=self._change_program,
                 on_midi=self._record_midi,
+                phrases=self._phrases,
             )
             self._players.append(player)
             self._inputs.append(self._ports.open_input(name, player.receive, player.release_all))
@@ -123,16 +127,8 @@ class Messages:
     def change_patch(self, patch: Patch) -> None:
         """Let notes sound as ``patch`` says."""
         notes = note_settings(patch)
-        self._templates = NoteTemplates(notes)
         for player in self._players:
             player.set_notes(notes)
-
-    def play_phrase(self, pitch: int, velocity: int, style: str) -> None:
-        """No phrase is ready: the decoder plays the note in its place, and the miss is counted."""
-        self._stage.count("phrase_misses")
-        if velocity > 0:
-            seconds = self._stage.clock.position_samples() / self._stage.clock.rate
-            self._stage.play(self._templates.event(pitch, velocity, None, seconds), "osc")
 
     def close(self) -> None:
         """Close all; what was still to be sent is sent."""

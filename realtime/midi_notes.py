@@ -78,6 +78,16 @@ class ControlledParameter(Protocol):
     def control(self) -> int | None: ...
 
 
+class PhraseKeys(Protocol):
+    """Of :class:`~struck.realtime.accompaniment.Accompaniment` what keys play."""
+
+    @property
+    def channel(self) -> int | None: ...
+    def note_on(self, at_sample: int, pitch: int, velocity: int) -> None: ...
+    def note_off(self, at_sample: int, pitch: int) -> None: ...
+    def release_all(self, at_sample: int) -> None: ...
+
+
 P = TypeVar("P", bound=ControlledParameter)
 
 
@@ -106,6 +116,7 @@ class NotePlayer:
         on_clock: called with the arrival in monotonic seconds and 0xF8 clock, 0xFA start, 0xFB continue,
             0xFC stop.
         on_midi: called with every valid message and the stream position at which it takes effect.
+        phrases: plays the notes of its channel.
     """
 
     def __init__(
@@ -118,8 +129,10 @@ class NotePlayer:
         on_program: Callable[[int], None] | None = None,
         on_clock: Callable[[float, int], None] | None = None,
         on_midi: Callable[[int, bytes], None] | None = None,
+        phrases: PhraseKeys | None = None,
     ) -> None:
         self._stage, self._clock = stage, clock
+        self._phrases = phrases
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
         self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
@@ -161,6 +174,8 @@ class NotePlayer:
             self._release(key, at_sample)
         for channel in self._channels:
             channel.pedal = False
+        if self._phrases is not None:
+            self._phrases.release_all(at_sample)
 
     def _perform(self, arrival_seconds: float, at_sample: int, message: bytes) -> None:
         status = message[0]
@@ -173,9 +188,12 @@ class NotePlayer:
                 self._panic()
             return
         number = status & 0x0F
+        kind = status & 0xF0
+        if self._phrases is not None and number == self._phrases.channel and kind in (0x80, 0x90):
+            self._play_phrase(self._phrases, arrival_seconds, at_sample, message)
+            return
         if number not in self._templates.notes.channels:
             return
-        kind = status & 0xF0
         if kind == 0x90 and message[2]:
             self._note_on(arrival_seconds, at_sample, number, message[1], message[2])
         elif kind in (0x80, 0x90):
@@ -186,6 +204,16 @@ class NotePlayer:
             self._on_program(message[1])
         elif kind == 0xE0:
             self._channels.turn_wheel(number, (message[1] | message[2] << 7) - 8192)
+
+    def _play_phrase(
+        self, phrases: PhraseKeys, arrival_seconds: float, at_sample: int, message: bytes
+    ) -> None:
+        if message[0] & 0xF0 == 0x80 or not message[2]:
+            phrases.note_off(at_sample, message[1])
+        elif self._bucket.take(arrival_seconds):
+            phrases.note_on(at_sample, message[1], message[2])
+        else:
+            self._stage.count("midi_dropped")
 
     # ---- notes ---------------------------------------------------------------------------------------
 
@@ -234,6 +262,8 @@ class NotePlayer:
         if control == SUSTAIN:
             self._set_pedal(at_sample, number, value >= 64)
         elif control >= ALL_NOTES_OFF:
+            if self._phrases is not None and number == self._phrases.channel:
+                self._phrases.release_all(at_sample)
             for member in self._channels.zone(number):
                 for key in [key for key in self._sounding if (key - 1) // 128 == member]:
                     self._release(key, at_sample)

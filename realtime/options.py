@@ -81,6 +81,14 @@ def load_weights(options: argparse.Namespace) -> CodecWeights:
     return load_codec_weights(options.weights or default_codec_weights_path())
 
 
+def load_shipped_weights() -> CodecWeights:
+    """The codec's weights that come with struck."""
+    from ..codec.weights import load_codec_weights
+    from ..models import default_codec_weights_path
+
+    return load_codec_weights(default_codec_weights_path())
+
+
 def subtype(options: argparse.Namespace) -> str | None:
     """libsndfile's name of the sample format that ``--bits`` asks for."""
     return _SUBTYPES.get(options.bits)

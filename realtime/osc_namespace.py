@@ -81,7 +81,7 @@ _DESCRIPTORS: Final[dict[str, tuple[str, str]]] = {
 }
 
 PITCH: Final = Argument("pitch", "i", "60 is middle C", "MIDI note", 0, 127)
-VELOCITY: Final = Argument("velocity", "i", "loudness", "MIDI velocity", 1, 127)
+VELOCITY: Final = Argument("velocity", "i", "loudness; 0 ends the phrase", "MIDI velocity", 0, 127)
 
 EVENT: Final = Route(
     "/struck/event",
@@ -112,8 +112,8 @@ PATCH: Final = Route(
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
-    (PITCH, VELOCITY, Argument("style", "s", "such as `arpeggio`")),
-    "plays a phrase",
+    (PITCH, VELOCITY, Argument("style", "s", "such as `arpeggio`; empty: the patch's")),
+    "plays a phrase, from the next beat until velocity 0 comes for its pitch and style",
     sounding=True,
 )
 PANIC: Final = Route("/struck/panic", "in", (), "silence now; what was scheduled is forgotten", sounding=True)

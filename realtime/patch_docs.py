@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Final
 
 from ..codec.event_spec import FIELDS, to_physical
+from ..models.conditions import CHORDS, FAMILIES, STYLES
 from ..patches.patch import load_patch, physical_range, shipped_patches
+from ..patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from .docs_tables import replace_tables
 from .parameters import OFF_DB, PARAMETERS, Parameter
+
+_WORDS: Final = {"style": STYLES, "instrument": FAMILIES, "chord": tuple(CHORDS)}
 
 DOCS_PATH: Final = Path(__file__).resolve().parents[1] / "docs" / "patches.md"
 
 
 def patch_tables() -> str:
-    """The shipped patches, the controls and the fields of a note's sound, as Markdown."""
-    return "\n".join([_patches(), _controls(), _sound()])
+    """The shipped patches, the controls, the fields of a note's sound and of phrases, as Markdown."""
+    return "\n".join([_patches(), _controls(), _sound(), _phrases()])
 
 
 def _patches() -> str:
@@ -71,6 +75,27 @@ def _sound() -> str:
             field.meaning,
         )
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _phrases() -> str:
+    lines = [
+        "## Fields of `[phrases]`",
+        "",
+        "| field | unit, range | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for field in PHRASE_FIELDS:
+        default = getattr(PhrasePatch, field.name)
+        if isinstance(default, bool):
+            shown = str(default).lower()
+        elif isinstance(default, tuple):
+            shown = "none"
+        else:
+            shown = f"`{default}`" if isinstance(default, str) else f"{default:g}"
+        words = _WORDS.get(field.name, ())
+        unit = ", ".join(f"`{word}`" for word in words) if words else field.unit
+        lines.append(f"| `{field.name}` | {unit} | {shown} | {field.meaning} |")
     return "\n".join([*lines, ""])
 
 

@@ -15,6 +15,8 @@ from ..codec.events import Event
 from ..codec.profiles import PROFILES
 from ..codec.weights import CodecWeights
 from ..patches.patch import Patch, load_patch
+from .accompaniment import Accompaniment, check_phrases
+from .backing import SLOT as BACKING_SLOT
 from .backing import Backing
 from .callback import BLOCKS, CallbackState, make_address_table, make_callback_state, portaudio_callback
 from .clock import DeviceClock, FileClock
@@ -22,14 +24,15 @@ from .cycles import CycleClock
 from .device_choice import choose_devices, choose_rate
 from .device_driver import DeviceDriver, stream_channels
 from .devices import JACK, DeviceChoice
-from .engine import CAPTURING, OUT_PEAK, make_engine_state
+from .engine import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from .feeder import Feeder
 from .file_driver import FileDriver
 from .gauges import Gauges
 from .ledger import LatencyLedger, make_ledger
 from .listener import Listener
 from .load import LoadMeter
-from .messages import Messages
+from .messages import Messages, note_settings
+from .midi_sounds import NoteTemplates
 from .parameters import OFF_DB, PARAMETERS, check_controls
 from .pipeline import make_header
 from .recordings import Recordings
@@ -49,6 +52,9 @@ _LATE_PERIODS: Final = 2.0
 #: In a file's tail, silence this long after the last event is the end.
 _QUIET_SECONDS: Final = 1.5
 _QUIET_PEAK: Final = 1e-4
+#: What a phrase slot holds, without and with a backing.
+_PHRASE_SECONDS: Final = 6.0
+_BACKING_SECONDS: Final = 30.0
 #: A thread that waits for Python's lock gets it after this; notes must not wait Python's usual 5 ms.
 _SWITCH_SECONDS: Final = 0.0005
 
@@ -113,7 +119,8 @@ class Performance:
         inputs = max(1, stream_channels(source, "input"))
         outputs = stream_channels(sink, "output") or (1 if s.is_offline else 2)
         self._cycles = CycleClock()
-        engine = make_engine_state(self.rate, inputs, outputs)
+        phrase_seconds = _PHRASE_SECONDS if s.backing is None else _BACKING_SECONDS
+        engine = make_engine_state(self.rate, inputs, outputs, phrase_seconds=phrase_seconds)
         self.state = make_callback_state(engine, self.rate, self._cycles.cycles_per_second)
         self._callback = _Callback(self.state)
         self.block_frames = s.block_frames or _DEFAULT_BLOCK_FRAMES
@@ -159,11 +166,15 @@ class Performance:
         stage = self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
         if s.input != NONE:
             self._listener = self._make_listener()
-        self.messages = Messages(s, stage, self.patch, self.latency)
+        reserved = () if s.backing is None else (BACKING_SLOT,)
+        notes = NoteTemplates(note_settings(self.patch))
+        phrases = self.accompaniment = Accompaniment(s, self.patch, engine, stage, notes, reserved)
+        self._stack.callback(phrases.close)
+        self.messages = Messages(s, stage, self.patch, self.latency, phrases)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
-        self.gauges = Gauges(self.state, self.rate, stage, load, self._driver, self._reader)
-        stage.hand_over(self.change_patch, self.messages.play_phrase, self.gauges.stats)
+        self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
+        stage.hand_over(self.change_patch, phrases.play, self.stats)
         self._apply_controls(self.patch)
         for name, value in s.controls:
             stage.set_control(name, value)
@@ -219,6 +230,7 @@ class Performance:
             self.stage.warm_up()
             gc.collect()
             gc.freeze()  # what is there now stays to the end: the collector need not look at it again
+            self.accompaniment.start()
             self.messages.start()
             if self._driver is None:
                 self._run_file(stop, self._recordings)
@@ -326,7 +338,7 @@ class Performance:
     @property
     def position_seconds(self) -> float:
         """Stream time."""
-        return self.gauges.position_seconds
+        return position_seconds(self.state.engine)
 
     def change_patch(self, name: str) -> None:
         """Recall a patch: its controls and the sound of its notes. The profile stays.
@@ -336,9 +348,11 @@ class Performance:
         """
         patch = load_patch(name)
         check_controls(patch.name, patch.controls)
+        check_phrases(patch.name, patch.phrases)
         self.patch = patch
         self._apply_controls(patch)
         self.messages.change_patch(patch)
+        self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))
         if self._recordings is not None:
             self._recordings.patch(patch.name, self.stage.controls())
         if patch.profile != self.profile.name:
@@ -361,9 +375,16 @@ class Performance:
             latency_seconds=self.ledger.total_seconds,
             recordings=self._recordings.describe(),
             peers=self.messages.peers(),
+            phrases=self.accompaniment.describe(),
         )
         busy = {"encoder": self._encoder_seconds(), "recording": self._recordings.busy_seconds}
+        if named.phrases:
+            busy["phrases"] = self.accompaniment.busy_seconds
         return self.gauges.fill(named, busy)
+
+    def stats(self) -> dict[str, int | float]:
+        """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
+        return {**self.gauges.stats(), **self.accompaniment.stats()}
 
     def latency(self) -> dict[str, float]:
         """The ledger, and what of it has been measured so far.
@@ -397,6 +418,7 @@ class Performance:
             "encoder_percent": 100.0 * self._encoder_seconds() / seconds if seconds else 0.0,
             **self.load.summary(paced=self._driver is not None),
             "counters": self.gauges.counters(),
+            "phrases": self.accompaniment.stats(),
             "recordings": self._recordings.whole(),
             "faults": self.faults,
         }

@@ -6,6 +6,9 @@ samples before the loop's end are mixed with those before its start::
     slot      |....[start]=================[fade|end]
     played     ----------------------------\\>/
                     /<---------------------/ \\
+
+A phrase that takes over from another one begins with the same cross-fade: it *joins*, while the other is
+stopped at its loop's joint and plays on into its fade, instead of into its own beginning.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ from numba import boolean, float32, float64, int64, njit, typeof, void
 
 from .rings import KERNEL, load_acquire, store_release
 
-SLOT_COUNT: Final = 4
+SLOT_COUNT: Final = 8
 #: Frames over which a stopped phrase goes, and over which a loop joins its own beginning.
 FADE: Final = 256
 
 # columns of PhraseState.numbers, one row per slot
 STATE, LENGTH, LOOPS, PLACE, START_AT, STOP_AT = range(6)
+# bits of LOOPS
+_LOOP, _JOIN = 1, 2
 # values of STATE
 EMPTY, READY, PLAYING = range(3)
 _NEVER: Final = np.iinfo(np.int64).max
@@ -64,9 +69,8 @@ def fill_slot(phrases, slot, sound):
     return True
 
 
-@njit(boolean(PHRASES, int64, int64, boolean, float64), **KERNEL)
-def start_slot(phrases, slot, at_sample, loops, gain):
-    """Play a filled slot from its beginning; False if it is empty or plays. The audio thread."""
+@njit(boolean(PHRASES, int64, int64, int64, float64), **KERNEL)
+def _start(phrases, slot, at_sample, loops, gain):
     numbers = phrases.numbers
     first = slot * 6
     if load_acquire(numbers, first + STATE) != READY:
@@ -78,6 +82,18 @@ def start_slot(phrases, slot, at_sample, loops, gain):
     phrases.gain[slot] = gain
     store_release(numbers, first + STATE, PLAYING)
     return True
+
+
+@njit(boolean(PHRASES, int64, int64, boolean, float64), **KERNEL)
+def start_slot(phrases, slot, at_sample, loops, gain):
+    """Play a filled slot from its beginning; False if it is empty or plays. The audio thread."""
+    return _start(phrases, slot, at_sample, _LOOP if loops else 0, gain)
+
+
+@njit(boolean(PHRASES, int64, int64, boolean, float64), **KERNEL)
+def join_slot(phrases, slot, at_sample, loops, gain):
+    """As :func:`start_slot`, fading in as a loop does where it begins again. The audio thread."""
+    return _start(phrases, slot, at_sample, (_LOOP if loops else 0) | _JOIN, gain)
 
 
 @njit(void(PHRASES, int64, int64), **KERNEL)
@@ -101,7 +117,8 @@ def play_slots(phrases, position, out):
             store_release(numbers, first + STATE, READY)
             continue
         length = numbers[first + LENGTH]
-        loops = numbers[first + LOOPS] != 0 and length > 2 * FADE
+        loops = numbers[first + LOOPS] & _LOOP != 0 and length > 2 * FADE
+        joins = numbers[first + LOOPS] & _JOIN != 0
         place = numbers[first + PLACE]
         start = max(0, numbers[first + START_AT] - position)
         for n in range(start, out.shape[0]):
@@ -110,9 +127,13 @@ def play_slots(phrases, position, out):
                 store_release(numbers, first + STATE, READY)
                 break
             value = sound[place]
-            if loops and place >= length - FADE:
-                share = np.float32((place - (length - FADE)) / FADE)
-                value += share * (sound[place - (length - FADE)] - value)
+            into = place - (length - FADE)
+            if loops and into >= 0 and fading < into:  # not stopped at the joint or before
+                share = np.float32(into / FADE)
+                value += share * (sound[into] - value)
+            begun = position + n - numbers[first + START_AT]
+            if joins and begun < FADE:
+                value *= np.float32(begun / FADE)
             if fading > 0:
                 value *= np.float32(1.0 - fading / FADE)
             out[n] += np.float32(phrases.gain[slot]) * value

@@ -57,6 +57,8 @@ def picture_lines(status: Status, width_cells: int, unicode: bool) -> list[Line]
             *((f"  {name} {p:.0f} %", _load_style(p)) for name, p in status.worker_percent.items()),
         ]
     )
+    if status.phrases:
+        lines.append([(status.phrases, "")])
     if status.counters:
         lines.append(
             [

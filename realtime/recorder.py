@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 import json
 import math
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from ..codec.errors import StruckError
 from ..codec.events import Event
-from ..codec.takes import TakeHeader, TakeWriter, part_path
+from ..codec.takes import TakeHeader, TakeWriter
+from .recording_thread import RecordingThread
 
 #: How often the worker looks into its queue; an event is written this long after it sounded, so that others
 #: which were announced out of order find their place.
@@ -50,7 +50,7 @@ class _Entry(NamedTuple):
     value: Any
 
 
-class TakeRecorder:
+class TakeRecorder(RecordingThread):
     """Owns a live take and the thread that writes it. All methods may be called from any thread.
 
     Nothing here waits for the disk but the constructor and :meth:`close`. If the disk is too slow, what does
@@ -82,18 +82,12 @@ class TakeRecorder:
         queue_limit: int = 16_384,
         writer: Callable[..., TakeWriter] = TakeWriter,
     ) -> None:
-        self.path, self.part_path = Path(path), part_path(path)
-        self._tell, self._count, self._position_seconds = tell, count, position_seconds
+        super().__init__(path, "the take", "record_failed", tell, count)
+        self._position_seconds = position_seconds
         self._queue_limit = queue_limit
-        #: The take stopped before its time.
-        self.failed = False
-        #: The take is complete and has its name.
-        self.whole = False
         #: Events in the take so far; events and messages that did not get into it.
         self.event_count = self.dropped_count = 0
-        #: Processor time the worker has used.
-        self.cpu_seconds = 0.0
-        self._lock = threading.Lock()  # held for a few operations on the queue, never while writing
+        # _lock is held for a few operations on the queue, never while writing
         self._queue: list[_Entry] = []
         self._number = 0
         self._dropout: tuple[float, int] | None = None
@@ -101,18 +95,7 @@ class TakeRecorder:
         self._writer = writer(path, header, live=True)
         self._flushed_at = time.monotonic()
         self._end_seconds: float | None = None
-        self._discarded = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="take recorder", daemon=True)
-        self._thread.start()
-
-    @property
-    def file_bytes(self) -> int:
-        """Size of what is on the disk."""
-        try:
-            return (self.path if self.whole else self.part_path).stat().st_size
-        except FileNotFoundError:  # at the moment it gets its name
-            return 0
+        self._begin("take recorder", self._work)
 
     def event(self, sounding: Sounding) -> None:
         """Record an event once it has sounded; a ``Sink`` of the stage."""
@@ -158,18 +141,7 @@ class TakeRecorder:
         """
         if not self._stop.is_set():
             self._end_seconds = self._position_seconds() if duration_seconds is None else duration_seconds
-            self._stop.set()
-            self._thread.join(timeout_seconds)
-            if self._thread.is_alive():
-                self._fail(f"the disk did not answer for {timeout_seconds:g} s")
-        return self.whole
-
-    def discard(self) -> None:
-        """Give up a take that was never begun: no part is left, and what has its name stays."""
-        self._discarded = True
-        self._stop.set()
-        self._thread.join()
-        self.part_path.unlink(missing_ok=True)
+        return self._end(timeout_seconds)
 
     def _put(self, seconds: float, channel: str, value: Any) -> None:
         if not (math.isfinite(seconds) and seconds < _MAX_SECONDS):
@@ -252,12 +224,9 @@ class TakeRecorder:
         self.whole = True
 
     def _fail(self, reason: str) -> None:
-        with self._lock:
-            told, self.failed = self.failed, True
+        super()._fail(reason)
+        with self._lock:  # nothing is queued any more, since it has failed
             self._queue = []
-        if not told:
-            self._count("record_failed", 1)
-            self._tell(f"the take stopped: {reason}; what was recorded stands in {self.part_path}")
 
     def _release(self) -> None:
         """Give the file up; where it was not completed it stays as it is."""

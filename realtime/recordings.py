@@ -13,7 +13,7 @@ import numpy as np
 from ..codec.audio_files import AudioWriter
 from ..codec.part_files import check_destination
 from ..codec.takes import TakeHeader
-from .engine import POSITION, RECORDING, EngineState, publish_number
+from .engine import RECORDING, EngineState, position_seconds, publish_number
 from .recorder import TakeRecorder
 from .rings import read_frames
 from .sound_recorder import SoundRecorder
@@ -67,7 +67,9 @@ class Recordings:
             check_destination(path, live=live)
         if take is not None:
             check_destination(take, live=True)
-            self.take = TakeRecorder(take, header, self._tell, self._count, lambda: self.position_seconds)
+            self.take = TakeRecorder(
+                take, header, self._tell, self._count, lambda: position_seconds(self._state)
+            )
         channels = self._state.recording.frames.shape[1]
         if not live:
             for path in sounds:
@@ -80,11 +82,6 @@ class Recordings:
 
             self._sound = SoundRecorder(sounds[0], self._rate, channels, read, self._tell, self._count)
             publish_number(self._state.numbers, RECORDING, 1)
-
-    @property
-    def position_seconds(self) -> float:
-        """Stream time."""
-        return float(self._state.numbers[POSITION]) / self._rate
 
     def begin(self) -> None:
         """The performance begins: from now on what is recorded is kept."""
@@ -102,19 +99,21 @@ class Recordings:
     def mark(self, kind: str, at_seconds: float | None = None, **details: Any) -> None:
         """A mark in the take, now or then."""
         if self.take is not None:
-            self.take.mark(self.position_seconds if at_seconds is None else at_seconds, kind, **details)
+            self.take.mark(
+                position_seconds(self._state) if at_seconds is None else at_seconds, kind, **details
+            )
 
     def patch(self, name: str, controls: dict[str, float]) -> None:
         """A change of patch, now."""
         if self.take is not None:
-            self.take.patch(self.position_seconds, name, controls=controls)
+            self.take.patch(position_seconds(self._state), name, controls=controls)
 
     def describe(self) -> tuple[Recording, ...]:
         """How the recordings stand."""
         return tuple(
             Recording(
                 str(recorder.path),
-                self.position_seconds,
+                position_seconds(self._state),
                 recorder.file_bytes,
                 recorder.dropped_count if isinstance(recorder, TakeRecorder) else 0,
                 recorder.failed,
@@ -147,7 +146,7 @@ class Recordings:
                 recorder.discard()
         else:
             publish_number(self._state.numbers, RECORDING, 0)
-            self.end_seconds = self.position_seconds
+            self.end_seconds = position_seconds(self._state)
             if self.take is not None:
                 self.take.close(self.end_seconds)
             if self._sound is not None:

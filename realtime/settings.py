@@ -13,6 +13,8 @@ from ..codec.part_files import is_same_file, refuse_same_file
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
 NONE: Final = "none"
+#: Phrases are made nowhere, notes are played in their place.
+PHRASES_OFF: Final = "off"
 
 
 def is_file(text: str) -> bool:
@@ -42,6 +44,10 @@ class LiveSettings:
         duration_seconds: end after this; None goes on until the input ends, or until interrupted.
         compute_seconds: what the encoder is given per hop; more is safer and later.
         paced: with files on both sides: at the pace of the clock.
+        phrases: where phrases are made: ``auto``, ``cpu``, ``cuda`` or ``off``.
+        phrase_weights: of MARS; None takes those shipped.
+        tempo_bpm: over the patch's.
+        as_events: phrases are heard by the codec, and their events are played.
 
     Raises:
         StruckError: options that do not go together.
@@ -66,6 +72,10 @@ class LiveSettings:
     duration_seconds: float | None = None
     compute_seconds: float | None = None
     paced: bool = False
+    phrases: str = "auto"
+    phrase_weights: Path | None = None
+    tempo_bpm: float | None = None
+    as_events: bool = False
 
     def __post_init__(self) -> None:
         if self.input == self.output == NONE:

@@ -7,7 +7,6 @@ hands out zeros in their place, so that the file keeps its time.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..codec.audio_writer import AudioWriter
 from ..codec.errors import StruckError
-from ..codec.part_files import part_path
+from .recording_thread import RecordingThread
 
 _POLL_SECONDS: Final = 0.03
 
@@ -26,7 +25,7 @@ _POLL_SECONDS: Final = 0.03
 Read = Callable[[], "NDArray[np.float32] | None"]
 
 
-class SoundRecorder:
+class SoundRecorder(RecordingThread):
     """Owns a live ``.wav`` (24 bits; beyond 4 GB it becomes RF64) and the thread that writes it.
 
     If the disk refuses, recording stops (``sound_record_failed``), it is told in one line, and the part
@@ -57,37 +56,19 @@ class SoundRecorder:
         *,
         subtype: str = "PCM_24",
     ) -> None:
-        self.path, self.part_path = Path(path), part_path(path)
+        super().__init__(path, "the sound recording", "sound_record_failed", tell, count)
         self.rate, self.channels = rate, channels
-        self._read, self._tell, self._count = read, tell, count
-        #: The recording stopped before its time.
-        self.failed = False
-        #: The file is complete and has its name.
-        self.whole = False
+        self._read = read
         #: Frames in the file so far; samples in it that were not finite and became 0.
         self.frame_count = self.replaced_count = 0
-        #: Processor time the worker has used.
-        self.cpu_seconds = 0.0
-        self._lock = threading.Lock()
         self._writer = AudioWriter(path, rate, channels, subtype, live=True)
         self._writer.__enter__()
-        self._discarded = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="sound recorder", daemon=True)
-        self._thread.start()
+        self._begin("sound recorder", self._work)
 
     @property
     def seconds(self) -> float:
         """Length of what has been recorded."""
         return self.frame_count / self.rate
-
-    @property
-    def file_bytes(self) -> int:
-        """Size of what is on the disk."""
-        try:
-            return (self.path if self.whole else self.part_path).stat().st_size
-        except FileNotFoundError:  # at the moment it gets its name
-            return 0
 
     def close(self, timeout_seconds: float = 5.0) -> bool:
         """Write what is still in the ring, complete the file and give it its name.
@@ -100,19 +81,7 @@ class SoundRecorder:
         Returns:
             Whether the file is whole; if not, its part stays and it has been told. Calling again is harmless.
         """
-        if not self._stop.is_set():
-            self._stop.set()
-            self._thread.join(timeout_seconds)
-            if self._thread.is_alive():
-                self._fail(f"the disk did not answer for {timeout_seconds:g} s")
-        return self.whole
-
-    def discard(self) -> None:
-        """Give up a recording that was never begun: no part is left, and what has its name stays."""
-        self._discarded = True
-        self._stop.set()
-        self._thread.join()
-        self.part_path.unlink(missing_ok=True)
+        return self._end(timeout_seconds)
 
     # The worker's thread from here on.
 
@@ -159,10 +128,3 @@ class SoundRecorder:
             self._writer.__exit__(type(error), error, None)
         except StruckError as closing:
             self._tell(f"{self.part_path}: {closing}")
-
-    def _fail(self, reason: str) -> None:
-        with self._lock:
-            told, self.failed = self.failed, True
-        if not told:
-            self._count("sound_record_failed", 1)
-            self._tell(f"the sound recording stopped: {reason}; what was recorded stands in {self.part_path}")

@@ -27,6 +27,7 @@ from .engine import (
     BEND,
     COMMAND_SIZE,
     CONTROL,
+    JOIN_PHRASE,
     KEY,
     KIND,
     PANIC,
@@ -240,10 +241,17 @@ class Stage:
         if self._play_phrase is not None:
             self._play_phrase(pitch, velocity, style)
 
-    def start_slot(self, slot: int, at_sample: int, loops: bool, gain: float = 1.0) -> None:
-        """Play a filled phrase slot."""
+    def start_slot(
+        self, slot: int, at_sample: int, loops: bool, gain: float = 1.0, joins: bool = False
+    ) -> bool:
+        """Play a filled phrase slot; ``joins`` where it takes over from another that is stopped then.
+
+        Returns:
+            False for lack of room among the commands (counted).
+        """
         with self._lock:
-            self._push((START_PHRASE, at_sample, slot, -gain if loops else gain))
+            kind = JOIN_PHRASE if joins else START_PHRASE
+            return self._push((kind, at_sample, slot, -gain if loops else gain))
 
     def stop_slot(self, slot: int, at_sample: int) -> None:
         """Fade a phrase slot out."""

@@ -36,6 +36,7 @@ class Status:
         counters: name -> faults since the start: late, lost blocks, stolen, dropped ...
         recordings: files being recorded.
         peers: MIDI ports and OSC addresses, one text each.
+        phrases: how the accompaniment stands, in a few words.
     """
 
     position_seconds: float = 0.0
@@ -60,6 +61,7 @@ class Status:
     counters: Mapping[str, int] = field(default_factory=dict)
     recordings: tuple[Recording, ...] = ()
     peers: tuple[str, ...] = ()
+    phrases: str = ""
 
 
 def status_line(status: Status) -> str:
@@ -70,6 +72,7 @@ def status_line(status: Status) -> str:
         f"{status.events_per_second:.1f} events/s",
         f"{status.voices} voices",
         f"callback {status.callback_mean_percent:.0f}/{status.callback_worst_percent:.0f} %",
+        *((status.phrases,) if status.phrases else ()),
         *(f"{name} {percent:.0f} %" for name, percent in status.worker_percent.items()),
         *(f"{number} {name.replace('_', ' ')}" for name, number in status.counters.items() if number),
         *(format_recording(recording) for recording in status.recordings),

@@ -1,11 +1,15 @@
-"""What holds for all tests: one thread for numpy's matrix products, and more than one try on the rig."""
+"""What holds for all tests: one thread for numpy's matrix products, Ctrl-C, more than one try on the rig."""
 
 import os
+import signal
 
 import pytest
 
 # As the command line has it; read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# A shell that starts something in the background lets it ignore Ctrl-C, and all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

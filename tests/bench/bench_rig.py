@@ -21,6 +21,8 @@ measures
 - ``gil``: how many blocks come in time while two Python threads compute in the same process, with the
   callback compiled and with one in Python.
 - ``endurance``: FluidSynth plays chance music into struck; memory, losses and their causes.
+- ``phrases``: 60 notes in a minute become phrases (of the shipped MARS; ``--fake``: of one that takes 0.4 s);
+  where on its beat each of them, or its stand-in, began.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ from struck.realtime.resampler import StreamingResampler
 from ..realtime.jack_probe import jack_probe
 from ..realtime.jack_rig import JackServer, jack_server
 from ..realtime.live_host import LiveHost, clients
+from ..realtime.phrase_trial import play_phrases
 
 RATE: Final = 48_000
 _SPACING_SECONDS: Final = 1.0
@@ -445,17 +448,41 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
     return values
 
 
+# ---- phrases -------------------------------------------------------------------------------------------
+
+
+def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    """Play 60 notes in a minute as phrases; where on their beats they, or their stand-ins, began."""
+    with jack_server(RATE, options.frames[-1]) as server:
+        found = play_phrases(server, folder, 60, fake=options.fake)
+    counters = found["counters"]
+    exact = sum(off == 0 for off in found["off_beat"])
+    report(
+        f"phrases: {len(found['notes'])} note-ons, {len(found['starts'])} starts: "
+        f"{exact} on the sample of their beat, the others (notes, which rise from nothing) up to "
+        f"{max(found['off_beat'], default=0)} samples after it"
+    )
+    names = ("phrases", "phrase_misses", "phrase_late", "phrases_delayed", "lost_blocks", "late_calls")
+    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))
+    told = [line for line in found["lines"] if "lost" in line]
+    for line in told:
+        report(f"  {line}")
+    kept = {name: found[name] for name in ("starts", "off_beat", "stand_ins", "counters")}
+    return kept | {"phrases": found["summary"]["phrases"], "told": told}
+
+
 RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
     "latency": run_latency,
     "midi": run_midi,
     "gil": run_gil,
     "endurance": run_endurance,
+    "phrases": run_phrases,
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure struck live over a JACK server of its own.")
-    parser.add_argument("what", nargs="*", help=f"{', '.join(RUNS)} (default: all but endurance)")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(RUNS)} (default: latency, midi, gil)")
     parser.add_argument(
         "--count", type=int, default=30, help="strings and notes per measurement (default: 30)"
     )
@@ -464,6 +491,7 @@ def main() -> int:
     parser.add_argument(
         "--frames", type=int, nargs="+", default=[64, 128], help="JACK's periods; endurance takes the last"
     )
+    parser.add_argument("--fake", action="store_true", help="in phrases: no networks")
     parser.add_argument("--profile", choices=("live", "tight"), default="live", help="in endurance")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object, the lines to standard error"

@@ -48,7 +48,7 @@ class Program:
         self._process.stdout.close()
 
 
-def wait_until(true, program, seconds=8.0):
+def wait_until(true, program, seconds=30.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, program.lines

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import pytest
 
 _COMMAND = ("jackd", "--no-realtime", "-t", "5000")
-_START_SECONDS = 8.0
-_STOP_SECONDS = 5.0
-_TOOL_SECONDS = 5.0
+_START_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+_TOOL_SECONDS = 20.0
 _numbers = itertools.count(1)
 
 

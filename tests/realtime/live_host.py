@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 from .jack_rig import JackServer
-from .live_rig import END_SECONDS, Live
+from .live_rig import END_SECONDS, PROGRAM, Live
 
 #: Longer than any test: should a test die, its host does not play on for ever.
-_LONGEST_SECONDS = 120
-_START_SECONDS = 120.0
+_LONGEST_SECONDS = 240
+_START_SECONDS = 240.0
 
 
 class LiveHost:
@@ -23,16 +24,22 @@ class LiveHost:
         server: the JACK server on which it plays.
         arguments: of ``struck live``; a ``--duration`` is added.
         duration_seconds: it ends by itself after that.
+        program: what Python runs as ``struck``.
     """
 
     def __init__(
-        self, server: JackServer, *arguments: object, duration_seconds: float = _LONGEST_SECONDS
+        self,
+        server: JackServer,
+        *arguments: object,
+        duration_seconds: float = _LONGEST_SECONDS,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         before = clients(server)
         self._server = server
         self._live = Live(
             "--duration",
             *map(str, (duration_seconds, *arguments)),
+            program=program,
             env={"JACK_DEFAULT_SERVER": server.name, "JACK_NO_START_SERVER": "1"},
         )
         try:

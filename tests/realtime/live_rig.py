@@ -17,8 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 #: The first start on a machine compiles.
-OPEN_SECONDS = 120.0
-END_SECONDS = 20.0
+OPEN_SECONDS = 240.0
+END_SECONDS = 60.0
+PROGRAM = ("-m", "struck.realtime.cli")
 
 
 class Live:
@@ -33,7 +34,7 @@ class Live:
     def __init__(
         self,
         *arguments: str | Path,
-        program: Sequence[str] = ("-m", "struck.realtime.cli"),
+        program: Sequence[str] = PROGRAM,
         **options: Any,
     ) -> None:
         command = [sys.executable, "-X", "faulthandler", *program, "live", "--json"]
@@ -68,7 +69,7 @@ class Live:
             assert time.monotonic() < end, f"no {what} within {seconds} s: {self.words}"
             time.sleep(0.01)
 
-    def wait_for(self, pattern: str, seconds: float = 10.0, count: int = 1) -> str:
+    def wait_for(self, pattern: str, seconds: float = 60.0, count: int = 1) -> str:
         """The ``count``-th line on standard error that matches."""
         self.wait(lambda: len(self.matching(pattern)) >= count, seconds, pattern)
         return self.matching(pattern)[count - 1]
@@ -155,7 +156,7 @@ def program(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         if running.poll() is None:
             running.terminate()
             try:
-                running.wait(3.0)
+                running.wait(15.0)
             except subprocess.TimeoutExpired:
                 running.kill()
         running.wait()

@@ -20,7 +20,7 @@ from .jack_rig import jack_server
 failures: list[str] = []
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -25,10 +25,11 @@ def wait_for(driver: DeviceDriver, state: str, seconds: float) -> float:
 
 def run(driver: DeviceDriver, callback: Counting) -> None:
     """It runs, and blocks come."""
-    before = callback.calls()
-    time.sleep(0.3)
+    before, end = callback.calls(), time.monotonic() + 20.0
+    while callback.calls() <= before + 10:
+        assert time.monotonic() < end
+        time.sleep(0.05)
     assert driver.is_active
-    assert callback.calls() > before + 10
 
 
 with jack_server() as server:
@@ -50,28 +51,28 @@ with jack_server() as server:
     if sys.argv[1] == "freeze":
         os.kill(server.pid, signal.SIGSTOP)
         try:
-            wait_for(driver, "lost", 3.0)
+            wait_for(driver, "lost", 20.0)
             assert "no audio" in lines[0]
             time.sleep(0.6)
             begin = time.monotonic()
             assert driver.poll() == "lost"
-            assert time.monotonic() - begin < 1.0
+            assert time.monotonic() - begin < 4.0  # opened, it would not answer for five
         finally:
             os.kill(server.pid, signal.SIGCONT)
-        wait_for(driver, "running", 10.0)
+        wait_for(driver, "running", 30.0)
         run(driver, callback)
         driver.close()
     else:
         for end in (server.stop, server.kill):
             lines.clear()
             end()
-            wait_for(driver, "lost", 2.0)
+            wait_for(driver, "lost", 20.0)
             assert lines[0].startswith("JACK:system -> JACK:system is gone ("), lines
             assert lines[1:] == ["on_lost"]
             time.sleep(0.6)
             assert driver.poll() == "lost"
             server.start()
-            wait_for(driver, "running", 6.0)
+            wait_for(driver, "running", 30.0)
             assert lines[2:] == ["JACK:system -> JACK:system is back"]
             run(driver, callback)
             assert "struck:in_1" in server.tool("jack_lsp", "-c", "system:capture_1")

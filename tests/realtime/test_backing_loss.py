@@ -19,7 +19,7 @@ def test_backing_comes_back_with_the_device():
         [sys.executable, "-X", "faulthandler", "-m", "tests.realtime.lose_backing"],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         cwd=Path(__file__).parents[2],
     )
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr

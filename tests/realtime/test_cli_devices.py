@@ -119,7 +119,7 @@ def test_noise_of_native_libraries_is_dropped_and_only_that(machine, capfd):
 def test_this_machine_as_it_is():
     """Whatever sound system there is or is not: an answer, no noise."""
     command = [sys.executable, "-m", "struck.realtime.cli", "devices", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     values = json.loads(done.stdout)
     assert values["audio"] or any("audio" in note for note in values["notes"])

@@ -24,7 +24,7 @@ def test_the_jack_server_goes_and_comes_back(how):
         [sys.executable, "-X", "faulthandler", "-m", "tests.realtime.lose_jack", how],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         cwd=ROOT,
     )
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
@@ -37,7 +37,7 @@ def test_no_client_is_opened_beside_a_dead_one():
         client = jack.open_client("struck-test")
         client.activate()
         server.kill()
-        end = time.monotonic() + 2.0
+        end = time.monotonic() + 30.0
         while not client.is_dead:
             assert time.monotonic() < end
             time.sleep(0.01)

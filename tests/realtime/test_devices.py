@@ -121,6 +121,6 @@ def test_no_server_no_noise():
     script = "from struck.realtime.devices import read_devices; read_devices(); read_devices(refresh=True)"
     environment = {**os.environ, "JACK_DEFAULT_SERVER": "struck-nobody", "JACK_NO_START_SERVER": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, env=environment, cwd=ROOT
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=environment, cwd=ROOT
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

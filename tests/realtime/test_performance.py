@@ -227,11 +227,34 @@ def test_a_patch_can_be_changed_while_it_plays(weights, sound_path, tmp_path):
 
 def test_a_note_that_a_performer_plays_is_heard_and_recorded(weights, sound_path, tmp_path):
     def play(performance):
-        performance.messages.play_phrase(60, 127, "note")
+        performance.stage.play_phrase(60, 127, "note")
+        performance.accompaniment.advance()
 
-    found = Show(weights, sound_path, during=play, record=tmp_path / "show.mcap", duration_seconds=0.3)
-    assert found.counters["phrase_misses"] == found.counters["events_osc"] == 1
+    patch = tmp_path / "now.toml"
+    patch.write_text('[phrases]\nstart = "now"\n')
+    options = {"record": tmp_path / "show.mcap", "duration_seconds": 0.3, "phrases": "off"}
+    found = Show(weights, sound_path, during=play, patch=str(patch), **options)
+    assert found.counters["phrase_misses"] == found.counters["events_phrase"] == 1
     assert found.performance.state.engine.levels[OUT_MOST].max() > 0.01
+    assert found.summary["phrases"]["tempo_bpm"] == pytest.approx(120.0)
+    # What would have sounded after the end is not in the take.
+    sounded = [event for event in found.events if event.onset_seconds < found.performance.position_seconds]
+    assert len(list(TakeReader(tmp_path / "show.mcap").events())) == len(sounded) > 0
+
+
+def test_a_patch_or_a_message_that_asks_for_what_there_is_not_is_refused(weights, sound_path, tmp_path):
+    patch = tmp_path / "jazz.toml"
+    patch.write_text('[phrases]\nstyle = "jazz"\n')
+    with pytest.raises(StruckError, match=r"patch jazz \[phrases\]: unknown style 'jazz'; there are: single"):
+        Show(weights, sound_path, patch=str(patch))
+
+    def play(performance):
+        with pytest.raises(ValueError, match="unknown style 'jazz'"):
+            performance.stage.play_phrase(60, 127, "jazz")
+        with pytest.raises(StruckError, match="unknown style"):
+            performance.stage.load_patch(str(patch))
+
+    Show(weights, sound_path, during=play, duration_seconds=0.1, phrases="off")
 
 
 def test_stopping_ends_it_in_order(weights, sound_path, tmp_path):

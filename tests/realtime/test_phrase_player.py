@@ -7,9 +7,9 @@ from struck.realtime.phrase_player import (
     FADE,
     PLAYING,
     READY,
-    SLOT_COUNT,
     STATE,
     fill_slot,
+    join_slot,
     make_phrase_state,
     play_slots,
     start_slot,
@@ -104,6 +104,29 @@ def test_what_is_too_short_for_a_loop_plays_once():
     assert state_of(phrases, 0) == READY
 
 
+@pytest.mark.parametrize("slicing", [(64,), (1,), (2048,), (7, 500)])
+def test_a_phrase_that_joins_takes_over_as_a_loop_begins_again(slicing):
+    """Of a constant: one goes as the other comes; the first one's beginning is not heard again."""
+    first = np.ones(2_000 + FADE)
+    first[:500] = 9.0
+    phrases = player(first, np.ones(2_000 + FADE))
+    assert start_slot(phrases, 0, 0, True, 1.0)
+    assert join_slot(phrases, 1, 2_000, True, 1.0)
+    stop_slot(phrases, 0, 2_000)
+    out = play(phrases, 8_000, slicing=slicing)
+    assert out[500:] == pytest.approx(np.ones(7_500), abs=1e-6)
+    assert (state_of(phrases, 0), state_of(phrases, 1)) == (READY, PLAYING)
+
+
+def test_a_stop_within_the_joint_fades_what_is_heard_there():
+    phrases = player(hum(1_000 + FADE))
+    assert start_slot(phrases, 0, 0, True, 1.0)
+    stop_slot(phrases, 0, 1_000 + FADE // 2)
+    out = play(phrases, 3_000)
+    assert np.max(np.abs(np.diff(out))) < 2.0 * np.pi / 100 + 2.0 / FADE
+    assert not out[1_000 + FADE // 2 + FADE :].any()
+
+
 @pytest.mark.parametrize("stop", [100, 128, 1000])
 def test_a_stopped_phrase_fades_straight_from_its_sample_on(stop):
     phrases = player(np.ones(5_000))
@@ -159,7 +182,7 @@ def test_any_slicing_gives_the_same_bytes():
     whole = None
     for slicing in ((20_000,), (1,), (64,), (480, 32, 7)):
         phrases = player(*sounds)
-        for slot in range(SLOT_COUNT):
+        for slot in range(len(sounds)):
             assert start_slot(phrases, slot, 333 * slot, slot != 1, 0.3 + slot)
         stop_slot(phrases, 2, 9_999)
         stop_slot(phrases, 3, 12_345)

@@ -210,7 +210,7 @@ def test_told_lines_come_at_once_with_a_time_and_status_in_between():
     stream, teller = Terminal(), Teller()
     with Screen(lambda: FULL, teller, stream=stream, line_seconds=0.1):
         teller.tell("a \x1b[2J b")
-        end = time.monotonic() + 5.0
+        end = time.monotonic() + 30.0
         while "1:02:05" not in stream.getvalue() and time.monotonic() < end:
             time.sleep(0.01)
         teller.tell("at the very end")
@@ -265,7 +265,7 @@ def test_a_stuck_output_does_not_hold_up_the_end(monkeypatch):
     with Screen(lambda: FULL, teller, stream=StuckStream()):
         for _ in range(100):
             teller.tell("does not wait")
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 20.0
     gate.set()
 
 
@@ -327,7 +327,7 @@ def run_on_terminal(what, columns=90, **environment):
             if not data or (what == "gone" and b"limiter" in shown):
                 break
         os.close(master)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
     return shown.decode("utf-8", "replace"), out.decode(), process.returncode
 
 

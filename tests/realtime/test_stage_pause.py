@@ -88,7 +88,7 @@ def test_an_engine_that_takes_nothing_is_not_waited_for_long(rig):
         pass
     began = time.monotonic()
     assert not rig.stage.resume()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
 
 
 def test_time_stands_still_while_it_is_away(rig):

