@@ -25,6 +25,7 @@ def add_to(commands: Commands) -> None:
     add_encoding(parser)
     add_weights(parser)
     _add_mars(parser.add_argument_group("mars"))
+    parser.set_defaults(refuse=parser.error)
 
     parser = add_command(
         commands,
@@ -83,13 +84,16 @@ def _add_mars(group: argparse._ArgumentGroup) -> None:
 
 def run_evaluate(options: argparse.Namespace, console: Console) -> None:
     if options.what == "mars":
+        if options.folder is not None:
+            options.refuse(f"mars takes no FOLDER; did you mean --data {options.folder}?")
         _evaluate_mars(options, console)
     else:
+        if options.folder is None:
+            options.refuse("codec needs a FOLDER of sound files")
         _evaluate_codec(options, console)
 
 
 def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
-    from ..codec.errors import StruckError
     from ..models import default_phrase_additive_path, default_phrase_classifiers_path
     from ..models.additive import AdditiveSynth
     from ..models.evaluation_data import open_evaluation_data
@@ -99,8 +103,6 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ..models.phrase_classifiers import PhraseClassifiers
     from ..models.phrase_evaluation import evaluate_mars
 
-    if options.folder is not None:
-        raise StruckError(f"MARS is measured with --data {options.folder}, not with a folder of recordings")
     if options.output is not None:
         check_folder(options.output)
     mars = Mars.load(options.weights, options.device, console.note)
@@ -108,7 +110,8 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     if options.truncated is not None:
         truncated = Mars.load(options.truncated, options.device, console.note)
     judges = PhraseClassifiers.load(default_phrase_classifiers_path())
-    additive = AdditiveSynth.load(default_phrase_additive_path())
+    baseline = default_phrase_additive_path()
+    additive = AdditiveSynth.load(baseline) if baseline.is_file() else None
     data, remarks = open_evaluation_data(options.data, Path("runs/evaluate/data"), console.note)
     with console.progress("evaluating", 100.0, "%") as advance:
         report = evaluate_mars(
@@ -132,13 +135,10 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
 
 
 def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
-    from ..codec.errors import StruckError
     from ..codec.evaluation import evaluate_folder, find_recordings, format_table
     from ..codec.profiles import PROFILES
     from .file_codec import FileCodec
 
-    if options.folder is None:
-        raise StruckError("a folder of sound files is needed: struck evaluate codec FOLDER")
     codec = FileCodec(load_weights(options), PROFILES[options.profile], options.refine)
     count = len(find_recordings(options.folder))
     with console.progress("evaluating", count, "files") as advance:

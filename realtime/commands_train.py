@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume\n"
         "  struck train mars --data DIR --minutes 240\n"
-        "  struck train judges --data runs/mars/data --minutes 18 --output runs/judges",
+        "  struck train judges --data runs/mars/data --minutes 18",
     )
     parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
