@@ -198,11 +198,10 @@ def transformer_losses(
     chance = torch.Generator().manual_seed(seed)
     weights = torch.cat([torch.full((r * c,), (r * c) ** -SCALE_WEIGHT) for r, c in SCALES]).to(device)
     weights = weights / weights.sum()
-    # Codes that point the same way are as good: half of the probability is shared among neighbours.
+    # Codes that are near each other are as good: half of the probability is shared among neighbours.
     codes = tokenizer.quantizer.codes
-    targets = 0.5 * torch.softmax(codes @ codes.T / NEIGHBOURHOOD, -1) + 0.5 * torch.eye(len(codes)).to(
-        device
-    )
+    near = torch.softmax(-torch.cdist(codes, codes).square() / NEIGHBOURHOOD, -1)
+    targets = 0.5 * near + 0.5 * torch.eye(len(codes), device=device)
     while True:
         order = rng.permutation(len(data.tokens))
         for first in range(0, len(order) - TRANSFORMER_BATCH + 1, TRANSFORMER_BATCH):

@@ -1,0 +1,140 @@
+"""Training MARS: clips made and read, both stages run, saved, resumed, and what is missing is told."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from struck.codec.errors import StruckError
+from struck.models.general_midi import find_sound_fonts
+from struck.models.mars import Mars
+from struck.models.mars_spectrum import MARS_FRAMES
+from struck.models.phrase_data import CLIP_SAMPLES, HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
+from struck.models.stage_trainer import StageTrainer
+from struck.models.train_mars import tokenize, train_tokenizer, train_transformer
+
+from .mars_fixtures import TINY_TOKENIZER, TINY_TRANSFORMER
+
+RATE = MARS_FRAMES.rate_hz
+
+
+def recorded_notes(folder: Path) -> None:
+    """Two notes of two instruments with a manifest, one of them held out."""
+    (folder / "notes").mkdir()
+    rows = ["file,instrument,family,midi_pitch,velocity,f0_hz"]
+    for pitch, instrument in ((57, "iowa-violin"), (60, "iowa-french-horn")):
+        f0 = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+        t = np.arange(RATE) / RATE
+        sound = 0.3 * np.sin(2.0 * np.pi * f0 * t) * np.exp(-3.0 * t)
+        soundfile.write(folder / "notes" / f"{pitch}.flac", sound, RATE)
+        rows.append(f"{pitch}.flac,{instrument},{'string' if pitch == 57 else 'brass'},{pitch},90,{f0}")
+    (folder / "notes" / "manifest.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """A dozen clips, played for real."""
+    if shutil.which("fluidsynth") is None:
+        pytest.skip("fluidsynth is not installed")
+    try:
+        find_sound_fonts()
+    except StruckError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("clips")
+    recorded_notes(folder)
+    return build_phrase_data(
+        folder, folder / "data", singles=8, phrases=10, held_out=4, seed=3, report=lambda _: None
+    )
+
+
+def test_clips_are_what_their_list_says(clips):
+    assert clips.audio.shape == (len(clips), CLIP_SAMPLES)
+    assert clips.held_out.sum() >= 3
+    recorded = [clip for clip in clips.clips if clip.recorded]
+    assert [(clip.conditions.pitch, clip.held_out) for clip in recorded] == [(57, False), (60, True)]
+    for i, clip in enumerate(clips.clips):
+        samples = clips.samples(i)
+        # The velocity sets the peak.
+        assert np.abs(samples).max() == pytest.approx(0.9 * clip.conditions.velocity / 127.0, abs=1e-3)
+        if not clip.recorded:
+            program = int(clip.source.rpartition(":")[2].rstrip("d"))
+            assert clip.held_out == (program == HELD_OUT_PROGRAMS[clip.conditions.instrument])
+        if clip.previous >= 0:
+            before = clips.clips[clip.previous]
+            assert (before.source, before.conditions.tempo_bpm) == (clip.source, clip.conditions.tempo_bpm)
+    assert (clips.previous >= 0).any()
+
+
+def test_a_single_note_sounds_at_its_pitch_while_it_is_held(clips):
+    i = next(i for i, c in enumerate(clips.clips) if c.recorded)
+    level = MARS_FRAMES.log_magnitude(clips.samples(i))[:, 10]
+    assert abs(int(level.argmax()) - 220.0 * 2048 / RATE) <= 1.0
+
+
+def test_the_same_seed_plays_the_same(clips, tmp_path):
+    recorded_notes(tmp_path)
+    arguments = {"singles": 2, "phrases": 2, "held_out": 2, "seed": 8, "report": lambda _: None}
+    first = build_phrase_data(tmp_path, tmp_path / "first", **arguments)
+    second = build_phrase_data(tmp_path, tmp_path / "second", **arguments)
+    assert first.clips == second.clips
+    assert np.array_equal(first.audio, second.audio)
+
+
+def test_what_is_no_data_is_told(tmp_path):
+    with pytest.raises(StruckError, match="no training clips"):
+        PhraseData(tmp_path)
+    np.save(tmp_path / "audio.npy", np.zeros((2, CLIP_SAMPLES), np.int16))
+    (tmp_path / "clips.csv").write_text("pitch\n")
+    with pytest.raises(StruckError, match="do not fit"):
+        PhraseData(tmp_path)
+
+
+def test_both_networks_are_trained_saved_and_resumed(clips, tmp_path):
+    told: list[str] = []
+    rows = np.flatnonzero(~clips.held_out)
+    common = {"device": "cpu", "report": told.append}
+    tokenizer = train_tokenizer(clips, tmp_path, 0.02, sizes=TINY_TOKENIZER, **common)
+    data = tokenize(clips, rows, tokenizer, "cpu", told.append)
+    assert data.tokens.shape == (len(rows), 365)
+    place = {int(row): i for i, row in enumerate(rows)}
+    wanted = [place.get(int(clips.previous[row]), -1) for row in rows]
+    assert data.previous.tolist() == wanted
+    transformer = train_transformer(data, tokenizer, tmp_path, 0.02, sizes=TINY_TRANSFORMER, **common)
+    assert torch.equal(transformer.codes, tokenizer.quantizer.codes)
+    mars = Mars(tokenizer, transformer)
+    mars.save(tmp_path / "mars.safetensors")
+    phrase = Mars.load(tmp_path / "mars.safetensors", "cpu").generate(clips.clips[0].conditions)
+    assert np.isfinite(phrase.samples).all()
+    # Resumed after its time is over, it does nothing, and is what it was.
+    again = train_transformer(data, tokenizer, tmp_path, 0.01, sizes=TINY_TRANSFORMER, resume=True, **common)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), transformer.parameters(), strict=True))
+
+
+def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path):
+    torch.manual_seed(0)
+    goal = torch.randn(4)
+
+    def losses(network):
+        while True:
+            yield {"loss": (network.weight[0] - goal).square().sum()}
+
+    network = torch.nn.Linear(4, 1)
+    trainer = StageTrainer("fit", network, 0.05, tmp_path, 0.01, lambda _: None)
+    before = float(next(losses(network))["loss"].detach())
+    trainer.run(losses(network))
+    assert float(next(losses(network))["loss"].detach()) < 0.5 * before
+    log = [json.loads(line) for line in (tmp_path / "fit.jsonl").read_text().splitlines()]
+    assert log[0]["step"] == 50
+    assert log[-1]["loss"] < log[0]["loss"]
+    other = torch.nn.Linear(4, 1)
+    resumed = StageTrainer("fit", other, 0.05, tmp_path, 0.02, lambda _: None)
+    resumed.resume()
+    assert torch.equal(other.weight, network.weight)
+    assert resumed.step == trainer.step
+    assert resumed.seconds == pytest.approx(trainer.seconds)
+    resumed.use_average()
+    assert torch.allclose(other.weight, trainer.average[0])
