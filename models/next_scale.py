@@ -36,7 +36,7 @@ class NextScaleSizes:
     width: int = 256
     depth: int = 6
     heads: int = 4
-    latent: int = 16
+    latent: int = 32
     code_count: int = 1024
 
 

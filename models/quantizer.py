@@ -1,13 +1,9 @@
 """A residual quantiser over scales: the image is said coarsely first; each finer scale adds what is missing.
 
-After VAR (arXiv 2404.02905, algorithm 1), as MARS takes it up: one codebook for all scales. Residuals are
-measured in their scale's own unit, so that codes mean the same at all of them; codes follow them by moving
-averages. Codes have lengths as well as directions: where nothing is missing, a short one says so. Codes of
-unit length, tried first, add something everywhere, which finer scales must take away again.
-
-Scales would settle on different parts of the codebook, and the coarse ones, with their few tokens, on few
-codes; a bias per scale and code, lowered where a code is used above its share, keeps all of it in use at
-every scale.
+After VAR (arXiv 2404.02905, algorithm 1), as MARS takes it up: one codebook for all scales. Codes lie on the
+unit sphere and follow their residuals by moving averages; each scale has one gain. Scales would settle on
+different parts of the codebook, and the coarse ones, with their few tokens, on few codes; a bias per scale
+and code, lowered where a code is used above its share, keeps all of it in use at every scale.
 """
 
 from __future__ import annotations
@@ -24,11 +20,7 @@ TOKEN_COUNT: Final = sum(rows * columns for rows, columns in SCALES)
 _CODE_DECAY: Final = 0.99
 _USE_DECAY: Final = 0.995
 _DEAD_SHARE: Final = 0.03
-#: In units of squared distance.
-_BALANCE: Final = 0.08
-#: How often a token in training is not the nearest but a near one, and how near: what writes tokens will err.
-_ERRORS: Final = 0.1
-_NEAR: Final = 0.15
+_BALANCE: Final = 0.02
 
 
 class Quantized(NamedTuple):
@@ -43,7 +35,7 @@ class MultiScaleQuantizer(nn.Module):
     """Latent images to tokens of several scales and back.
 
     Args:
-        code_count: codes in the book.
+        code_count: codes, of unit length.
         channels: C of the latent image.
     """
 
@@ -53,9 +45,9 @@ class MultiScaleQuantizer(nn.Module):
     use: Tensor
     gains: Tensor
 
-    def __init__(self, code_count: int = 1024, channels: int = 16) -> None:
+    def __init__(self, code_count: int = 1024, channels: int = 32) -> None:
         super().__init__()
-        codes = torch.randn(code_count, channels) * channels**-0.5
+        codes = functional.normalize(torch.randn(code_count, channels), dim=1)
         self.register_buffer("codes", codes)
         self.register_buffer("sums", codes.clone())
         self.register_buffer("counts", torch.ones(code_count))
@@ -76,13 +68,10 @@ class MultiScaleQuantizer(nn.Module):
         for scale, size in enumerate(SCALES[:scales_used]):
             residual = functional.adaptive_avg_pool2d(rest, size)  # [B, C, h, w]
             flat = residual.movedim(1, -1).reshape(-1, residual.shape[1])
+            directions = functional.normalize(flat, dim=1)
+            chosen = self._nearest(directions, scale)
             if self.training:
-                unit = flat.square().sum(1).mean().sqrt()
-                self.gains[scale].lerp_(unit.clamp(min=1e-6), 1.0 - _CODE_DECAY)
-            flat = flat / self.gains[scale]
-            chosen = self._nearest(flat, scale)
-            if self.training:
-                self._follow(flat, chosen, scale)
+                self._follow(flat, directions, chosen, scale)
             indices = chosen.reshape(len(latent), -1)
             part = self.expand(indices, scale)
             total = total + part
@@ -109,32 +98,29 @@ class MultiScaleQuantizer(nn.Module):
         parts = [self.expand(indices, scale) for scale, indices in enumerate(tokens)]
         return torch.stack(parts).sum(0)
 
-    def _nearest(self, flat: Tensor, scale: int) -> Tensor:
-        score = 2.0 * flat @ self.codes.T - self.codes.square().sum(1)
-        score = score - _BALANCE * torch.log(self.use[scale] * self.use.shape[1] + 0.05)
-        chosen = score.argmax(1)
-        if not self.training:
-            return chosen
-        # Drawn by the Gumbel trick: the likeliest after noise.
-        noise = -_NEAR * torch.log(-torch.log(torch.rand_like(score).clamp(1e-9, 1.0 - 1e-7)))
-        wrong = torch.rand(len(flat), device=flat.device) < _ERRORS
-        return torch.where(wrong, (score + noise).argmax(1), chosen)
+    def _nearest(self, directions: Tensor, scale: int) -> Tensor:
+        bias = -_BALANCE * torch.log(self.use[scale] * self.use.shape[1] + 0.05)
+        return (directions @ self.codes.T + bias).argmax(1)
 
     @torch.no_grad()
-    def _follow(self, flat: Tensor, chosen: Tensor, scale: int) -> None:
+    def _follow(self, flat: Tensor, directions: Tensor, chosen: Tensor, scale: int) -> None:
         """Move codes towards what they stood for, count their use, put unused ones where sound is."""
         count = len(self.codes)
-        # Every scale has its say, however few tokens it has: else the finest alone makes the codebook.
-        weight = (SCALES[-1][0] * SCALES[-1][1] / (SCALES[scale][0] * SCALES[scale][1])) ** 0.5
+        # Every scale has the same say, however many tokens it has: else the finest alone makes the codebook.
+        weight = SCALES[-1][0] * SCALES[-1][1] / (SCALES[scale][0] * SCALES[scale][1])
+        weight = weight**0.5
         hits = torch.bincount(chosen, minlength=count).float()
         self.use[scale].lerp_(hits / hits.sum(), 1.0 - _USE_DECAY)
-        sums = torch.zeros_like(self.sums).index_add_(0, chosen, flat)
+        sums = torch.zeros_like(self.sums).index_add_(0, chosen, directions)
         self.sums.mul_(_CODE_DECAY).add_(sums, alpha=weight * (1.0 - _CODE_DECAY))
         self.counts.mul_(_CODE_DECAY).add_(hits, alpha=weight * (1.0 - _CODE_DECAY))
         dead = torch.nonzero(self.counts < _DEAD_SHARE * self.counts.mean())[:, 0]
         if len(dead):
-            dead = dead[torch.randperm(len(dead), device=dead.device)[: max(1, len(flat) // 8)]]
-            reborn = flat[torch.randint(len(flat), (len(dead),), device=dead.device)]
+            dead = dead[torch.randperm(len(dead), device=dead.device)[: max(1, len(directions) // 8)]]
+            reborn = directions[torch.randint(len(directions), (len(dead),), device=dead.device)]
             self.sums[dead] = reborn * self.counts.mean()
             self.counts[dead] = self.counts.mean()
-        self.codes.copy_(self.sums / self.counts.clamp(min=1e-6)[:, None])
+        self.codes.copy_(functional.normalize(self.sums, dim=1))
+        # The gain that fits best, on average.
+        best = (flat * self.codes[chosen]).sum(1).mean()
+        self.gains[scale].lerp_(best, 1.0 - _CODE_DECAY)

@@ -2,7 +2,7 @@
 
 Convolutions over the multiplexed spectrogram::
 
-    [1024, 352] -> multiplexed [128, 64, 44] -> [64, 64, 44] -> [96, 32, 22] -> latent [16, 16, 11] -> tokens
+    [1024, 352] -> multiplexed [128, 64, 44] -> [64, 64, 44] -> [96, 32, 22] -> latent [32, 16, 11] -> tokens
     tokens -> latent -> ... -> [128, 64, 44] -> [1024, 352]
 
 Both halves are told the conditions, as an embedding that scales and shifts, and as hints
@@ -34,7 +34,7 @@ class TokenizerSizes:
     wide: int = 64
     middle: int = 96
     deep: int = 192
-    latent: int = 16
+    latent: int = 32
     code_count: int = 1024
     truncated: bool = False
 

@@ -46,7 +46,7 @@ NEIGHBOURHOOD: Final = 0.16
 #: How often conditions, and the phrase before, are hidden.
 DROPPED: Final = 0.1
 #: How often a batch is told by its coarse scales alone, so that they must say most.
-COARSE_SHARE: Final = 0.5
+COARSE_SHARE: Final = 0.15
 #: What a bin of -80 dB counts, beside one of 0 dB: what is loud is heard.
 QUIET_WEIGHT: Final = 0.25
 
@@ -116,7 +116,7 @@ def tokenizer_losses(
         wanted = maker(audio)
         scales = len(SCALES)
         if chance.random() < COARSE_SHARE:
-            scales = int(chance.integers(2, len(SCALES)))
+            scales = int(chance.integers(3, len(SCALES)))
         with torch.autocast("cuda", torch.bfloat16, enabled=half):
             made, quantized = tokenizer(wanted, conditions, scales)
         parts = spectrogram_loss(made.float(), wanted)

@@ -1,4 +1,4 @@
-"""The quantiser: tokens that say what the image is, all codes in use."""
+"""The quantiser: codes of unit length, tokens that say what the image is, all codes in use."""
 
 from itertools import pairwise
 
@@ -40,7 +40,7 @@ def test_tokens_alone_give_the_image_again(quantizer):
     assert torch.allclose(quantizer.image(quantized.tokens), quantized.image, atol=1e-5)
 
 
-def test_learning_explains_more_and_keeps_codes_in_use(quantizer):
+def test_learning_explains_more_and_keeps_codes_of_unit_length_in_use(quantizer):
     def missing():
         quantizer.eval()
         latent = latents(16, seed=99)
@@ -52,6 +52,7 @@ def test_learning_explains_more_and_keeps_codes_in_use(quantizer):
     for seed in range(100):
         quantizer(latents(16, seed))
     assert missing() < 0.75 * before
+    assert torch.allclose(quantizer.codes.norm(dim=1), torch.ones(64), atol=1e-5)
     quantizer.eval()
     used = [len(torch.unique(tokens)) / 64 for tokens in quantizer(latents(128, seed=5)).tokens]
     for share, (rows, columns) in zip(used, SCALES, strict=True):
@@ -61,7 +62,7 @@ def test_learning_explains_more_and_keeps_codes_in_use(quantizer):
 
 def test_a_dead_code_comes_back(quantizer):
     quantizer.train()
-    quantizer.codes[0] = -100.0
+    quantizer.codes[0] = -functional.normalize(torch.ones(8), dim=0)
     quantizer.sums[0] = quantizer.codes[0] * 1e-3
     quantizer.counts[0] = 1e-3
     quantizer(latents(16))
