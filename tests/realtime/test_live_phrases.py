@@ -46,7 +46,7 @@ def test_without_weights_the_show_goes_on_with_notes(tmp_path):
         jack_server(48_000, 256) as server,
         LiveHost(server, *arguments, "--phrase-weights", tmp_path / "none.safetensors") as host,
     ):
-        host._live.wait_for("phrases cannot be made", 60.0)
+        host._live.wait_for("phrases cannot be made", 240.0)
         summary = host.stop()
         lines = [line for line in host.lines if "phrases cannot" in line]
     assert len(lines) == 1

@@ -181,7 +181,7 @@ BAD_ARGUMENTS = {
     "control nil": lambda: read_with(osc.CONTROL, (None, "N")),
     "pitch 128": lambda: read_with(osc.PHRASE, (128, "i"), (99, "i"), ("pad", "s")),
     "pitch below 0": lambda: read_with(osc.PHRASE, (-1, "i"), (99, "i"), ("pad", "s")),
-    "velocity 0": lambda: read_with(osc.PHRASE, (60, "i"), (0, "i"), ("pad", "s")),
+    "velocity below 0": lambda: read_with(osc.PHRASE, (60, "i"), (-1, "i"), ("pad", "s")),
     "style a blob": lambda: read_with(osc.PHRASE, (60, "i"), (9, "i"), (b"pad", "b")),
     "patch empty": lambda: read_with(osc.PATCH, ("", "s")),
     "patch unprintable": lambda: read_with(osc.PATCH, ("a\x1b[2J", "s")),
