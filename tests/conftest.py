@@ -7,8 +7,8 @@ import pytest
 
 # As the command line has it; read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# A shell that starts something in the background lets it ignore Ctrl-C, nohup the end of the terminal; and all
-# that it starts.
+# A shell that starts something in the background lets it ignore Ctrl-C, and nohup the end of the terminal; so
+# do all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
