@@ -166,6 +166,8 @@ class Performance:
         stage = self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
         if s.input != NONE:
             self._listener = self._make_listener()
+        else:
+            engine.numbers[CAPTURING] = 0
         reserved = () if s.backing is None else (BACKING_SLOT,)
         notes = NoteTemplates(note_settings(self.patch))
         phrases = self.accompaniment = Accompaniment(s, self.patch, engine, stage, notes, reserved)

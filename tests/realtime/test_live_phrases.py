@@ -23,6 +23,7 @@ def test_every_phrase_or_its_stand_in_begins_on_its_beat(tmp_path):
     if counters["lost_blocks"] or counters.get("late_calls", 0):
         assert any("sound may have been lost" in line for line in lines)
     assert counters["phrases_refused"] == 0
+    assert counters["unheard_samples"] == 0  # there is no input, so nothing went unheard
     # A note rises from nothing, so it is heard a few samples after it began; a phrase begins with an edge.
     # Where the machine held a thread up for longer than it is given, a start is off, and counted.
     held_up = counters.get("phrases_delayed", 0) + counters["late"]
