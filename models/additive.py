@@ -8,7 +8,6 @@ with a multi-scale spectral loss. Unlike there, the network reads no sound: it i
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,17 +16,15 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import ANALYSIS_RATE
-from struck.codec.part_files import part_file
 
+from .condition_inputs import CLIP_SAMPLES
 from .conditions import FAMILIES, HELD_SECONDS, PhraseConditions
 from .judge_clock import Clock, learning_share
-from .note_features import CLIP_SAMPLES
+from .judge_weights import reading_weights, write_weights
 from .phrase_scores import ScoreNote, write_score
 
 VERSION: Final = 1
@@ -75,19 +72,9 @@ class AdditiveSynth(nn.Module):
         Raises:
             StruckError: the file is missing, damaged, or of another version.
         """
-        if not path.is_file():
-            raise StruckError(f"weights of the additive baseline not found: {path}")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-            if metadata.get("version") != str(VERSION):
-                raise StruckError(f"{path} is version {metadata.get('version')}, not {VERSION}")
-            synth = cls(json.loads(metadata["facts"]))
+        with reading_weights(path, "the additive baseline", VERSION) as (facts, weights):
+            synth = cls(facts)
             synth.load_state_dict(weights)
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            line = str(error).splitlines()[0]
-            raise StruckError(f"{path} does not hold weights of the additive baseline: {line}") from error
         return synth.eval()
 
     def save(self, path: Path) -> None:
@@ -96,10 +83,7 @@ class AdditiveSynth(nn.Module):
         Raises:
             StruckError: the file cannot be written.
         """
-        arrays = {name: value.half().contiguous() for name, value in self.state_dict().items()}
-        metadata = {"version": str(VERSION), "facts": json.dumps(self.facts)}
-        with part_file(path) as beside:
-            save_file(arrays, beside, metadata)
+        write_weights(path, self.state_dict(), VERSION, self.facts)
 
     def controls(
         self, pitch: Tensor, velocity: Tensor, family: Tensor, seconds: Tensor

@@ -22,6 +22,8 @@ from .phrase_scores import GRID_STEPS_PER_BEAT
 #: Of a clip's spectrogram.
 BINS: Final = MARS_FRAMES.bin_count
 FRAMES: Final = 352
+#: Samples of a clip: all that its spectrogram's frames cover.
+CLIP_SAMPLES: Final = FRAMES * MARS_FRAMES.hop_samples
 #: Rows of the grid: beats, steps, going on.
 GRID_ROWS: Final = 3
 _NO_CHORD: Final = len(CHORDS)

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.spectrum import hann_window
 
-#: 352 frames of 256 samples: what MARS makes.
-CLIP_SAMPLES: Final = 90_112
+from .condition_inputs import CLIP_SAMPLES
+
 WINDOW_SAMPLES: Final = 4096
 HOP_SAMPLES: Final = 2048
 FRAME_COUNT: Final = CLIP_SAMPLES // HOP_SAMPLES

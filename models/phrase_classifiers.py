@@ -7,7 +7,6 @@ sounds); how good they are on instruments that they never heard is stored beside
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,15 +14,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from struck.codec.errors import StruckError
-from struck.codec.part_files import part_file
 
 from .conditions import FAMILIES, PhraseConditions
 from .judge_clock import Clock, learning_share
+from .judge_weights import reading_weights, write_weights
 from .note_features import BAND_COUNT, FRAME_COUNT, note_features, packed_features
 
 VERSION: Final = 1
@@ -119,21 +116,11 @@ class PhraseClassifiers:
         Raises:
             StruckError: the file is missing, damaged, or of another version.
         """
-        if not path.is_file():
-            raise StruckError(f"weights of the phrase classifiers not found: {path}")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-            if metadata.get("version") != str(VERSION):
-                raise StruckError(f"{path} is version {metadata.get('version')}, not {VERSION}")
-            judges = cls(json.loads(metadata["facts"]))
+        with reading_weights(path, "the phrase classifiers", VERSION) as (facts, weights):
+            judges = cls(facts)
             for name in ("pitch", "family"):
                 own = {k.removeprefix(f"{name}."): v for k, v in weights.items() if k.startswith(f"{name}.")}
                 judges._network(name).load_state_dict(own)
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            line = str(error).splitlines()[0]
-            raise StruckError(f"{path} does not hold weights of the phrase classifiers: {line}") from error
         return judges
 
     def save(self, path: Path) -> None:
@@ -142,14 +129,12 @@ class PhraseClassifiers:
         Raises:
             StruckError: the file cannot be written.
         """
-        arrays = {
-            f"{name}.{key}": value.half().contiguous() if value.is_floating_point() else value
+        weights = {
+            f"{name}.{key}": value
             for name in ("pitch", "family")
             for key, value in self._network(name).state_dict().items()
         }
-        metadata = {"version": str(VERSION), "facts": json.dumps(self.facts)}
-        with part_file(path) as beside:
-            save_file(arrays, beside, metadata)
+        write_weights(path, weights, VERSION, self.facts)
 
     def judge(self, clips: Sequence[ArrayLike]) -> Judgement:
         """Judge clips ``[CLIP_SAMPLES]``; raises ``ValueError`` where one has another length."""

@@ -24,15 +24,12 @@ from struck.codec.errors import StruckError
 from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.part_files import part_file
 
-from .condition_inputs import FRAMES
+from .condition_inputs import CLIP_SAMPLES
 from .conditions import PhraseConditions
 from .datasets import find_onset, load_recorded_notes
 from .general_midi import find_sound_fonts, render_midi
-from .mars_spectrum import MARS_FRAMES
 from .phrase_scores import ScoreNote, draw_conditions, vary, write_score
 
-#: Samples of a clip: all that its spectrogram's frames cover.
-CLIP_SAMPLES: Final = FRAMES * MARS_FRAMES.hop_samples
 _TICKS_PER_SECOND: Final = 960
 _SLOT_SECONDS: Final = CLIP_SAMPLES / ANALYSIS_RATE + 0.5
 _CLIPS_PER_RENDERING: Final = 120

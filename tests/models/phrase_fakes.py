@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from struck.codec.event_spec import ANALYSIS_RATE
+from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.conditions import FAMILIES, PhraseConditions
 from struck.models.mars_spectrum import FLOOR_DB, MARS_FRAMES
-from struck.models.note_features import CLIP_SAMPLES
 from struck.models.phrase_data import PhraseData
 
 TIME = np.arange(CLIP_SAMPLES) / ANALYSIS_RATE

@@ -1,6 +1,5 @@
 """The baselines: the nearest training clip, and the additive synthesiser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,12 @@ import torch
 from struck.codec.errors import StruckError
 from struck.models import default_phrase_additive_path
 from struck.models.additive import CONTROL_SAMPLES, AdditiveSynth, spectral_loss, train_additive
+from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.conditions import FAMILIES, PhraseConditions
 from struck.models.nearest_sampler import NearestSampler, distance
-from struck.models.note_features import CLIP_SAMPLES
 from struck.models.note_pitch import cents_off, note_pitch
 
 from .phrase_fakes import play
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small: a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The classifiers of notes: they learn what can be told apart, and their files are checked."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,6 @@ from struck.models.note_features import packed_features
 from struck.models.phrase_classifiers import EMBEDDING_SIZE, PITCH_COUNT, PhraseClassifiers, train_classifiers
 
 from .phrase_fakes import play
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small: a second thread only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from struck.codec.event_spec import ANALYSIS_RATE
+from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.conditions import PhraseConditions
 from struck.models.nearest_sounds import nearest_embeddings, nearest_spectrograms
-from struck.models.note_features import BAND_COUNT, CLIP_SAMPLES, LOWEST_PITCH, note_features, pack, unpack
+from struck.models.note_features import BAND_COUNT, LOWEST_PITCH, note_features, pack, unpack
 from struck.models.note_pitch import cents_off, note_pitch
 from struck.models.phrase_chroma import chord_classes, chroma, energy_share
 from struck.models.phrase_figures import measure_phrases

@@ -10,10 +10,11 @@ import soundfile
 import torch
 
 from struck.codec.errors import StruckError
+from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.general_midi import find_sound_fonts
 from struck.models.mars import Mars
 from struck.models.mars_spectrum import MARS_FRAMES
-from struck.models.phrase_data import CLIP_SAMPLES, HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
+from struck.models.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
 from struck.models.stage_trainer import StageTrainer
 from struck.models.train_mars import tokenize, train_tokenizer, train_transformer
 
