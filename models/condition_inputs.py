@@ -1,8 +1,8 @@
 """Conditions as the networks see them: numbers to embed, and hints of the shape of a spectrogram.
 
-Two hints tell where sound may be, so that no token need say it: a *comb* over frequency (the window's main
-lobe at each partial of each note that the conditions name) and a *grid* over time (beats, steps, and whether
-the phrase still goes on).
+Hints tell where sound may be, so that no token need say it: a *comb* over frequency (the window's main lobe
+at each partial of each note that the conditions name), its *lobes* (the same, all partials alike), and a
+*grid* over time (beats, steps, and whether the phrase still goes on).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class ConditionBatch(NamedTuple):
     names: Tensor  # int64 [B, 4] pitch, style, family, chord
     amounts: Tensor  # float32 [B, 4] velocity; cosine and sine of the tempo's place; whether there is a tempo
     comb: Tensor  # float32 [B, BINS], 0 to 1
+    lobes: Tensor  # float32 [B, BINS], 0 to 1
     grid: Tensor  # float32 [B, GRID_ROWS, FRAMES], 0 to 1
 
     def to(self, device: str | torch.device) -> ConditionBatch:
@@ -68,17 +69,19 @@ def batch_conditions(conditions: Sequence[PhraseConditions]) -> ConditionBatch:
     return ConditionBatch(
         torch.tensor(names),
         torch.tensor(np.array(amounts), dtype=torch.float32),
-        torch.from_numpy(combs).float(),
+        torch.from_numpy(combs[:, 0]).float(),
+        torch.from_numpy(combs[:, 1]).float(),
         torch.from_numpy(grids).float(),
     )
 
 
 @lru_cache(maxsize=4096)
 def _comb(notes: tuple[int, ...]) -> np.ndarray:
-    """float16 [BINS]: level of the loudest main lobe there, partials falling 6 dB an octave; 0 = -80 dB."""
-    level = np.zeros(BINS)
-    if not notes:
-        return level.astype(np.float16)
+    """float16 [2, BINS]: level of the loudest main lobe there, 0 = -80 dB.
+
+    Partials fall 6 dB an octave in the first row, and are alike in the second.
+    """
+    levels = np.zeros((2, BINS))
     bins = np.arange(BINS)
     for note in notes:
         spacing = 440.0 * 2.0 ** ((note - 69) / 12.0) * MARS_FRAMES.window_samples / MARS_FRAMES.rate_hz
@@ -89,9 +92,10 @@ def _comb(notes: tuple[int, ...]) -> np.ndarray:
             # The Hann window's transform: sinc(d) / (1 - d^2), 1/2 at |d| = 1.
             beside = 1.0 - offset**2
             lobe = np.where(np.abs(beside) < 1e-6, 0.5, np.sinc(offset) / np.where(beside == 0, 1.0, beside))
-            decibels = 20.0 * np.log10(np.abs(lobe) / partial + 1e-9)
-            level[near] = np.maximum(level[near], 1.0 + decibels / -FLOOR_DB)
-    return level.astype(np.float16)
+            for level, amplitude in zip(levels, (1.0 / partial, 1.0), strict=True):
+                decibels = 20.0 * np.log10(amplitude * np.abs(lobe) + 1e-9)
+                level[near] = np.maximum(level[near], 1.0 + decibels / -FLOOR_DB)
+    return levels.astype(np.float16)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,8 @@ Convolutions over the multiplexed spectrogram::
     tokens -> latent -> ... -> [128, 64, 44] -> [1024, 352]
 
 Both halves are told the conditions, as an embedding that scales and shifts, and as hints
-(``condition_inputs``): pitch and tempo need no tokens.
+(``condition_inputs``): pitch and tempo need no tokens. What lies on the partials of the notes asked for is
+read and written apart, at the full resolution: how loud each is tells an instrument.
 """
 
 from __future__ import annotations
@@ -99,6 +100,48 @@ class _Hints(nn.Module):
         return (comb + grid).permute(0, 3, 1, 2) + self.place
 
 
+class _Partials(nn.Module):
+    """Levels on the partials asked for, per row of the image and frame: read from, written to spectrograms.
+
+    A partial's main lobe in decibels, at any level, is a sum of nested ones (``lobes`` above steps): K levels
+    for each row and frame say it.
+    """
+
+    steps: Tensor
+
+    def __init__(self, sizes: TokenizerSizes, channels: int) -> None:
+        super().__init__()
+        self.rows, self.factor = BINS // sizes.frequency_factor, sizes.time_factor
+        self.register_buffer("steps", torch.tensor([0.0, 0.25, 0.5, 0.75])[:, None], persistent=False)
+        amounts = len(self.steps) * self.factor
+        self.entering = nn.Conv2d(amounts, channels, 1)
+        self.leaving = nn.Conv2d(channels, amounts, 1)
+        for conv in (self.entering, self.leaving):
+            nn.init.zeros_(conv.weight)
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+
+    def read(self, spectrogram: Tensor, conditions: ConditionBatch) -> Tensor:
+        """[B, F, T] to what they add to the hidden image [B, C, H, W]."""
+        nested = self._nested(conditions)
+        shares = nested / (nested.sum(-1, keepdim=True) + 1e-3)
+        rows = spectrogram.reshape(len(spectrogram), self.rows, -1, FRAMES)
+        levels = torch.einsum("bkhi,bhit->bkht", shares, rows)
+        image = levels.reshape(*levels.shape[:3], -1, self.factor).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        out: Tensor = self.entering(image)
+        return out
+
+    def write(self, hidden: Tensor, conditions: ConditionBatch) -> Tensor:
+        """The hidden image [B, C, H, W] to what they add to the spectrogram [B, F, T]."""
+        image = self.leaving(hidden).unflatten(1, (-1, self.factor))
+        levels = image.permute(0, 1, 3, 4, 2).flatten(3)
+        return torch.einsum("bkhi,bkht->bhit", self._nested(conditions), levels.float()).flatten(1, 2)
+
+    def _nested(self, conditions: ConditionBatch) -> Tensor:
+        """[B, K, H, bins of a row]."""
+        nested = (conditions.lobes[:, None] - self.steps).clamp(min=0.0)
+        return nested.reshape(len(nested), len(self.steps), self.rows, -1)
+
+
 class Tokenizer(nn.Module):
     """Spectrograms [B, F, T] in units of 0 (-80 dB) to 1 (0 dB, a full-scale sine) to tokens and back."""
 
@@ -117,10 +160,14 @@ class Tokenizer(nn.Module):
         self.embed = ConditionEmbedding(EMBEDDING)
         self.hints_in = _Hints(sizes, wide)
         self.hints_out = _Hints(sizes, wide)
+        self.partials = _Partials(sizes, wide)
         # encoder
         self.enter = nn.Conv2d(pixels, wide, 1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in ((wide, middle), (middle, deep)))
-        self.encoding = nn.ModuleList(_Block(n, mixes=True) for n in (wide, middle, deep))
+        self.encoding = nn.ModuleList(
+            nn.ModuleList(_Block(channels, mixes=True) for _ in range(count))
+            for channels, count in ((wide, 1), (middle, 2), (deep, 2))
+        )
         self.look = _Attention(deep)
         self.to_latent = nn.Conv2d(deep, sizes.latent, 1)
         self.quantizer = MultiScaleQuantizer(sizes.code_count, sizes.latent)
@@ -130,8 +177,8 @@ class Tokenizer(nn.Module):
         self.look_out = _Attention(deep)
         self.up = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in ((deep, middle), (middle, wide)))
         self.decoding = nn.ModuleList(
-            nn.ModuleList(_Block(channels, mixes=i == 0) for i in range(2))
-            for channels in (deep, middle, wide)
+            nn.ModuleList(_Block(channels, mixes=i != 1) for i in range(count))
+            for channels, count in ((deep, 3), (middle, 3), (wide, 2))
         )
         self.leave = nn.Conv2d(wide, pixels, 1)
 
@@ -152,8 +199,10 @@ class Tokenizer(nn.Module):
         """[B, F, T] to the latent image [B, C, H, W]."""
         embedded = self.embed(conditions)
         hidden = self.enter(self.to_image(spectrogram)) + self.hints_in(conditions)
-        for level, block in enumerate(self.encoding):
-            hidden = block(hidden, embedded)
+        hidden = hidden + self.partials.read(spectrogram, conditions)
+        for level, blocks in enumerate(self.encoding):
+            for block in blocks:  # type: ignore[attr-defined]
+                hidden = block(hidden, embedded)
             if level < len(self.down):
                 hidden = self.down[level](hidden)
         latent: Tensor = self.to_latent(self.look(hidden))
@@ -170,7 +219,7 @@ class Tokenizer(nn.Module):
                 hidden = hidden + self.hints_out(conditions)
             for block in blocks:  # type: ignore[attr-defined]
                 hidden = block(hidden, embedded)
-        return self.to_spectrogram(self.leave(hidden).float())
+        return self.to_spectrogram(self.leave(hidden).float()) + self.partials.write(hidden, conditions)
 
     def forward(
         self, spectrogram: Tensor, conditions: ConditionBatch, scales_used: int = len(SCALES)

@@ -11,10 +11,8 @@ Stages follow the clock: each gets its share of ``minutes``. A checkpoint holds 
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from torch import Tensor
 
 from struck.codec.errors import StruckError
 from struck.codec.event_network import FRAME_OFFSETS
-from struck.codec.part_files import part_file
 from struck.codec.spectrum import mean_magnitude
 from struck.codec.weights import save_codec_weights
 
@@ -33,23 +30,22 @@ from .adversary import Discriminator, drop_half
 from .datasets import Mixtures, MixtureSampler, cached_library
 from .event_encoder import EventCodec
 from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
+from .network_trainer import Losses, NetworkTrainer, Report, Stage
 from .residuals import SHORT_SHARE, Residuals, ResidualStream, Scene
 
-CHECKPOINT_SECONDS = 180.0
 MEL_WEIGHT = 0.7
 EMA_DECAY = 0.999
 #: How much the frames count that the encoder may not see: it must guess on, but not at any price.
 FUTURE_WEIGHT = 0.4
 SHARE_WEIGHT = 5.0
 ADVERSARIAL_WEIGHT = 0.15
+#: The stages and the learning rates that they begin with.
+STAGES = {"supervised": 1.5e-3, "greedy": 8e-4, "adversarial": 3e-4}
 #: Minutes of each stage's end, as shares of all.
 STAGE_ENDS = (0.45, 0.85, 1.0)
 #: The analysis windows of the profiles.
 WINDOWS = (2048, 1024)
 BATCHES_PER_CLIP = 24
-LOG_STEPS = 100
-
-Report = Callable[[str], None]
 
 
 class _Stream(torch.utils.data.IterableDataset[Mixtures]):
@@ -73,87 +69,28 @@ def _keep(batch: Any) -> Any:
     return batch
 
 
-class Trainer:
-    """Parameters, their moving average, optimiser and clock; saves and resumes.
-
-    Args:
-        folder: where checkpoint, log and exported weights go.
-        device: torch device.
-    """
-
-    def __init__(self, folder: Path, device: str, seed: int, report: Report) -> None:
-        self.folder, self.device, self.report = folder, device, report
-        self.codec = EventCodec(seed=seed).to(device)
-        self.average = EventCodec(seed=seed).to(device)
-        self.optimizer = torch.optim.AdamW(self.codec.parameters(), 1.5e-3, weight_decay=1e-3)
-        self.step = 0
-        self.seconds = 0.0
-        self._last_save = time.monotonic()
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def update(self, loss: Tensor, rate: float) -> None:
-        """One optimiser step on ``loss`` at learning rate ``rate``."""
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.codec.parameters(), 5.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.step += 1
-        decay = min(EMA_DECAY, (1.0 + self.step) / (10.0 + self.step))
-        with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.codec.parameters(), strict=True):
-                kept.lerp_(new, 1.0 - decay)
-
-    def log(self, **values: Any) -> None:
-        """One JSON line in the log and on the report."""
-        line = json.dumps({"step": self.step, "minutes": round(self.seconds / 60.0, 2), **values})
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(line + "\n")
-        self.report(line)
-
-    def save(self, force: bool = False) -> None:
-        """Checkpoint and weights, every few minutes or when forced."""
-        if not force and time.monotonic() - self._last_save < CHECKPOINT_SECONDS:
-            return
-        self._last_save = time.monotonic()
-        state = {
-            "codec": self.codec.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        with part_file(self.folder / "checkpoint.pt") as beside:
-            torch.save(state, beside)
-        self.export(self.folder / "codec.safetensors")
-
-    def export(self, path: Path) -> None:
-        """The averaged weights as the codec reads them."""
-        arrays = [
-            {name: value.detach().cpu().numpy() for name, value in weights.items()}
-            for weights in (self.average.decoder_weights, self.average.encoder_weights)
-        ]
-        save_codec_weights(path, arrays[0], arrays[1])
-
-    def resume(self) -> bool:
-        """Go on from the folder's checkpoint; false where there is none."""
-        path = self.folder / "checkpoint.pt"
-        if not path.is_file():
-            return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.codec.load_state_dict(state["codec"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        return True
+def make_trainer(folder: Path, device: str, seed: int, report: Report) -> NetworkTrainer[EventCodec]:
+    """A trainer of a new codec; beside each checkpoint it writes ``folder/codec.safetensors``."""
+    return NetworkTrainer(
+        "codec",
+        EventCodec(seed=seed).to(device),
+        folder,
+        report,
+        decay=EMA_DECAY,
+        clip=5.0,
+        saved=partial(export, path=folder / "codec.safetensors"),
+        lr=STAGES["supervised"],
+        weight_decay=1e-3,
+    )
 
 
-def learning_rate(peak: float, progress: float, warm: float = 0.02) -> float:
-    """Warm-up, then cosine to a fiftieth; ``progress`` in 0..1."""
-    if progress < warm:
-        return peak * (0.05 + 0.95 * progress / warm)
-    return peak * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress))))
+def export(codec: EventCodec, path: Path) -> None:
+    """Write the weights as the codec reads them."""
+    arrays = [
+        {name: value.detach().cpu().numpy() for name, value in weights.items()}
+        for weights in (codec.decoder_weights, codec.encoder_weights)
+    ]
+    save_codec_weights(path, arrays[0], arrays[1])
 
 
 class Objectives:
@@ -204,38 +141,6 @@ class Objectives:
         }
 
 
-def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
-    names = {name for row in rows for name in row}
-    return {n: round(float(np.mean([row[n] for row in rows if n in row])), 3) for n in sorted(names)}
-
-
-def _run(
-    trainer: Trainer,
-    stage: str,
-    until_seconds: float,
-    peak_rate: float,
-    losses_of: Iterator[tuple[Tensor, dict[str, float]]],
-) -> None:
-    """Step on the losses that ``losses_of`` yields until the trainer's clock shows ``until_seconds``."""
-    began = trainer.seconds
-    rows: list[dict[str, float]] = []
-    clock = time.monotonic()
-    for loss, values in losses_of:
-        progress = (trainer.seconds - began) / max(1.0, until_seconds - began)
-        trainer.update(loss, learning_rate(peak_rate, progress))
-        rows.append(values)
-        now = time.monotonic()
-        trainer.seconds += now - clock
-        clock = now
-        if len(rows) == LOG_STEPS:
-            trainer.log(stage=stage, **_mean(rows))
-            rows.clear()
-        trainer.save()
-        if trainer.seconds >= until_seconds:
-            break
-    trainer.save(force=True)
-
-
 def _loader(dataset: torch.utils.data.IterableDataset[Any], workers: int) -> Any:
     return torch.utils.data.DataLoader(
         dataset,
@@ -246,50 +151,40 @@ def _loader(dataset: torch.utils.data.IterableDataset[Any], workers: int) -> Any
     )
 
 
-def train_supervised(trainer: Trainer, mixtures: Any, until_seconds: float) -> None:
-    """Stage 1, until the trainer's clock shows ``until_seconds``."""
-    objectives = Objectives(trainer.device)
-    trainer.codec.train()
-    steps = (objectives.supervised(trainer.codec, m) for m in mixtures)
-    _run(trainer, "supervised", until_seconds, 1.5e-3, steps)
+def supervised_losses(codec: EventCodec, objectives: Objectives, mixtures: Any) -> Losses:
+    """Stage 1."""
+    for m in mixtures:
+        yield objectives.supervised(codec, m)
 
 
-def train_greedy(trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float) -> None:
+def greedy_losses(codec: EventCodec, objectives: Objectives, mixtures: Any, residuals: Any) -> Losses:
     """Stage 2: residuals of music, beside the mixtures that keep pitch and onset honest."""
-    objectives = Objectives(trainer.device)
-    trainer.codec.train()
-
-    def steps() -> Iterator[tuple[Tensor, dict[str, float]]]:
-        for known, (unknown, _) in zip(mixtures, residuals, strict=False):
-            first, a = objectives.supervised(trainer.codec, known)
-            second, b = objectives.greedy(trainer.codec, unknown)
-            yield 0.5 * first + second, a | b
-
-    _run(trainer, "greedy", until_seconds, 8e-4, steps())
+    for known, (unknown, _) in zip(mixtures, residuals, strict=False):
+        first, a = objectives.supervised(codec, known)
+        second, b = objectives.greedy(codec, unknown)
+        yield 0.5 * first + second, a | b
 
 
-def train_adversarial(
-    trainer: Trainer, mixtures: Any, residuals: Any, until_seconds: float, seed: int
-) -> None:
+def adversarial_losses(
+    codec: EventCodec, objectives: Objectives, mixtures: Any, residuals: Any, seed: int
+) -> Losses:
     """Stage 3: stage 2, and a discriminator that sees half of the events of a scene."""
-    objectives = Objectives(trainer.device)
-    trainer.codec.train()
+    device = objectives.device
     rng = np.random.default_rng(seed)
-    judges = {n: Discriminator(n).to(trainer.device) for n in WINDOWS}
+    judges = {n: Discriminator(n).to(device) for n in WINDOWS}
     learners = {n: torch.optim.Adam(j.parameters(), 3e-4, betas=(0.5, 0.9)) for n, j in judges.items()}
 
     def judge_scene(scene: Scene) -> tuple[Tensor, dict[str, float]]:
-        observed = scene.observed.to(trainer.device)
+        observed = scene.observed.to(device)
         n_fft = 2 * (observed.shape[-1] - 1)
         half = drop_half(len(scene.pitch_midi), rng)
         pick = torch.from_numpy(half)
         parts = (scene.residual, scene.mask, scene.pitch_midi, scene.noise_like)
-        patches, mask, pitch, noise = (part[pick].to(trainer.device) for part in parts)
-        gain_db, vectors, shift = trainer.codec(patches.clamp(min=0.0), mask, pitch, noise)
+        patches, mask, pitch, noise = (part[pick].to(device) for part in parts)
+        gain_db, vectors, shift = codec(patches.clamp(min=0.0), mask, pitch, noise)
         start, length = scene.start_frame[pick].numpy(), scene.length[pick].numpy()
         shape = (len(observed), observed.shape[1])
-        weights = trainer.codec.decoder_weights
-        power, _ = render_together(weights, shape, start, length, gain_db, vectors, shift)
+        power, _ = render_together(codec.decoder_weights, shape, start, length, gain_db, vectors, shift)
         played = torch.sqrt(power + 1e-14)
         real = observed[::FRAME_STRIDE].clamp(min=0.0)
         judge, learner = judges[n_fft], learners[n_fft]
@@ -300,17 +195,14 @@ def train_adversarial(
         learner.step()
         return -judge(played).mean(), {"judge": against.item()}
 
-    def steps() -> Iterator[tuple[Tensor, dict[str, float]]]:
-        for known, (unknown, scene) in zip(mixtures, residuals, strict=False):
-            first, a = objectives.supervised(trainer.codec, known)
-            second, b = objectives.greedy(trainer.codec, unknown)
-            loss, values = 0.5 * first + second, a | b
-            if scene is not None:
-                opinion, c = judge_scene(scene)
-                loss, values = loss + ADVERSARIAL_WEIGHT * opinion, values | c
-            yield loss, values
-
-    _run(trainer, "adversarial", until_seconds, 3e-4, steps())
+    for known, (unknown, scene) in zip(mixtures, residuals, strict=False):
+        first, a = objectives.supervised(codec, known)
+        second, b = objectives.greedy(codec, unknown)
+        loss, values = 0.5 * first + second, a | b
+        if scene is not None:
+            opinion, c = judge_scene(scene)
+            loss, values = loss + ADVERSARIAL_WEIGHT * opinion, values | c
+        yield loss, values
 
 
 def train(
@@ -343,28 +235,34 @@ def train(
         raise StruckError("no CUDA device is available")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainer = Trainer(folder, device, seed, report)
+    trainer = make_trainer(folder, device, seed, report)
     if resume:
         if not trainer.resume():
-            raise StruckError(f"nothing to resume: {folder / 'checkpoint.pt'} is missing")
+            raise StruckError(f"nothing to resume: {trainer.checkpoint} is missing")
         report(f"resumed at step {trainer.step}, {trainer.seconds / 60.0:.1f} minutes")
-    ends = [60.0 * minutes * share for share in STAGE_ENDS]
     libraries = [cached_library(folder, data, n_fft, seed, report) for n_fft in WINDOWS]
     if not resume:  # only now: a run without data must not take an older one's place
         trainer.save(force=True)
     exported = folder / "codec.safetensors"
     half = min(workers, max(1, workers // 2))
-    salt = seed + 1000 + trainer.step
-    if trainer.seconds < ends[0]:
-        train_supervised(trainer, _loader(_Stream(libraries, batch, salt), workers), ends[0])
-    for stage, end in (("greedy", ends[1]), ("adversarial", ends[2])):
-        if trainer.seconds >= end:
+    codec, objectives = trainer.network, Objectives(device)
+    codec.train()
+    begin = 0.0
+    for (name, rate), share in zip(STAGES.items(), STAGE_ENDS, strict=True):
+        stage = Stage(name, rate, begin, 60.0 * minutes * share)
+        begin = stage.end_seconds
+        if trainer.seconds >= stage.end_seconds:
             continue
-        mixtures = _loader(_Stream(libraries, batch // 2, salt + trainer.step), half)
-        stream = ResidualStream(data, exported, batch // 2, BATCHES_PER_CLIP, salt + trainer.step)
-        residuals = _loader(stream, half)
-        if stage == "greedy":
-            train_greedy(trainer, mixtures, residuals, end)
+        salt = seed + 1000 + trainer.step
+        if name == "supervised":
+            steps = supervised_losses(codec, objectives, _loader(_Stream(libraries, batch, salt), workers))
         else:
-            train_adversarial(trainer, mixtures, residuals, end, seed)
+            mixtures = _loader(_Stream(libraries, batch // 2, salt), half)
+            stream = ResidualStream(data, exported, batch // 2, BATCHES_PER_CLIP, salt)
+            residuals = _loader(stream, half)
+            if name == "greedy":
+                steps = greedy_losses(codec, objectives, mixtures, residuals)
+            else:
+                steps = adversarial_losses(codec, objectives, mixtures, residuals, seed)
+        trainer.run(stage, steps)
     return exported

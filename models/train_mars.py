@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -19,17 +19,20 @@ from torch.nn import functional
 from .condition_inputs import BINS, FRAMES, ConditionBatch, batch_conditions
 from .mars import Mars, choose_device
 from .mars_spectrum import FLOOR_DB, MARS_FRAMES
+from .network_trainer import Losses, NetworkTrainer, Report, Stage
 from .next_scale import NextScaleSizes, NextScaleTransformer, images_before_scales, split_scales
 from .phrase_data import PhraseData, build_phrase_data
 from .quantizer import SCALES
-from .stage_trainer import Report, StageTrainer
 from .tokenizer import Tokenizer, TokenizerSizes
 
-BATCH: Final = 16
-TOKENIZER_RATE: Final = 1.5e-3
-TRANSFORMER_RATE: Final = 1e-3
+N = TypeVar("N", bound=nn.Module)
+
 #: Small: in the hours there are, more steps teach more than surer ones.
-TRANSFORMER_BATCH: Final = 8
+BATCH: Final = 8
+TOKENIZER_RATE: Final = 6e-4
+TRANSFORMER_RATE: Final = 1e-3
+#: Of the moving averages that are kept.
+AVERAGE_DECAY: Final = 0.998
 #: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
 #: loss, and errors of coarse ones cost most.
 SCALE_WEIGHT: Final = 0.4
@@ -47,8 +50,11 @@ NEIGHBOURHOOD: Final = 0.16
 DROPPED: Final = 0.1
 #: How often a batch is told by its coarse scales alone, so that they must say most.
 COARSE_SHARE: Final = 0.15
-#: What a bin of -80 dB counts, beside one of 0 dB: what is loud is heard.
+#: What a bin 80 dB under the clip's loudest counts, beside that one: what is loud is heard.
 QUIET_WEIGHT: Final = 0.25
+#: How much more a frame counts in which all of the clip's sound begins, and for how many frames.
+ONSET_WEIGHT: Final = 2.0
+ONSET_FRAMES: Final = 8
 
 
 class SpectrogramMaker(nn.Module):
@@ -94,20 +100,31 @@ class ClipBatches:
 
 
 def spectrogram_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """How far ``made`` is from ``wanted`` [B, F, T]: levels, loud ones more, and the slopes between bins.
+    """How far ``made`` is from ``wanted`` [B, F, T]: levels, and the slopes between bins.
 
     The slopes keep partials narrow where the levels alone would have them blurred.
     """
     error = made - wanted
-    weight = QUIET_WEIGHT + wanted
+    weight = _weight(wanted)
     levels = (weight * (error.abs() + 4.0 * error.square())).mean()
     slopes = (made.diff(dim=1) - wanted.diff(dim=1)).abs() * weight[:, 1:]
     return {"levels": levels, "slopes": slopes.mean(), "mse": error.square().mean()}
 
 
+def _weight(wanted: Tensor) -> Tensor:
+    """What each bin of ``wanted`` [B, F, T] counts."""
+    loudest = wanted.amax((1, 2), keepdim=True)
+    relative = (wanted + 1.0 - loudest).clamp(min=0.0) * (wanted > 0.0)
+    rise = functional.pad(wanted, (1, 0)).diff(dim=2).clamp(min=0.0).mean(1, keepdim=True)
+    # The frames after a rise are those of the attack.
+    recent = functional.max_pool1d(functional.pad(rise, (ONSET_FRAMES - 1, 0)), ONSET_FRAMES, 1)
+    onset = recent / recent.amax(2, keepdim=True).clamp(min=1e-3)
+    return (QUIET_WEIGHT + relative) * (1.0 + ONSET_WEIGHT * onset)
+
+
 def tokenizer_losses(
     tokenizer: Tokenizer, batches: Iterator[tuple[Tensor, ConditionBatch]], seed: int, device: str
-) -> Iterator[dict[str, Tensor]]:
+) -> Losses:
     """Losses of the tokenizer, a batch each."""
     maker = SpectrogramMaker().to(device)
     chance = np.random.default_rng(seed)
@@ -122,13 +139,28 @@ def tokenizer_losses(
         parts = spectrogram_loss(made.float(), wanted)
         loss = parts["levels"] + 0.7 * parts["slopes"] + 0.1 * quantized.commitment
         use = (tokenizer.quantizer.use > 0.1 / tokenizer.sizes.code_count).float().mean(1)
-        yield {
-            "loss": loss,
-            **{name: value.detach() for name, value in parts.items()},
-            "commitment": quantized.commitment.detach(),
-            "use_coarse": use[3],
-            "use_fine": use[-1],
-        }
+        yield (
+            loss,
+            {
+                **{name: value.detach() for name, value in parts.items()},
+                "commitment": quantized.commitment.detach(),
+                "use_coarse": use[3],
+                "use_fine": use[-1],
+            },
+        )
+
+
+def _trainer(name: str, network: N, folder: Path, report: Report) -> NetworkTrainer[N]:
+    return NetworkTrainer(
+        name,
+        network,
+        folder,
+        report,
+        decay=AVERAGE_DECAY,
+        clip=1.0,
+        betas=(0.9, 0.98),
+        weight_decay=0.02,
+    )
 
 
 def train_tokenizer(
@@ -145,16 +177,14 @@ def train_tokenizer(
 ) -> Tokenizer:
     """A trained tokenizer, its moving average in place; the checkpoint is ``folder/name.pt``."""
     torch.manual_seed(seed)
-    tokenizer = Tokenizer(sizes).to(device)
-    trainer = StageTrainer(name, tokenizer, TOKENIZER_RATE, folder, minutes, report)
+    trainer = _trainer(name, Tokenizer(sizes).to(device), folder, report)
     if resume:
         trainer.resume()
     batches = ClipBatches(data, np.flatnonzero(~data.held_out), device, seed + trainer.step)
-    tokenizer.train()
-    trainer.run(tokenizer_losses(tokenizer, iter(batches), seed + trainer.step, device))
-    trainer.use_average()
-    tokenizer.eval()
-    return tokenizer
+    tokenizer = trainer.network.train()
+    losses = tokenizer_losses(tokenizer, iter(batches), seed + trainer.step, device)
+    trainer.run(Stage(name, TOKENIZER_RATE, 0.0, 60.0 * minutes), losses)
+    return trainer.average.eval()
 
 
 @dataclass(frozen=True)
@@ -192,7 +222,7 @@ def tokenize(
 
 def transformer_losses(
     transformer: NextScaleTransformer, tokenizer: Tokenizer, data: TokenData, seed: int, device: str
-) -> Iterator[dict[str, Tensor]]:
+) -> Losses:
     """Losses of the transformer, a batch each, endless."""
     rng = np.random.default_rng(seed)
     chance = torch.Generator().manual_seed(seed)
@@ -204,19 +234,16 @@ def transformer_losses(
     targets = 0.5 * near + 0.5 * torch.eye(len(codes), device=device)
     while True:
         order = rng.permutation(len(data.tokens))
-        for first in range(0, len(order) - TRANSFORMER_BATCH + 1, TRANSFORMER_BATCH):
-            rows = torch.from_numpy(np.sort(order[first : first + TRANSFORMER_BATCH]))
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            rows = torch.from_numpy(np.sort(order[first : first + BATCH]))
             told = data.tokens[rows]
             # What it has written itself will have errors too.
-            wrong = (
-                torch.rand(told.shape, generator=chance)
-                < torch.rand(TRANSFORMER_BATCH, 1, generator=chance) * ERRORS
-            )
+            wrong = torch.rand(told.shape, generator=chance) < torch.rand(BATCH, 1, generator=chance) * ERRORS
             guess = torch.randint(tokenizer.sizes.code_count, told.shape, generator=chance)
             given = split_scales(torch.where(wrong, guess, told).to(device))
-            dropped = (torch.rand(TRANSFORMER_BATCH, generator=chance) < DROPPED).to(device)
+            dropped = (torch.rand(BATCH, generator=chance) < DROPPED).to(device)
             previous = data.previous[rows]
-            goes_on = (previous >= 0) & (torch.rand(TRANSFORMER_BATCH, generator=chance) > DROPPED)
+            goes_on = (previous >= 0) & (torch.rand(BATCH, generator=chance) > DROPPED)
             with torch.no_grad():
                 images = images_before_scales(tokenizer.quantizer, given)
                 earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device))
@@ -227,10 +254,8 @@ def transformer_losses(
             likely = functional.log_softmax(logits.float(), -1)
             losses = -(targets[told.to(device)] * likely).sum(-1)
             by_scale = split_scales(losses.detach())
-            yield {
-                "loss": (losses * weights).sum(1).mean(),
-                **{f"scale_{i + 1}": part.mean() for i, part in enumerate(by_scale)},
-            }
+            told_of = {f"scale_{i + 1}": part.mean() for i, part in enumerate(by_scale)}
+            yield (losses * weights).sum(1).mean(), told_of
 
 
 def train_transformer(
@@ -248,16 +273,15 @@ def train_transformer(
 ) -> NextScaleTransformer:
     """A trained transformer, its moving average in place; the checkpoint is ``folder/name.pt``."""
     torch.manual_seed(seed)
-    transformer = NextScaleTransformer(sizes).to(device)
-    transformer.codes.copy_(tokenizer.quantizer.codes)
-    trainer = StageTrainer(name, transformer, TRANSFORMER_RATE, folder, minutes, report)
+    trainer = _trainer(name, NextScaleTransformer(sizes).to(device), folder, report)
     if resume:
         trainer.resume()
-    transformer.train()
-    trainer.run(transformer_losses(transformer, tokenizer, data, seed + trainer.step, device))
-    trainer.use_average()
-    transformer.eval()
-    return transformer
+    for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
+        network.codes.copy_(tokenizer.quantizer.codes)
+    transformer = trainer.network.train()
+    losses = transformer_losses(transformer, tokenizer, data, seed + trainer.step, device)
+    trainer.run(Stage(name, TRANSFORMER_RATE, 0.0, 60.0 * minutes), losses)
+    return trainer.average.eval()
 
 
 def train(

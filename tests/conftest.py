@@ -1,7 +1,8 @@
-"""What holds for all tests: one thread for numpy's matrix products, Ctrl-C, more than one try on the rig."""
+"""For all tests: one thread for numpy's matrix products, Ctrl-C, more than one try in real time."""
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -16,11 +17,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests on a JACK server two more tries.
+    """Give tests that run in real time two more tries: on a JACK server, and where modules ask the clock.
 
-    They run in real time. Where the host of a virtual machine takes the processor away for a tenth of a
-    second, they measure the host; a fault of ours fails three times.
+    Where the host of a virtual machine takes the processor away for a tenth of a second, they measure the
+    host; a fault of ours fails three times.
     """
     for item in items:
-        if hasattr(getattr(item, "module", None), "jack_server"):
+        module = getattr(item, "module", None)
+        if hasattr(module, "jack_server") or getattr(module, "time", None) is time:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))

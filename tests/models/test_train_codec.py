@@ -12,7 +12,7 @@ from struck.codec.encoder import StreamingEncoder
 from struck.codec.event_spec import ANALYSIS_RATE
 from struck.codec.profiles import PROFILES
 from struck.codec.weights import load_codec_weights
-from struck.models import datasets, default_codec_weights_path, residuals, train_codec
+from struck.models import datasets, default_codec_weights_path, network_trainer, residuals, train_codec
 from struck.models.event_encoder import EventCodec
 from struck.realtime.cli import main
 
@@ -48,7 +48,7 @@ def tiny(monkeypatch):
     fewer = replace(PROFILES["studio"], events_per_second=1.0, proposals=6)
     monkeypatch.setattr(datasets, "render_general_midi_notes", lambda seed: [])
     monkeypatch.setattr(datasets, "build_library", partial(datasets.build_library, textures=2))
-    monkeypatch.setattr(train_codec, "LOG_STEPS", 1)
+    monkeypatch.setattr(network_trainer, "LOG_STEPS", 1)
     monkeypatch.setattr(residuals, "MusicSampler", Melody)
     monkeypatch.setattr(residuals, "PROFILES", {"studio": fewer})
     monkeypatch.setattr(residuals, "_SHORT", replace(fewer, n_fft=1024))
@@ -59,9 +59,8 @@ def started(tmp_path):
     """A folder with a checkpoint of the shipped weights: random ones find no events to learn from."""
     shipped = load_codec_weights(default_codec_weights_path())
     state = EventCodec(shipped.encoder, shipped.decoder).state_dict()
-    trainer = train_codec.Trainer(tmp_path / "run", "cpu", 0, print)
-    trainer.codec.load_state_dict(state)
-    trainer.average.load_state_dict(state)
+    trainer = train_codec.make_trainer(tmp_path / "run", "cpu", 0, print)
+    trainer.start_from(state)
     trainer.save(force=True)
     return trainer.folder
 
@@ -73,7 +72,7 @@ def run(data, folder, minutes, **options):
 
 
 def read_log(folder):
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "codec.jsonl").read_text().splitlines()]
 
 
 def test_supervised_from_nothing_and_on(data, tiny, tmp_path, monkeypatch):
@@ -85,7 +84,7 @@ def test_supervised_from_nothing_and_on(data, tiny, tmp_path, monkeypatch):
     assert {line["stage"] for line in first} == {"supervised"}
     assert all(np.isfinite([line["energy_db"], line["mel_db"]]).all() for line in first)
 
-    seconds = torch.load(folder / "checkpoint.pt", weights_only=True)["seconds"]
+    seconds = torch.load(folder / "codec.pt", weights_only=True)["seconds"]
     run(data, folder, (seconds + 0.5) * SECOND, resume=True)
     lines = read_log(folder)
     assert len(lines) > len(first)
@@ -113,7 +112,7 @@ def test_later_stages(data, tiny, started, monkeypatch, stage, ends):
 
 
 def test_learning_rate_warms_up_and_falls():
-    rates = [train_codec.learning_rate(1.0, p) for p in (0.0, 0.01, 0.02, 0.5, 1.0, 1.5)]
+    rates = [network_trainer.learning_rate(1.0, p) for p in (0.0, 0.01, 0.02, 0.5, 1.0, 1.5)]
     assert rates[0] == pytest.approx(0.05)
     assert rates[1] < rates[2]
     assert rates[2] > rates[3] > rates[4] > 0.0
@@ -122,7 +121,7 @@ def test_learning_rate_warms_up_and_falls():
 
 def test_faults_are_told_in_a_line(data, tmp_path, monkeypatch, capsys):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"an older run")
+    (tmp_path / "run" / "codec.pt").write_bytes(b"an older run")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for options, words in (
         (["--data", str(tmp_path / "none")], "no folder"),
@@ -135,7 +134,7 @@ def test_faults_are_told_in_a_line(data, tmp_path, monkeypatch, capsys):
         assert words in err
         assert err.count("\n") == 1
         assert out == ""
-    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == b"an older run"
+    assert (tmp_path / "run" / "codec.pt").read_bytes() == b"an older run"
 
 
 def test_the_command_trains(data, tiny, tmp_path, monkeypatch, capsys):

@@ -14,8 +14,8 @@ from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.general_midi import find_sound_fonts
 from struck.models.mars import Mars
 from struck.models.mars_spectrum import MARS_FRAMES
+from struck.models.network_trainer import NetworkTrainer, Stage
 from struck.models.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
-from struck.models.stage_trainer import StageTrainer
 from struck.models.train_mars import tokenize, train_tokenizer, train_transformer
 
 from .mars_fixtures import TINY_TOKENIZER, TINY_TRANSFORMER
@@ -121,21 +121,25 @@ def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path):
 
     def losses(network):
         while True:
-            yield {"loss": (network.weight[0] - goal).square().sum()}
+            yield (network.weight[0] - goal).square().sum(), {"bias": network.bias[0]}
+
+    def trainer_of(network):
+        return NetworkTrainer("fit", network, tmp_path, lambda _: None, decay=0.99, clip=1.0)
 
     network = torch.nn.Linear(4, 1)
-    trainer = StageTrainer("fit", network, 0.05, tmp_path, 0.01, lambda _: None)
-    before = float(next(losses(network))["loss"].detach())
-    trainer.run(losses(network))
-    assert float(next(losses(network))["loss"].detach()) < 0.5 * before
+    trainer = trainer_of(network)
+    before = float(next(losses(network))[0].detach())
+    trainer.run(Stage("approach", 0.05, 0.0, 0.6), losses(network))
+    assert float(next(losses(network))[0].detach()) < 0.5 * before
     log = [json.loads(line) for line in (tmp_path / "fit.jsonl").read_text().splitlines()]
-    assert log[0]["step"] == 50
+    assert (log[0]["step"], log[0]["stage"]) == (50, "approach")
     assert log[-1]["loss"] < log[0]["loss"]
+    assert log[0]["bias"] == pytest.approx(float(network.bias.detach()), abs=1e-4)
     other = torch.nn.Linear(4, 1)
-    resumed = StageTrainer("fit", other, 0.05, tmp_path, 0.02, lambda _: None)
-    resumed.resume()
+    resumed = trainer_of(other)
+    assert resumed.resume()
     assert torch.equal(other.weight, network.weight)
+    assert torch.equal(resumed.average.weight, trainer.average.weight)
+    assert not torch.equal(resumed.average.weight, other.weight)
     assert resumed.step == trainer.step
     assert resumed.seconds == pytest.approx(trainer.seconds)
-    resumed.use_average()
-    assert torch.allclose(other.weight, trainer.average[0])
