@@ -24,10 +24,11 @@ from struck.codec.event_spec import ANALYSIS_RATE
 from .condition_inputs import CLIP_SAMPLES
 from .conditions import FAMILIES, HELD_SECONDS, PhraseConditions
 from .judge_clock import Clock, learning_share
-from .judge_weights import reading_weights, write_weights
+from .network_weights import reading_weights, write_weights
 from .phrase_scores import ScoreNote, write_score
 
 VERSION: Final = 1
+_WHAT: Final = "additive baseline"
 HARMONICS: Final = 64
 NOISE_BANDS: Final = 32
 #: Samples between control points; also half a frame of the noise.
@@ -70,9 +71,9 @@ class AdditiveSynth(nn.Module):
         """Read what :meth:`save` wrote.
 
         Raises:
-            StruckError: the file is missing, damaged, or of another version.
+            StruckError: the file is missing or damaged, or of another kind or version.
         """
-        with reading_weights(path, "the additive baseline", VERSION) as (facts, weights):
+        with reading_weights(path, _WHAT, VERSION) as (facts, weights):
             synth = cls(facts)
             synth.load_state_dict(weights)
         return synth.eval()
@@ -83,7 +84,7 @@ class AdditiveSynth(nn.Module):
         Raises:
             StruckError: the file cannot be written.
         """
-        write_weights(path, self.state_dict(), VERSION, self.facts)
+        write_weights(path, _WHAT, VERSION, self.facts, self.state_dict())
 
     def controls(
         self, pitch: Tensor, velocity: Tensor, family: Tensor, seconds: Tensor

@@ -6,7 +6,6 @@ arXiv 2509.26007, with its Griffin-Lim replaced by phase-gradient heap integrati
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,26 +14,25 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 from struck.codec.errors import StruckError
 from struck.codec.event_spec import ANALYSIS_RATE
-from struck.codec.part_files import part_file
 
 from . import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions
 from .conditions import PhraseConditions
 from .griffin_lim import griffin_lim
 from .mars_spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
+from .network_weights import reading_weights, write_weights
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
 from .phase import sound_from_magnitude
 from .quantizer import SCALES
 from .tokenizer import Tokenizer, TokenizerSizes
 
-_FORMAT: Final = "struck-mars-1"
+VERSION: Final = 2
+_WHAT: Final = "MARS"
 #: A phrase louder than this is turned down, so that it may be written and mixed as it is.
 _PEAK: Final = 0.98
 #: The last samples go to nothing: the clip ends where a room may still ring.
@@ -138,45 +136,29 @@ class Mars:
         """
         chosen = choose_device(device)
         path = Path(path) if path is not None else default_mars_weights_path()
-        if not path.is_file():
-            raise StruckError(f"MARS weights not found: {path}")
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-        except (OSError, SafetensorError) as error:
-            raise StruckError(f"{path} is not a readable safetensors file: {error}") from error
-        if header.get("format") != _FORMAT:
-            raise StruckError(f"{path} does not hold MARS weights of format {_FORMAT}")
-        digest = hashlib.sha256()
-        for key in sorted(tensors):
-            digest.update(key.encode())
-            digest.update(tensors[key].contiguous().view(torch.uint8).numpy().tobytes())
-        try:
-            tokenizer = Tokenizer(TokenizerSizes(**json.loads(header["tokenizer"])))
-            transformer = NextScaleTransformer(NextScaleSizes(**json.loads(header["transformer"])))
+        with reading_weights(path, _WHAT, VERSION) as (facts, weights):
+            tokenizer = Tokenizer(TokenizerSizes(**facts["tokenizer"]))
+            transformer = NextScaleTransformer(NextScaleSizes(**facts["transformer"]))
             for prefix, network in (("tokenizer.", tokenizer), ("transformer.", transformer)):
-                mine = {k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)}
-                network.load_state_dict(mine)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise StruckError(f"the MARS weights in {path} do not fit together: {error}") from error
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-            raise StruckError(f"the MARS weights in {path} are not finite")
-        return cls(tokenizer, transformer, chosen, digest.hexdigest()[:16], report)
+                own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+                network.load_state_dict(own)
+            with path.open("rb") as file:
+                name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return cls(tokenizer, transformer, chosen, name, report)
 
     def save(self, path: str | Path) -> None:
-        """Write both networks, in half precision."""
-        tensors = {}
-        for prefix, network in (("tokenizer.", self.tokenizer), ("transformer.", self.transformer)):
-            for key, value in network.state_dict().items():
-                tensors[prefix + key] = value.detach().cpu().to(torch.float16).contiguous()
-        header = {
-            "format": _FORMAT,
-            "tokenizer": json.dumps(asdict(self.tokenizer.sizes)),
-            "transformer": json.dumps(asdict(self.transformer.sizes)),
+        """Write both networks, in half precision.
+
+        Raises:
+            StruckError: the file cannot be written.
+        """
+        weights = {
+            f"{name}.{key}": value
+            for name, network in (("tokenizer", self.tokenizer), ("transformer", self.transformer))
+            for key, value in network.state_dict().items()
         }
-        with part_file(path) as part:
-            save_file(tensors, part, header)
+        facts = {"tokenizer": asdict(self.tokenizer.sizes), "transformer": asdict(self.transformer.sizes)}
+        write_weights(Path(path), _WHAT, VERSION, facts, weights)
 
     def warm_up(self) -> float:
         """Make a phrase for nobody, so that the next is quick; seconds it took."""

@@ -20,10 +20,11 @@ from struck.codec.errors import StruckError
 
 from .conditions import FAMILIES, PhraseConditions
 from .judge_clock import Clock, learning_share
-from .judge_weights import reading_weights, write_weights
+from .network_weights import reading_weights, write_weights
 from .note_features import BAND_COUNT, FRAME_COUNT, note_features, packed_features
 
 VERSION: Final = 1
+_WHAT: Final = "phrase classifier"
 PITCH_COUNT: Final = 128
 EMBEDDING_SIZE: Final = 128
 _BATCH: Final = 48
@@ -116,9 +117,9 @@ class PhraseClassifiers:
         """Read what :meth:`save` wrote.
 
         Raises:
-            StruckError: the file is missing, damaged, or of another version.
+            StruckError: the file is missing or damaged, or of another kind or version.
         """
-        with reading_weights(path, "the phrase classifiers", VERSION) as (facts, weights):
+        with reading_weights(path, _WHAT, VERSION) as (facts, weights):
             judges = cls(facts)
             for name in ("pitch", "family"):
                 own = {k.removeprefix(f"{name}."): v for k, v in weights.items() if k.startswith(f"{name}.")}
@@ -136,7 +137,7 @@ class PhraseClassifiers:
             for name in ("pitch", "family")
             for key, value in self._network(name).state_dict().items()
         }
-        write_weights(path, weights, VERSION, self.facts)
+        write_weights(path, _WHAT, VERSION, self.facts, weights)
 
     def judge(self, clips: Sequence[ArrayLike]) -> Judgement:
         """Judge clips ``[CLIP_SAMPLES]``; raises ``ValueError`` where one has another length."""

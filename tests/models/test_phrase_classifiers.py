@@ -80,12 +80,12 @@ def test_files_that_are_wrong_are_refused_in_a_line(tmp_path: Path) -> None:
         PhraseClassifiers.load(tmp_path / "none.safetensors")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\x00" * 100)
-    with pytest.raises(StruckError, match="does not hold weights"):
+    with pytest.raises(StruckError, match="not a readable safetensors file"):
         PhraseClassifiers.load(broken)
     other = tmp_path / "other.safetensors"
-    save_file({"x": torch.zeros(1)}, other, {"version": "99", "facts": "{}"})
+    save_file({"x": torch.zeros(1)}, other, {"of": "phrase classifier", "version": "99", "facts": "{}"})
     with pytest.raises(StruckError, match="version 99"):
         PhraseClassifiers.load(other)
-    save_file({"x": torch.zeros(1)}, other, {"version": "1", "facts": "{}"})
-    with pytest.raises(StruckError, match="does not hold weights"):
+    save_file({"x": torch.zeros(1)}, other, {"of": "phrase classifier", "version": "1", "facts": "{}"})
+    with pytest.raises(StruckError, match="do not fit together"):
         PhraseClassifiers.load(other)
