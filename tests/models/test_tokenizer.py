@@ -53,6 +53,35 @@ def test_the_comb_has_its_teeth_at_the_partials():
     assert not batch_conditions([PhraseConditions(style="percussion")]).comb.any()
 
 
+def test_lobes_are_the_comb_with_partials_alike():
+    conditions = batch_conditions([PhraseConditions(69)])
+    comb, lobes = conditions.comb[0].numpy(), conditions.lobes[0].numpy()
+    partials = np.round(np.arange(1, 20) * 440.0 * MARS_FRAMES.window_samples / MARS_FRAMES.rate_hz).astype(
+        int
+    )
+    assert lobes[partials].min() > 0.97
+    fall = 20.0 * np.log10(np.arange(1, 20)) / 80.0
+    assert np.allclose(lobes[partials] - comb[partials], fall, atol=2e-3)
+    assert (lobes >= comb).all()
+
+
+def test_partials_are_written_and_read_where_they_are():
+    """A level for all rows and frames gives lobes of that height; what is read back says how high."""
+    partials = Tokenizer(TINY_TOKENIZER).partials
+    conditions = batch_conditions([PhraseConditions(69), PhraseConditions(style="percussion")])
+    with torch.no_grad():
+        partials.leaving.bias[: partials.factor] = 0.4  # the widest of the nested lobes, in all frames
+        partials.entering.weight[0, : partials.factor] = 1.0 / partials.factor
+        written = partials.write(torch.zeros(2, TINY_TOKENIZER.wide, 64, 44), conditions)
+        read = partials.read(written, conditions)[:, 0]
+    assert torch.allclose(written[0], 0.4 * conditions.lobes[0, :, None].expand(-1, FRAMES), atol=1e-6)
+    assert not written[1].any()
+    assert not read[1].any()
+    lobes = conditions.lobes[0].reshape(64, 16)
+    wanted = 0.4 * lobes.square().sum(1) / (lobes.sum(1) + 1e-3)
+    assert torch.allclose(read[0], wanted[:, None].expand(-1, 44), atol=1e-5)
+
+
 def test_the_grid_has_its_beats():
     grid = batch_conditions([PhraseConditions(style="comping", tempo_bpm=120.0)]).grid[0].numpy()
     rises = np.flatnonzero(np.diff(grid[0]) > 0.5) + 1
@@ -69,6 +98,26 @@ def test_spectrograms_are_those_of_the_phase_module():
     made = SpectrogramMaker()(torch.from_numpy(audio)[None])[0].numpy()
     wanted = 1.0 + MARS_FRAMES.log_magnitude(audio / 32768.0) / 80.0
     assert np.abs(made - wanted).max() < 1e-4
+
+
+def test_onsets_and_what_is_loud_count_more():
+    wanted = torch.zeros(1, 1024, FRAMES)
+    wanted[:, 90:110, 50:] = 0.8
+
+    def loss(frame, bin_):
+        made = wanted.clone()
+        made[:, bin_, frame] += 0.1
+        return float(spectrogram_loss(made, wanted)["levels"])
+
+    # Its attack is heard in these frames, and twice as much more.
+    assert loss(50, 100) == pytest.approx(3.0 * loss(200, 100), rel=0.01)
+    assert loss(57, 100) == pytest.approx(loss(50, 100), rel=0.01)
+    assert loss(58, 100) == pytest.approx(loss(200, 100), rel=0.01)
+    assert loss(200, 100) == pytest.approx(5.0 * loss(200, 500), rel=0.01)
+    # How loud the clip is does not matter.
+    quiet, near = 0.5 * wanted, 0.5 * wanted
+    near[:, 100, 200] += 0.1
+    assert float(spectrogram_loss(near, quiet)["levels"]) == pytest.approx(loss(200, 100), rel=0.01)
 
 
 def test_training_makes_it_better():
