@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -17,12 +16,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that run in real time two more tries: on a JACK server, and where modules ask the clock.
+    """Give tests that run in real time two more tries: on a JACK server, by the clock, thread beside thread.
 
     Where the host of a virtual machine takes the processor away for a tenth of a second, they measure the
     host; a fault of ours fails three times.
     """
     for item in items:
         module = getattr(item, "module", None)
-        if hasattr(module, "jack_server") or getattr(module, "time", None) is time:
+        if any(hasattr(module, name) for name in ("jack_server", "time", "threading")):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
