@@ -8,6 +8,7 @@ from typing import Final
 from .note_figures import NoteFigures
 from .phrase_evaluation import PhraseReport
 from .phrase_figures import PhraseFigures
+from .quantizer import SCALES
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -109,7 +110,22 @@ def _facts(report: PhraseReport) -> list[str]:
         f"{len(report.asked_notes)} notes and {len(report.asked_phrases)} phrases a row; "
         f"{report.training_notes} training notes. On real notes held out the classifiers are right: "
         f"pitch {_percent(held['pitch'])}, family {_percent(held['family'])}.",
+        *_tokenizer(report),
         *report.notes,
+    ]
+
+
+def _tokenizer(report: PhraseReport) -> list[str]:
+    figures = report.tokenizer
+    if figures is None:
+        return []
+    use = ", ".join(
+        f"{rows}x{columns} {_percent(share)}"
+        for (rows, columns), share in zip(SCALES, figures.code_use, strict=True)
+    )
+    return [
+        f"Tokenizer, {figures.clips} held-out clips: MSE {figures.mse:.4f}; cut to as many pixels, without "
+        f"tokens, {figures.truncation_mse:.4f}. Of {figures.code_count} codes are used: {use}."
     ]
 
 

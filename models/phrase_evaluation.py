@@ -26,6 +26,8 @@ from .phrase_classifiers import Judgement, PhraseClassifiers
 from .phrase_data import PhraseData
 from .phrase_figures import PhraseFigures, measure_phrases
 from .phrase_metrics import LevelError, level_error
+from .tokenizer import Tokenizer
+from .tokenizer_figures import TokenizerFigures, measure_tokenizer
 
 #: Sounds of each row that are kept to be written to files.
 KEPT_NOTES: Final = 24
@@ -94,12 +96,17 @@ class NearestNote:
 
 @dataclass(frozen=True)
 class PhraseReport:
-    """An evaluation. ``nearest`` is of the row ``MARS``; ``notes`` tell what was left out, and why."""
+    """An evaluation.
+
+    ``tokenizer`` is of all clips held out, ``nearest`` of the row ``MARS``; ``notes`` tell what was left out,
+    and why.
+    """
 
     rows: list[Row]
     asked_notes: list[Asked]
     asked_phrases: list[Asked]
     nearest: list[NearestNote]
+    tokenizer: TokenizerFigures | None
     judges: dict[str, Any]
     training_notes: int
     notes: list[str]
@@ -115,6 +122,7 @@ class PhraseReport:
                 }
                 for row in self.rows
             ],
+            "tokenizer": None if self.tokenizer is None else asdict(self.tokenizer),
             "nearest": [{**asdict(one), "asked": one.asked.as_dict()} for one in self.nearest],
             "judges": self.judges,
             "training_notes": self.training_notes,
@@ -127,6 +135,7 @@ def evaluate_mars(
     judges: PhraseClassifiers,
     mars: Generator,
     *,
+    tokenizer: Tokenizer | None = None,
     truncated: Generator | None = None,
     additive: AdditiveSynth | None = None,
     note_count: int = 240,
@@ -141,6 +150,7 @@ def evaluate_mars(
         data: what MARS was trained on, with the clips held out.
         judges: trained on the same training notes.
         mars: what is measured.
+        tokenizer: its tokenizer, if that is to be measured by itself too.
         truncated: the same without channel multiplexing; its row is left out where there is none.
         additive: the baseline; likewise.
         note_count, phrase_count: sounds per row, at most all that are held out.
@@ -167,6 +177,9 @@ def evaluate_mars(
     sampler = NearestSampler([conditions[i] for i in stock], lambda row: data.samples(int(stock[row])))
     sources, notes = _sources(data, sampler, mars, truncated, additive)
     total = len(training) + len(sources) * (len(asked_notes) + len(asked_phrases))
+    unheard = np.flatnonzero(held)
+    if tokenizer is not None:
+        total += len(unheard)
     done = 0
 
     def advance(what: str) -> None:
@@ -196,8 +209,9 @@ def evaluate_mars(
         if source.name == MARS:
             names = [describe(data, int(i)) for i in training]
             nearest = _list_nearest(heard, judged, names, [a.conditions for a in asked_notes])
+    figures = None if tokenizer is None else measure_tokenizer(tokenizer, data, unheard, advance)
     return PhraseReport(
-        rows, asked_notes, asked_phrases, nearest, judges.facts, len(training), [*remarks, *notes]
+        rows, asked_notes, asked_phrases, nearest, figures, judges.facts, len(training), [*remarks, *notes]
     )
 
 

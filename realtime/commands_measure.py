@@ -118,6 +118,7 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
             data,
             judges,
             mars,
+            tokenizer=mars.tokenizer,
             truncated=truncated,
             additive=additive,
             note_count=options.notes,

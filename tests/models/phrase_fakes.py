@@ -13,6 +13,9 @@ from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.conditions import FAMILIES, PhraseConditions
 from struck.models.mars_spectrum import FLOOR_DB, MARS_FRAMES
 from struck.models.phrase_data import PhraseData
+from struck.models.tokenizer import Tokenizer
+
+from .mars_fixtures import TINY_TOKENIZER
 
 TIME = np.arange(CLIP_SAMPLES) / ANALYSIS_RATE
 
@@ -74,6 +77,7 @@ class FakeMars:
 
     def __init__(self, detune: int = 0, error_db: float = 8.0) -> None:
         self.detune, self.error_db = detune, error_db
+        self.tokenizer = Tokenizer(TINY_TOKENIZER).eval()
 
     def generate(self, conditions: PhraseConditions, *, seed: int = 0) -> FakePhrase:
         asked = conditions.as_dict() | {"pitch": conditions.pitch + self.detune}

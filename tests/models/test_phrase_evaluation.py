@@ -32,6 +32,7 @@ def report(data: PhraseData) -> PhraseReport:
         data,
         PhraseClassifiers(),
         FakeMars(),
+        tokenizer=FakeMars().tokenizer,
         truncated=FakeMars(detune=1, error_db=16.0),
         additive=AdditiveSynth().eval(),
         note_count=12,
@@ -73,6 +74,20 @@ def test_rows_and_what_is_known_of_them(report: PhraseReport) -> None:
     assert played.phrases_on_grid == 1.0
 
 
+def test_the_tokenizer_is_measured_by_itself(report: PhraseReport, data: PhraseData) -> None:
+    figures = report.tokenizer
+    assert figures is not None
+    held = np.flatnonzero(data.held_out)
+    assert figures.clips == len(held)
+    assert len(figures.code_use) == 8
+    # One token a clip at the first scale.
+    assert 1 / 32 <= figures.code_use[0] <= min(1.0, len(held) / 32)
+    assert all(0.0 < share <= 1.0 for share in figures.code_use)
+    # Untrained, it says nothing like what it was told; what is cut is blurred alone.
+    assert 0.0 < figures.truncation_mse < figures.mse
+    assert f"Tokenizer, {len(held)} held-out clips" in format_text(report)
+
+
 def test_the_nearest_training_sounds_of_each_note_are_listed(report: PhraseReport) -> None:
     assert len(report.nearest) == 12
     for one in report.nearest:
@@ -85,6 +100,7 @@ def test_the_nearest_training_sounds_of_each_note_are_listed(report: PhraseRepor
 def test_reports_are_json_text_and_markdown(report: PhraseReport) -> None:
     values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert [row["name"] for row in values["rows"]][3] == "MARS"
+    assert len(values["tokenizer"]["code_use"]) == 8
     assert values["rows"][3]["phrases"]["chroma_share"] > 0.9
     for text in (format_text(report), format_markdown(report)):
         assert "MARS, truncated" in text
