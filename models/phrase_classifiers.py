@@ -28,8 +28,6 @@ _WHAT: Final = "phrase classifier"
 PITCH_COUNT: Final = 128
 EMBEDDING_SIZE: Final = 128
 _BATCH: Final = 48
-#: Half semitones by which training notes are moved for the judge of families.
-MOST_TRANSPOSED: Final = 6
 _LABEL_SMOOTHING: Final = 0.05
 #: One training note in so many is kept from training, to tell how well it goes.
 _KEPT: Final = 20
@@ -193,9 +191,7 @@ def train_classifiers(
         network = judges._network(name)
         report(f"{name}: {len(rows)} training notes")
         clock = Clock(share * minutes, steps)
-        # A family sounds alike at neighbouring pitches.
-        transposed = 0 if name == "pitch" else MOST_TRANSPOSED
-        _train(network, features, labels[name], rows, clock, rng, report, transposed)
+        _train(network, features, labels[name], rows, clock, rng, report)
         network.level.fill_(float(np.sqrt(np.square(_apply(network, features[rows])[1]).mean())))
         for group, chosen in (("kept", usable & kept), ("held_out", usable & held_out)):
             if chosen.any():
@@ -214,7 +210,6 @@ def _train(
     clock: Clock,
     rng: np.random.Generator,
     report: Report,
-    most_transposed: int,
 ) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=2e-2)
     # Families and pitches are not equally frequent: draw classes alike, softened by a root.
@@ -225,7 +220,7 @@ def _train(
     loss_mean = 0.0
     for progress in clock:
         batch = rng.choice(rows, _BATCH, p=chance)
-        seen = _disturb(torch.from_numpy(features[batch].astype(np.float32) / 255.0), rng, most_transposed)
+        seen = _disturb(torch.from_numpy(features[batch].astype(np.float32) / 255.0), rng)
         logits, _ = network(seen)
         wanted = torch.from_numpy(labels[batch])
         loss = nn.functional.cross_entropy(logits, wanted, label_smoothing=_LABEL_SMOOTHING)
@@ -240,39 +235,18 @@ def _train(
     network.eval()
 
 
-def _disturb(features: Tensor, rng: np.random.Generator, most_transposed: int) -> Tensor:
-    """What must not matter varies, so that judges do not hang on one sound font's sheen.
-
-    That is colour, single bands, sharpness in time and frequency, onset, pitch (by up to ``most_transposed``
-    bands), noise, and what is missing of the end.
-    """
+def _disturb(features: Tensor, rng: np.random.Generator) -> Tensor:
+    """Colour, floor, and what is missing vary: judges must not hang on one sound font's sheen."""
     count = len(features)
     ramp = torch.linspace(-1.0, 1.0, BAND_COUNT)[None, :, None]
 
-    def random(scale: float, *shape: int) -> Tensor:
-        return torch.from_numpy(rng.normal(0.0, scale, (count, *(shape or (1, 1)))).astype(np.float32))
+    def random(scale: float) -> Tensor:
+        return torch.from_numpy(rng.normal(0.0, scale, (count, 1, 1)).astype(np.float32))
 
-    def shifted(bands: int, frames: int, row: Tensor) -> Tensor:
-        padded = nn.functional.pad(row, (2, 2, most_transposed, most_transposed))
-        return padded[most_transposed + bands :, 2 + frames :][:BAND_COUNT, :FRAME_COUNT]
-
-    bands = rng.integers(-most_transposed, most_transposed + 1, count)
-    frames = rng.integers(-1, 2, count)
-    seen = torch.stack([shifted(int(b), int(t), f) for b, t, f in zip(bands, frames, features, strict=True)])
-    # Two clips in five are blurred: what is made by networks often is.
-    for size in ((3, 1), (1, 5)):
-        blurred = nn.functional.avg_pool2d(
-            seen, size, 1, (size[0] // 2, size[1] // 2), count_include_pad=False
-        )
-        chosen = torch.from_numpy(rng.random((count, 1, 1)) < 0.4)
-        seen = torch.where(chosen, blurred, seen)
     wave = torch.cos(np.pi * (ramp * random(1.5) + random(3.0)))
-    knots = random(0.04, 1, BAND_COUNT // 4)
-    uneven = nn.functional.interpolate(knots, BAND_COUNT, mode="linear").mT
-    seen = seen + (seen > 0.0) * (random(0.06) * ramp + random(0.04) * wave + uneven)
+    seen = features + (features > 0.0) * (random(0.06) * ramp + random(0.04) * wave)
     floor = torch.from_numpy(rng.uniform(-0.2, 0.45, (count, 1, 1)).astype(np.float32))
-    tilt = torch.from_numpy(rng.uniform(-0.1, 0.25, (count, 1, 1)).astype(np.float32)) * ramp
-    hiss = floor + tilt + 0.03 * torch.from_numpy(rng.standard_normal(features.shape).astype(np.float32))
+    hiss = floor + 0.03 * torch.from_numpy(rng.standard_normal(features.shape).astype(np.float32))
     seen = torch.maximum(seen, hiss).clamp(0.0, 1.2)
     # A third lack some of their end, as phrases' notes may.
     ends = np.where(rng.random(count) < 0.33, rng.integers(FRAME_COUNT // 3, FRAME_COUNT, count), FRAME_COUNT)
