@@ -49,7 +49,7 @@ class Sampling:
     """How tokens are drawn.
 
     Args:
-        guidance: how much further from what no conditions would give, 0..20; grows from coarse to fine.
+        guidance: how much further from what no conditions would give, 0..20.
         temperature: 0..4; 0 takes the likeliest token.
         top_k: so many of the likeliest tokens are drawn from, 0 for all.
         top_p: and of these the fewest that have this probability together, 0..1.
@@ -255,8 +255,7 @@ class Mars:
                 raise PhraseStopped
             image = functional.adaptive_avg_pool2d(total, size).expand(2, -1, -1, -1)
             asked, nobody = writer.logits(image, scale).float().cpu()
-            guidance = sampling.guidance * scale / (len(SCALES) - 1)
-            drawn = draw_tokens(asked + guidance * (asked - nobody), sampling, generator)
+            drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
             tokens.append(drawn[None].to(self.device))
             total = total + quantizer.expand(tokens[-1], scale)
         return tokens
