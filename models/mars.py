@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from struck.codec.errors import StruckError
@@ -139,9 +139,7 @@ class Mars:
         with reading_weights(path, _WHAT, VERSION) as (facts, weights):
             tokenizer = Tokenizer(TokenizerSizes(**facts["tokenizer"]))
             transformer = NextScaleTransformer(NextScaleSizes(**facts["transformer"]))
-            for prefix, network in (("tokenizer.", tokenizer), ("transformer.", transformer)):
-                own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-                network.load_state_dict(own)
+            _together(tokenizer, transformer).load_state_dict(weights)
             with path.open("rb") as file:
                 name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         return cls(tokenizer, transformer, chosen, name, report)
@@ -152,11 +150,7 @@ class Mars:
         Raises:
             StruckError: the file cannot be written.
         """
-        weights = {
-            f"{name}.{key}": value
-            for name, network in (("tokenizer", self.tokenizer), ("transformer", self.transformer))
-            for key, value in network.state_dict().items()
-        }
+        weights = _together(self.tokenizer, self.transformer).state_dict()
         facts = {"tokenizer": asdict(self.tokenizer.sizes), "transformer": asdict(self.transformer.sizes)}
         write_weights(Path(path), _WHAT, VERSION, facts, weights)
 
@@ -275,6 +269,11 @@ class Mars:
         with torch.inference_mode():
             made, _ = self.tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
         return ((1.0 - made[0].float().cpu().numpy()) * FLOOR_DB).astype(np.float32)
+
+
+def _together(tokenizer: Tokenizer, transformer: NextScaleTransformer) -> nn.Module:
+    """Both as their weights are named in a file."""
+    return nn.ModuleDict({"tokenizer": tokenizer, "transformer": transformer})
 
 
 def draw_tokens(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from struck.codec.part_files import part_file
 
@@ -76,11 +76,11 @@ class NetworkTrainer(Generic[N]):
         self._report, self._clip, self._saved = report, clip, saved
         self._optimizer = torch.optim.AdamW(network.parameters(), **options)
 
-        def average(kept: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        def average(kept: Any, new: Any, count: Tensor | int) -> None:
             # The first steps' parameters must not stay in it for long.
-            return kept.lerp(new, 1.0 - min(decay, (1.0 + float(count)) / (10.0 + float(count))))
+            get_ema_multi_avg_fn(min(decay, (1.0 + float(count)) / (10.0 + float(count))))(kept, new, count)
 
-        self._averaged = AveragedModel(network, avg_fn=average)
+        self._averaged = AveragedModel(network, multi_avg_fn=average)
         self._last_save = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -92,11 +92,6 @@ class NetworkTrainer(Generic[N]):
     def average(self) -> N:
         """The network with the moving averages of its parameters; the same object all the time."""
         return cast(N, self._averaged.module)
-
-    def start_from(self, parameters: dict[str, Tensor]) -> None:
-        """Take over a ``state_dict``, and let it be the average."""
-        self.network.load_state_dict(parameters)
-        self.average.load_state_dict(parameters)
 
     def resume(self) -> bool:
         """Go on from the checkpoint; false where there is none."""

@@ -21,7 +21,7 @@ from struck.codec.errors import StruckError
 from .conditions import FAMILIES, PhraseConditions
 from .judge_clock import Clock, learning_share
 from .network_weights import reading_weights, write_weights
-from .note_features import BAND_COUNT, FRAME_COUNT, note_features, packed_features
+from .note_features import BAND_COUNT, FRAME_COUNT, packed_features
 
 VERSION: Final = 1
 _WHAT: Final = "phrase classifier"
@@ -108,6 +108,8 @@ class PhraseClassifiers:
     def __init__(self, facts: dict[str, Any] | None = None) -> None:
         self.pitch = NoteClassifier(PITCH_COUNT)
         self.family = NoteClassifier(len(FAMILIES))
+        # As their weights are named in a file.
+        self._both = nn.ModuleDict({"pitch": self.pitch, "family": self.family})
         self.facts = facts or {}
 
     @classmethod
@@ -119,9 +121,7 @@ class PhraseClassifiers:
         """
         with reading_weights(path, _WHAT, VERSION) as (facts, weights):
             judges = cls(facts)
-            for name in ("pitch", "family"):
-                own = {k.removeprefix(f"{name}."): v for k, v in weights.items() if k.startswith(f"{name}.")}
-                judges._network(name).load_state_dict(own)
+            judges._both.load_state_dict(weights)
         return judges
 
     def save(self, path: Path) -> None:
@@ -130,12 +130,7 @@ class PhraseClassifiers:
         Raises:
             StruckError: the file cannot be written.
         """
-        weights = {
-            f"{name}.{key}": value
-            for name in ("pitch", "family")
-            for key, value in self._network(name).state_dict().items()
-        }
-        write_weights(path, _WHAT, VERSION, self.facts, weights)
+        write_weights(path, _WHAT, VERSION, self.facts, self._both.state_dict())
 
     def judge(self, clips: Sequence[ArrayLike]) -> Judgement:
         """Judge clips ``[CLIP_SAMPLES]``; raises ``ValueError`` where one has another length."""
@@ -144,14 +139,6 @@ class PhraseClassifiers:
     def judge_features(self, features: NDArray[np.uint8]) -> Judgement:
         """Judge packed features ``[N, F, T]``."""
         return Judgement(features, _apply(self.pitch, features), _apply(self.family, features))
-
-    def name_family(self, samples: ArrayLike) -> str:
-        """The likeliest family of one clip."""
-        logits, _ = self.family.eval()(torch.from_numpy(note_features(samples))[None])
-        return FAMILIES[int(logits.argmax())]
-
-    def _network(self, name: str) -> NoteClassifier:
-        return self.pitch if name == "pitch" else self.family
 
 
 def train_classifiers(
@@ -184,11 +171,13 @@ def train_classifiers(
     }
     kept = ~held_out & (np.arange(len(features)) % _KEPT == 0)
     judges = PhraseClassifiers({"minutes": minutes, "seed": seed, "notes": int((~held_out & ~kept).sum())})
-    for name, usable, share in (("pitch", pitched, 0.25), ("family", np.ones(len(features), bool), 0.75)):
+    for name, network, usable, share in (
+        ("pitch", judges.pitch, pitched, 0.25),
+        ("family", judges.family, np.ones(len(features), bool), 0.75),
+    ):
         rows = np.flatnonzero(usable & ~held_out & ~kept)
         if not len(rows):
             raise StruckError("there are no training notes for the phrase classifiers")
-        network = judges._network(name)
         report(f"{name}: {len(rows)} training notes")
         clock = Clock(share * minutes, steps)
         _train(network, features, labels[name], rows, clock, rng, report)

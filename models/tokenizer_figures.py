@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from .condition_inputs import batch_conditions
 from .mars_spectrum import FLOOR_DB, MARS_FRAMES
 from .phrase_data import PhraseData
 from .quantizer import SCALES
-from .tokenizer import Tokenizer, TokenizerSizes
+from .tokenizer import Tokenizer
 
 _BATCH: Final = 8
 
@@ -44,8 +44,7 @@ def measure_tokenizer(
 ) -> TokenizerFigures:
     """Make the clips ``rows`` tokens and back; ``advance`` is called for each."""
     device = tokenizer.quantizer.codes.device
-    small = TokenizerSizes(wide=8, middle=8, deep=8, latent=4, code_count=2, truncated=True)
-    cut = Tokenizer(small).to(device)
+    cut = Tokenizer(replace(tokenizer.sizes, truncated=True)).to(device)
     used = np.zeros((len(SCALES), tokenizer.sizes.code_count), bool)
     errors, cut_errors = [], []
     for first in range(0, len(rows), _BATCH):

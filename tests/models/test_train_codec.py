@@ -60,7 +60,8 @@ def started(tmp_path):
     shipped = load_codec_weights(default_codec_weights_path())
     state = EventCodec(shipped.encoder, shipped.decoder).state_dict()
     trainer = train_codec.make_trainer(tmp_path / "run", "cpu", 0, print)
-    trainer.start_from(state)
+    trainer.network.load_state_dict(state)
+    trainer.average.load_state_dict(state)
     trainer.save(force=True)
     return trainer.folder
 
