@@ -46,7 +46,7 @@ def note_features(samples: ArrayLike) -> Float32Array:
     padded = np.pad(signal, (WINDOW_SAMPLES - HOP_SAMPLES) // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES]
     spectrum = scipy.fft.rfft(frames * hann_window(WINDOW_SAMPLES), axis=1)
-    power = (np.abs(spectrum) ** 2) @ _band_matrix()
+    power = (np.abs(spectrum) ** 2) @ band_matrix(WINDOW_SAMPLES, LOWEST_PITCH, BAND_COUNT)
     loudest = float(power.max())
     if loudest == 0.0:
         return np.zeros((BAND_COUNT, FRAME_COUNT), np.float32)
@@ -89,13 +89,17 @@ def check_clip(samples: ArrayLike) -> Float32Array:
 
 
 @cache
-def _band_matrix() -> Float32Array:
-    """Triangles over power ``[WINDOW / 2 + 1, F]``, half a semitone or one bin wide to each side."""
-    pitches = LOWEST_PITCH + 0.5 * np.arange(-1, BAND_COUNT + 1)
-    edges = 440.0 * 2.0 ** ((pitches - 69.0) / 12.0) * WINDOW_SAMPLES / ANALYSIS_RATE
+def band_matrix(window_samples: int, lowest_pitch: float, count: int) -> Float32Array:
+    """Triangles over power ``[window_samples / 2 + 1, count]``, half a semitone or one bin wide to each side.
+
+    Args:
+        lowest_pitch: MIDI pitch of the first one's centre; half a semitone lies between bands.
+    """
+    pitches = lowest_pitch + 0.5 * np.arange(-1, count + 1)
+    edges = 440.0 * 2.0 ** ((pitches - 69.0) / 12.0) * window_samples / ANALYSIS_RATE
     centre = edges[1:-1]
-    # Under C4 half a semitone is less than a bin: there the triangles interpolate between bins.
+    # Where half a semitone is less than a bin, the triangles interpolate between bins.
     below, above = np.maximum(centre - edges[:-2], 1.0), np.maximum(edges[2:] - centre, 1.0)
-    bins = np.arange(WINDOW_SAMPLES // 2 + 1)[:, None]
+    bins = np.arange(window_samples // 2 + 1)[:, None]
     matrix = np.maximum(np.minimum((bins - centre + below) / below, (centre + above - bins) / above), 0.0)
     return matrix.astype(np.float32)

@@ -44,13 +44,23 @@ _LEVEL_SHIFT = 19
 #: Columns of a cell: half the turns to the next frame and to the next bin, turns, level (under 0: left out).
 ALONG_T, ALONG_F, TURNS, LEVEL = range(4)
 
-#: What is known of a bin's phase.
-_NOTHING, _WAITING, _DONE, _LEFT_OUT = range(4)
+#: Added to a bin's level, of which there are fewer than 512: a region reached it; its phase is told.
+_WAITING, _DONE = 512, 1024
 
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _TINY = np.float32(1e-30)
 _HALF_TURNS = np.float32(32768.0)
+
+
+def _fit_arctan() -> tuple[np.float32, ...]:
+    """``c`` so that ``arctan(x) / pi`` is ``x (c[0] + c[1] x^2 + ...)`` for x in 0..1, to a 2^-18th."""
+    x = np.cos(np.pi * (np.arange(64) + 0.5) / 128.0)
+    powers = x[:, None] ** np.arange(1, 10, 2)
+    return tuple(np.linalg.lstsq(powers, np.arctan(x) / np.pi)[0].astype(np.float32))
+
+
+_ARCTAN = _fit_arctan()
 
 
 def sound_from_magnitude(
@@ -125,7 +135,7 @@ def _integrate(wanted: Float32Array, frames: MarsFrames, seed: int, tolerance: f
     return spectrum
 
 
-@njit("void(f4[:,::1], f8, i2[:,:,::1])", cache=True, nogil=True, error_model="numpy")
+@njit("void(f4[:,::1], f8, i2[:,:,::1])", cache=True, nogil=True, error_model="numpy", fastmath=True)
 def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
     """Write ``ALONG_T`` and ``ALONG_F`` of ``cells [T + 2, F + 2, 4]`` from ``magnitude [T, F]``.
 
@@ -134,26 +144,42 @@ def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
     count, bins = magnitude.shape
     hop = np.float32(hop_windows)
     tangent = np.float32(np.tan(np.pi * hop_windows))
-    turns_per_angle = np.float32(1.0 / np.pi)
+    root = np.sqrt(magnitude)
+    # Rows of their own, so that the loops over bins are the processor's vectors.
+    carrier = np.empty(bins, np.float32)
+    for f in range(bins):
+        carrier[f] = (f * hop_windows + 0.5) % 1.0 - 0.5
+    along_f, along_t = np.empty(bins, np.int16), np.empty(bins, np.int16)
     for t in range(count):
-        here = magnitude[t]
         # At the ends one side is missing: the ratio to the frame itself, squared, stands for both.
-        before, after = magnitude[max(t - 1, 0)], magnitude[min(t + 1, count - 1)]
-        inside = 0 < t < count - 1
+        levels = root if 0 < t < count - 1 else magnitude
+        before, after = levels[max(t - 1, 0)], levels[min(t + 1, count - 1)]
         for f in range(bins):
-            sooner, later = before[f], after[f]
-            if inside:
-                sooner, later = np.sqrt(sooner), np.sqrt(later)
-            behind = np.arctan((sooner - later) / ((sooner + later + _TINY) * tangent)) * turns_per_angle
-            cells[t + 1, f + 1, ALONG_F] = np.int16(np.floor(_HALF_TURNS * behind + _HALF))
-            above = _ZERO  # bins from here to the sine
-            if 0 < f < bins - 1:
-                low, high = here[f - 1], here[f + 1]
-                u = (high - low) / (high + low + _TINY)
-                root = np.sqrt(np.float32(9.0) - np.float32(8.0) * u * u)
-                above = np.float32(4.0) * u / (np.float32(3.0) + root)
-            carrier = np.float32((f * hop_windows + 0.5) % 1.0 - 0.5)
-            cells[t + 1, f + 1, ALONG_T] = np.int16(np.floor(_HALF_TURNS * (carrier + hop * above) + _HALF))
+            rise = before[f] - after[f]
+            run = (before[f] + after[f] + _TINY) * tangent
+            size = abs(rise)
+            ratio = min(size, run) / max(size, run)
+            square = ratio * ratio
+            turns = _ARCTAN[4]
+            turns = turns * square + _ARCTAN[3]
+            turns = turns * square + _ARCTAN[2]
+            turns = turns * square + _ARCTAN[1]
+            turns = (turns * square + _ARCTAN[0]) * ratio
+            turns = _HALF - turns if size > run else turns
+            turns = -turns if rise < _ZERO else turns
+            along_f[f] = np.int16(np.floor(_HALF_TURNS * turns + _HALF))
+        here = magnitude[t]
+        along_t[0] = np.int16(np.floor(_HALF_TURNS * carrier[0] + _HALF))
+        along_t[bins - 1] = np.int16(np.floor(_HALF_TURNS * carrier[bins - 1] + _HALF))
+        for f in range(1, bins - 1):
+            low, high = here[f - 1], here[f + 1]
+            u = (high - low) / (high + low + _TINY)
+            wide = np.float32(3.0) + np.sqrt(np.float32(9.0) - np.float32(8.0) * u * u)
+            above = np.float32(4.0) * u / wide  # bins from here to the sine
+            along_t[f] = np.int16(np.floor(_HALF_TURNS * (carrier[f] + hop * above) + _HALF))
+        for f in range(bins):
+            cells[t + 1, f + 1, ALONG_F] = along_f[f]
+            cells[t + 1, f + 1, ALONG_T] = along_t[f]
 
 
 @njit("void(i2[:,:,::1], f4[::1])", cache=True, nogil=True, error_model="numpy")
@@ -161,65 +187,71 @@ def spread(cells, weights):  # type: ignore[no-untyped-def]
     """Integrate ``TURNS`` of ``cells [T + 2, F + 2, 4]`` from the loudest bins to the quiet ones.
 
     Bins that nothing reaches but lower ones keep the turns they have, random ones; so do those left out.
-    ``weights`` belong to the levels, from the lowest on.
+    ``weights`` belong to the levels, from the lowest on. ``LEVEL`` is used up: it tells in the end what is
+    known of a bin, too, so that all that is asked of it lies together in memory.
     """
     width = cells.shape[1]
     size = cells.shape[0] * width
     cell = cells.reshape(size, 4)
-    # Two rows of stacks: of bins in whose turn a new region may start, of bins that a region has reached.
-    # Each is a bin's index per level, and per bin the one beneath it.
-    starts = np.full(len(weights), -1, np.int32)
-    reached = np.full(len(weights), -1, np.int32)
-    beneath_start = np.empty(size, np.int32)
-    beneath = np.empty(size, np.int32)
-    state = np.full(size, _LEFT_OUT, np.uint8)
+    # first[n]: how many bins are lower than level n, where its stack and its share of ``starts`` begin.
+    first = np.zeros(len(weights) + 1, np.int32)
+    for i in range(size):
+        if cell[i, LEVEL] >= 0:
+            first[cell[i, LEVEL] + 1] += 1
+    for level in range(len(weights)):
+        first[level + 1] += first[level]
+    # By level: bins in whose turn a new region may start, and a stack of bins that a region has reached.
+    starts = np.empty(first[-1], np.int32)
+    reached = np.empty(first[-1], np.int32)
+    end = first[:-1].copy()
     for i in range(size):
         level = cell[i, LEVEL]
         if level >= 0:
-            state[i] = _NOTHING
-            beneath_start[i] = starts[level]
-            starts[level] = i
-    for first in range(len(weights) - 1, -1, -1):
-        start = starts[first]
-        while start >= 0:
-            if state[start] == _NOTHING:
-                state[start] = _WAITING
-                beneath[start] = -1
-                reached[first] = start
-            top = first
-            while top >= 0:
-                i = reached[top]
-                if i < 0:
-                    top -= 1
+            starts[end[level]] = i
+            end[level] += 1
+    end[:] = first[:-1]
+    for place in range(len(starts) - 1, -1, -1):
+        start = starts[place]
+        top = int(cell[start, LEVEL])
+        if top >= _WAITING:
+            continue
+        cell[start, LEVEL] = top + _WAITING
+        reached[end[top]] = start
+        end[top] += 1
+        while top >= 0:
+            if end[top] == first[top]:
+                top -= 1
+                continue
+            end[top] -= 1
+            i = reached[end[top]]
+            near = cell[i, TURNS]
+            weight_sum, difference_sum = _ZERO, _ZERO
+            for side in range(4):
+                if side == 0:
+                    j = i - width
+                elif side == 1:
+                    j = i + width
+                elif side == 2:
+                    j = i - 1
+                else:
+                    j = i + 1
+                level = int(cell[j, LEVEL])
+                if level < 0:
                     continue
-                reached[top] = beneath[i]
-                near = cell[i, TURNS]
-                weight_sum, difference_sum = _ZERO, _ZERO
-                for side in range(4):
-                    if side == 0:
-                        j = i - width
-                    elif side == 1:
-                        j = i + width
-                    elif side == 2:
-                        j = i - 1
-                    else:
-                        j = i + 1
-                    if state[j] == _NOTHING:
-                        state[j] = _WAITING
-                        level = cell[j, LEVEL]
-                        beneath[j] = reached[level]
-                        reached[level] = j
-                        top = max(top, level)
-                    elif state[j] == _DONE:
-                        along = ALONG_T if side < 2 else ALONG_F
-                        step = cell[i, along] + cell[j, along]
-                        turns = np.int16(cell[j, TURNS] + (step if side % 2 == 0 else -step))
-                        if weight_sum == _ZERO:
-                            near = turns
-                        weight = weights[cell[j, LEVEL]]
-                        weight_sum += weight
-                        difference_sum += weight * np.float32(np.int16(turns - near))
-                if weight_sum > _ZERO:
-                    cell[i, TURNS] = np.int16(near + np.int32(difference_sum / weight_sum))
-                state[i] = _DONE
-            start = beneath_start[start]
+                if level < _WAITING:
+                    cell[j, LEVEL] = level + _WAITING
+                    reached[end[level]] = j
+                    end[level] += 1
+                    top = max(top, level)
+                elif level >= _DONE:
+                    along = ALONG_T if side < 2 else ALONG_F
+                    step = cell[i, along] + cell[j, along]
+                    turns = np.int16(cell[j, TURNS] + (step if side % 2 == 0 else -step))
+                    if weight_sum == _ZERO:
+                        near = turns
+                    weight = weights[level - _DONE]
+                    weight_sum += weight
+                    difference_sum += weight * np.float32(np.int16(turns - near))
+            if weight_sum > _ZERO:
+                cell[i, TURNS] = np.int16(near + np.int32(difference_sum / weight_sum))
+            cell[i, LEVEL] += _DONE - _WAITING

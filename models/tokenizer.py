@@ -160,7 +160,8 @@ class Tokenizer(nn.Module):
         self.embed = ConditionEmbedding(EMBEDDING)
         self.hints_in = _Hints(sizes, wide)
         self.hints_out = _Hints(sizes, wide)
-        self.partials = _Partials(sizes, wide)
+        # A truncated image must not know what truncation took.
+        self.partials = None if sizes.truncated else _Partials(sizes, wide)
         # encoder
         self.enter = nn.Conv2d(pixels, wide, 1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in ((wide, middle), (middle, deep)))
@@ -199,7 +200,8 @@ class Tokenizer(nn.Module):
         """[B, F, T] to the latent image [B, C, H, W]."""
         embedded = self.embed(conditions)
         hidden = self.enter(self.to_image(spectrogram)) + self.hints_in(conditions)
-        hidden = hidden + self.partials.read(spectrogram, conditions)
+        if self.partials is not None:
+            hidden = hidden + self.partials.read(spectrogram, conditions)
         for level, blocks in enumerate(self.encoding):
             for block in blocks:  # type: ignore[attr-defined]
                 hidden = block(hidden, embedded)
@@ -219,7 +221,10 @@ class Tokenizer(nn.Module):
                 hidden = hidden + self.hints_out(conditions)
             for block in blocks:  # type: ignore[attr-defined]
                 hidden = block(hidden, embedded)
-        return self.to_spectrogram(self.leave(hidden).float()) + self.partials.write(hidden, conditions)
+        spectrogram = self.to_spectrogram(self.leave(hidden).float())
+        if self.partials is not None:
+            spectrogram = spectrogram + self.partials.write(hidden, conditions)
+        return spectrogram
 
     def forward(
         self, spectrogram: Tensor, conditions: ConditionBatch, scales_used: int = len(SCALES)

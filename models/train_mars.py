@@ -1,4 +1,4 @@
-"""Training MARS: data, then the tokenizer, then the transformer over its tokens.
+"""Training MARS: data, then a listener, the tokenizer by its ear, and the transformer over the tokens.
 
 Each stage has its share of the minutes and its own checkpoint, so that one may be trained on while the other
 stays. Gradients flow in float32 on CPUs, where bfloat16 was measured to be slower, and in bfloat16 on GPUs.
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .condition_inputs import BINS, FRAMES, ConditionBatch, batch_conditions
+from .clip_batches import ClipBatch, ClipBatches, SpectrogramMaker
+from .condition_inputs import ConditionBatch, batch_conditions
+from .conditions import FAMILIES
+from .listener import Listener
 from .mars import Mars, choose_device
-from .mars_spectrum import FLOOR_DB, MARS_FRAMES
 from .network_trainer import Losses, NetworkTrainer, Report, Stage
 from .next_scale import NextScaleSizes, NextScaleTransformer, images_before_scales, split_scales
 from .phrase_data import PhraseData, build_phrase_data
@@ -29,6 +31,8 @@ N = TypeVar("N", bound=nn.Module)
 
 #: Small: in the hours there are, more steps teach more than surer ones.
 BATCH: Final = 8
+LISTENER_BATCH: Final = 16
+LISTENER_RATE: Final = 1e-3
 TOKENIZER_RATE: Final = 6e-4
 TRANSFORMER_RATE: Final = 1e-3
 #: Of the moving averages that are kept.
@@ -41,7 +45,8 @@ SINGLES: Final = 5000
 PHRASES: Final = 5000
 HELD_OUT: Final = 600
 DATA_SEED: Final = 1
-TOKENIZER_MINUTES_SHARE: Final = 0.4
+LISTENER_MINUTES_SHARE: Final = 0.04
+TOKENIZER_MINUTES_SHARE: Final = 0.44
 #: At most this share of the tokens given is wrong.
 ERRORS: Final = 0.15
 #: Squared distance over which two codes are neighbours, in units of the quantiser.
@@ -52,51 +57,11 @@ DROPPED: Final = 0.1
 COARSE_SHARE: Final = 0.15
 #: What a bin 80 dB under the clip's loudest counts, beside that one: what is loud is heard.
 QUIET_WEIGHT: Final = 0.25
+#: What the listener says counts, beside levels and slopes.
+LISTENER_WEIGHT: Final = 0.1
 #: How much more a frame counts in which all of the clip's sound begins, and for how many frames.
 ONSET_WEIGHT: Final = 2.0
 ONSET_FRAMES: Final = 8
-
-
-class SpectrogramMaker(nn.Module):
-    """int16 [B, N] to spectrograms [B, BINS, FRAMES] in units of 0 (-80 dB) to 1 (0 dB, a full scale)."""
-
-    window: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(MARS_FRAMES.window_samples))
-
-    def forward(self, audio: Tensor) -> Tensor:
-        samples = audio.float() / 32768.0
-        spectrum = torch.stft(
-            samples,
-            MARS_FRAMES.window_samples,
-            MARS_FRAMES.hop_samples,
-            window=self.window,
-            pad_mode="constant",
-            return_complex=True,
-        )[:, :BINS, :FRAMES]
-        power = (spectrum.abs() * (2.0 / self.window.sum())).square()
-        # The soft floor of magnitude_to_db, whose twin this is.
-        return 1.0 - 10.0 / FLOOR_DB * torch.log10(power + 10.0 ** (FLOOR_DB / 10.0))
-
-
-class ClipBatches:
-    """Batches of clips and their conditions, shuffled; seeded, endless."""
-
-    def __init__(self, data: PhraseData, rows: np.ndarray, device: str, seed: int) -> None:
-        self.data, self.rows, self.device = data, rows, device
-        self.rng = np.random.default_rng(seed)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ConditionBatch]]:
-        """int16 [BATCH, N] and their conditions."""
-        while True:
-            order = self.rng.permutation(self.rows)
-            for first in range(0, len(order) - BATCH + 1, BATCH):
-                chosen = np.sort(order[first : first + BATCH])
-                audio = torch.from_numpy(self.data.audio[chosen])
-                conditions = batch_conditions([self.data.clips[i].conditions for i in chosen])
-                yield audio.to(self.device), conditions.to(self.device)
 
 
 def spectrogram_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
@@ -122,14 +87,37 @@ def _weight(wanted: Tensor) -> Tensor:
     return (QUIET_WEIGHT + relative) * (1.0 + ONSET_WEIGHT * onset)
 
 
+def listener_losses(
+    listener: Listener, batches: Iterator[ClipBatch], labels: np.ndarray, seed: int, device: str
+) -> Losses:
+    """Losses of the listener, a batch each.
+
+    Args:
+        labels: int64 [N, 2], family and instrument of each of the data's clips.
+    """
+    maker = SpectrogramMaker().to(device)
+    chance = torch.Generator().manual_seed(seed)
+    for rows, audio, _ in batches:
+        levels = listener.levels(maker(audio))
+        # Louder, quieter, and with all that is quiet hidden: no instrument is its level, nor its hiss.
+        shift, floor = (torch.rand(2, len(rows), 1, 1, generator=chance) - 0.5).to(device)
+        levels = torch.maximum(levels + 0.2 * shift * (levels > 0.01), floor)
+        heard = listener(levels)
+        losses, right = [], []
+        for logits, wanted in zip(heard, torch.from_numpy(labels[rows].T).to(device), strict=True):
+            losses.append(functional.cross_entropy(logits, wanted, label_smoothing=0.05))
+            right.append((logits.detach().argmax(1) == wanted).float().mean())
+        yield losses[0] + losses[1], {"family_right": right[0], "instrument_right": right[1]}
+
+
 def tokenizer_losses(
-    tokenizer: Tokenizer, batches: Iterator[tuple[Tensor, ConditionBatch]], seed: int, device: str
+    tokenizer: Tokenizer, listener: Listener, batches: Iterator[ClipBatch], seed: int, device: str
 ) -> Losses:
     """Losses of the tokenizer, a batch each."""
     maker = SpectrogramMaker().to(device)
     chance = np.random.default_rng(seed)
     half = device != "cpu"
-    for audio, conditions in batches:
+    for _, audio, conditions in batches:
         wanted = maker(audio)
         scales = len(SCALES)
         if chance.random() < COARSE_SHARE:
@@ -137,7 +125,9 @@ def tokenizer_losses(
         with torch.autocast("cuda", torch.bfloat16, enabled=half):
             made, quantized = tokenizer(wanted, conditions, scales)
         parts = spectrogram_loss(made.float(), wanted)
+        parts["listener"] = listener.distance(made.float(), wanted)
         loss = parts["levels"] + 0.7 * parts["slopes"] + 0.1 * quantized.commitment
+        loss = loss + LISTENER_WEIGHT * parts["listener"]
         use = (tokenizer.quantizer.use > 0.1 / tokenizer.sizes.code_count).float().mean(1)
         yield (
             loss,
@@ -163,8 +153,38 @@ def _trainer(name: str, network: N, folder: Path, report: Report) -> NetworkTrai
     )
 
 
+def train_listener(
+    data: PhraseData,
+    folder: Path,
+    minutes: float,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    report: Report,
+) -> Listener:
+    """A trained listener, its parameters fixed; the checkpoint is ``folder/listener.pt``."""
+    torch.manual_seed(seed)
+    rows = np.flatnonzero(~data.held_out)
+    sources = sorted({data.clips[row].source for row in rows})
+    place = {source: i for i, source in enumerate(sources)}
+    labels = np.array(
+        [(FAMILIES.index(clip.conditions.instrument), place.get(clip.source, -1)) for clip in data.clips]
+    )
+    trainer = _trainer("listener", Listener(len(sources)).to(device), folder, report)
+    if resume:
+        trainer.resume()
+    size = min(LISTENER_BATCH, len(rows))
+    batches = ClipBatches(data, rows, device, seed + trainer.step, size)
+    listener = trainer.network.train()
+    losses = listener_losses(listener, iter(batches), labels, seed + trainer.step, device)
+    trainer.run(Stage("listener", LISTENER_RATE, 0.0, 60.0 * minutes), losses)
+    return trainer.average.eval().requires_grad_(False)
+
+
 def train_tokenizer(
     data: PhraseData,
+    listener: Listener,
     folder: Path,
     minutes: float,
     *,
@@ -180,9 +200,9 @@ def train_tokenizer(
     trainer = _trainer(name, Tokenizer(sizes).to(device), folder, report)
     if resume:
         trainer.resume()
-    batches = ClipBatches(data, np.flatnonzero(~data.held_out), device, seed + trainer.step)
+    batches = ClipBatches(data, np.flatnonzero(~data.held_out), device, seed + trainer.step, BATCH)
     tokenizer = trainer.network.train()
-    losses = tokenizer_losses(tokenizer, iter(batches), seed + trainer.step, device)
+    losses = tokenizer_losses(tokenizer, listener, iter(batches), seed + trainer.step, device)
     trainer.run(Stage(name, TOKENIZER_RATE, 0.0, 60.0 * minutes), losses)
     return trainer.average.eval()
 
@@ -294,11 +314,11 @@ def train(
     seed: int = 0,
     report: Report,
 ) -> Path:
-    """Make the clips where there are none yet, train both networks, and write ``folder/mars.safetensors``.
+    """Make the clips where there are none yet, train the networks, and write ``folder/mars.safetensors``.
 
     Args:
         data: folder with ``notes/``.
-        minutes: in all; the tokenizer has ``TOKENIZER_MINUTES_SHARE`` of them. Making clips is not counted.
+        minutes: in all; listener and tokenizer have their shares of them. Making clips is not counted.
         resume: go on from the checkpoints in ``folder``.
 
     Raises:
@@ -312,12 +332,14 @@ def train(
         opened = build_phrase_data(
             data, clips, singles=SINGLES, phrases=PHRASES, held_out=HELD_OUT, seed=DATA_SEED, report=report
         )
-    share = TOKENIZER_MINUTES_SHARE * minutes
-    tokenizer = train_tokenizer(opened, folder, share, resume=resume, device=device, seed=seed, report=report)
+    shares = (LISTENER_MINUTES_SHARE, TOKENIZER_MINUTES_SHARE)
+    listening, encoding = (share * minutes for share in shares)
+    writing = minutes - listening - encoding
+    common: dict[str, Any] = {"resume": resume, "device": device, "seed": seed, "report": report}
+    listener = train_listener(opened, folder, listening, **common)
+    tokenizer = train_tokenizer(opened, listener, folder, encoding, **common)
     tokens = tokenize(opened, np.flatnonzero(~opened.held_out), tokenizer, device, report)
-    transformer = train_transformer(
-        tokens, tokenizer, folder, minutes - share, resume=resume, device=device, seed=seed, report=report
-    )
+    transformer = train_transformer(tokens, tokenizer, folder, writing, **common)
     weights = folder / "mars.safetensors"
     Mars(tokenizer, transformer, device).save(weights)
     return weights

@@ -1,8 +1,10 @@
-"""Training MARS: clips made and read, both stages run, saved, resumed, and what is missing is told."""
+"""Training MARS: clips made and read, all stages run, saved, resumed, and what is missing is told."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,13 +12,15 @@ import soundfile
 import torch
 
 from struck.codec.errors import StruckError
+from struck.models import network_trainer
 from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.general_midi import find_sound_fonts
+from struck.models.listener import Listener
 from struck.models.mars import Mars
 from struck.models.mars_spectrum import MARS_FRAMES
 from struck.models.network_trainer import NetworkTrainer, Stage
 from struck.models.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
-from struck.models.train_mars import tokenize, train_tokenizer, train_transformer
+from struck.models.train_mars import tokenize, train_listener, train_tokenizer, train_transformer
 
 from .mars_fixtures import TINY_TOKENIZER, TINY_TRANSFORMER
 
@@ -94,11 +98,13 @@ def test_what_is_no_data_is_told(tmp_path):
         PhraseData(tmp_path)
 
 
-def test_both_networks_are_trained_saved_and_resumed(clips, tmp_path):
+def test_all_networks_are_trained_saved_and_resumed(clips, tmp_path):
     told: list[str] = []
     rows = np.flatnonzero(~clips.held_out)
     common = {"device": "cpu", "report": told.append}
-    tokenizer = train_tokenizer(clips, tmp_path, 0.02, sizes=TINY_TOKENIZER, **common)
+    listener = train_listener(clips, tmp_path, 0.01, **common)
+    assert not any(parameter.requires_grad for parameter in listener.parameters())
+    tokenizer = train_tokenizer(clips, listener, tmp_path, 0.02, sizes=TINY_TOKENIZER, **common)
     data = tokenize(clips, rows, tokenizer, "cpu", told.append)
     assert data.tokens.shape == (len(rows), 365)
     place = {int(row): i for i, row in enumerate(rows)}
@@ -115,8 +121,11 @@ def test_both_networks_are_trained_saved_and_resumed(clips, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), transformer.parameters(), strict=True))
 
 
-def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path):
+def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path, monkeypatch):
     torch.manual_seed(0)
+    # A clock that goes on by being looked at, however busy the machine is.
+    clock = itertools.count(0.0, 0.001)
+    monkeypatch.setattr(network_trainer, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     goal = torch.randn(4)
 
     def losses(network):
@@ -143,3 +152,19 @@ def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path):
     assert not torch.equal(resumed.average.weight, other.weight)
     assert resumed.step == trainer.step
     assert resumed.seconds == pytest.approx(trainer.seconds)
+
+
+def test_a_listener_hears_what_differs():
+    torch.manual_seed(0)
+    listener = Listener(3).eval()
+    clip = torch.zeros(2, 1024, 352)
+    clip[:, 30:40, 20:200] = 0.8
+    assert float(listener.distance(clip, clip).detach()) == 0.0
+    near, far = clip.clone(), clip.clone()
+    near[:, 30:40, 20:200] -= 0.02
+    far[:, 300:340, 20:200] = 0.8
+    distances = [float(listener.distance(made, clip).detach()) for made in (near, far)]
+    assert 0.0 < distances[0] < distances[1]
+    near.requires_grad_()
+    listener.distance(near, clip).backward()
+    assert float(near.grad.abs().sum()) > 0.0
