@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from struck.codec.errors import StruckError
 from struck.codec.event_spec import ANALYSIS_RATE
 
 from . import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions
 from .conditions import PhraseConditions
+from .devices import choose_device
 from .griffin_lim import griffin_lim
 from .mars_spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
 from .network_weights import reading_weights, write_weights
@@ -296,20 +296,3 @@ def sound_of(log_magnitude: np.ndarray, phase: PhaseMethod = "heap", seed: int =
         samples = samples * np.float32(_PEAK / peak)
     samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
     return samples
-
-
-def choose_device(name: str) -> str:
-    """``auto`` to a device that is there; others as they are.
-
-    Raises:
-        StruckError: it is not there.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise StruckError(f"there is no device {name} here: {str(error).splitlines()[0]}") from error
-    return name

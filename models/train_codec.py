@@ -28,6 +28,7 @@ from struck.codec.weights import save_codec_weights
 from . import losses
 from .adversary import Discriminator, drop_half
 from .datasets import Mixtures, MixtureSampler, cached_library
+from .devices import choose_device
 from .event_encoder import EventCodec
 from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
 from .network_trainer import Losses, NetworkTrainer, Report, Stage
@@ -228,13 +229,10 @@ def train(
         workers: processes that make data; 0 makes it in this one.
 
     Raises:
-        StruckError: data or FluidSynth is missing, or there is nothing to resume, or CUDA is asked for and
-            there is none.
+        StruckError: data or FluidSynth is missing, or there is nothing to resume, or there is no such
+            device.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise StruckError("no CUDA device is available")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(device, ("cuda",))  # complex spectra were never tried on Apple's GPUs
     trainer = make_trainer(folder, device, seed, report)
     if resume:
         if not trainer.resume():

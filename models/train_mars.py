@@ -19,8 +19,9 @@ from torch.nn import functional
 from .clip_batches import ClipBatch, ClipBatches, SpectrogramMaker
 from .condition_inputs import ConditionBatch, batch_conditions
 from .conditions import FAMILIES
+from .devices import choose_device
 from .listener import Listener
-from .mars import Mars, choose_device
+from .mars import Mars
 from .network_trainer import Losses, NetworkTrainer, Report, Stage
 from .next_scale import NextScaleSizes, NextScaleTransformer, images_before_scales, split_scales
 from .phrase_data import PhraseData, build_phrase_data
