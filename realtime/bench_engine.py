@@ -16,9 +16,10 @@ import numpy as np
 from ..codec.block import ACTIVE
 from ..codec.convolver import PARTITIONS, QUIET
 from ..codec.decoder import Decoder
+from .address_tables import make_address_table
 from .bench_decoder import interruption_count, plain_weights, sustained_events
 from .bench_jobs import describe_load
-from .callback import BUSY, make_address_table, make_callback_state, portaudio_callback
+from .callback import BUSY, make_callback_state, portaudio_callback
 from .cycles import CycleClock
 from .engine import (
     AT_SAMPLE,

@@ -6,79 +6,74 @@ from an input of its own.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import NamedTuple
 
 import numpy as np
-from numba import carray, float64, int64, njit
+from numba import carray, float64, int64, njit, typeof
 
-from .bridge import TAPS, BridgeState, bridge_read, bridge_write
+from .address_tables import make_address_table, state_reader
+from .bridge import BridgeState, bridge_read, bridge_write, make_bridge
 from .c_calls import (
     CONTINUE,
     STREAM_CALLBACK,
     as_address,
-    as_pointer,
     c_callback,
     call_stream_callback,
 )
 from .cycles import CycleClock, read_cycles
-from .rings import KERNEL, SampleRing
+from .rings import KERNEL
 
-# places in the table: addresses of the state's arrays, and what else it takes
-(
-    FRAMES, HOLES, INDEX, STAMPS, STAMP_INDEX, SINC, HISTORY, LAST, NUMBERS, COUNTS,
-    CAPACITY, HISTORY_SIZE, CHANNELS, SOURCE, CLOCK, CALLBACK, USERDATA, WRITTEN,
-) = range(18)  # fmt: skip
-_TABLE_SIZE: Final = 18
+# places in BridgeCallbackState.calls: addresses of the engine's stream callback, of what it is handed, and of
+# the source; blocks that came from the input device
+CALLBACK, USERDATA, SOURCE, WRITTEN = range(4)
+
+
+class BridgeCallbackState(NamedTuple):
+    """A bridge, and what its two callbacks take beside it."""
+
+    bridge: BridgeState
+    source: np.ndarray  # float32 [N, C] what the engine is given as its input
+    clock: np.ndarray  # float64 [2] cycles when it was made; seconds of a cycle
+    calls: np.ndarray  # int64 [4]
+
+
+_state_at = state_reader(
+    typeof(
+        BridgeCallbackState(
+            make_bridge(1, 48_000, 48_000, 64, 64),
+            source=np.zeros((1, 1), np.float32),
+            clock=np.zeros(2),
+            calls=np.zeros(4, np.int64),
+        )
+    )
+)
 
 
 @njit(**KERNEL)
-def _rebuild(table):
-    """The state again, from its addresses."""
-    channels = table[CHANNELS]
-    ring = SampleRing(
-        carray(as_pointer(table[FRAMES]), (table[CAPACITY], channels), np.float32),
-        carray(as_pointer(table[HOLES]), (64, 2), np.int64),
-        carray(as_pointer(table[INDEX]), (32,), np.int64),
-    )
-    return BridgeState(
-        ring,
-        carray(as_pointer(table[STAMPS]), (16, 2), np.float64),
-        carray(as_pointer(table[STAMP_INDEX]), (16,), np.int64),
-        carray(as_pointer(table[SINC]), (257, TAPS), np.float32),
-        carray(as_pointer(table[HISTORY]), (table[HISTORY_SIZE], channels), np.float32),
-        carray(as_pointer(table[LAST]), (channels,), np.float32),
-        carray(as_pointer(table[NUMBERS]), (12,), np.float64),
-        carray(as_pointer(table[COUNTS]), (5,), np.int64),
-    )
-
-
-@njit(**KERNEL)
-def _now(table):
+def _now(clock):
     """Seconds since the callbacks were made."""
-    clock = carray(as_pointer(table[CLOCK]), (2,), np.float64)
     return (float64(read_cycles()) - clock[0]) * clock[1]
 
 
 @c_callback(STREAM_CALLBACK)
 def _write(source, sink, frames, time_info, flags, userdata):
     """The input device's thread."""
-    table = carray(userdata, (_TABLE_SIZE,), np.int64)
+    state = _state_at(userdata)
     if as_address(source) != 0:
-        block = carray(source, (int64(frames), table[CHANNELS]), np.float32)
-        bridge_write(_rebuild(table), block, _now(table))
-    table[WRITTEN] += 1
+        block = carray(source, (int64(frames), state.source.shape[1]), np.float32)
+        bridge_write(state.bridge, block, _now(state.clock))
+    state.calls[WRITTEN] += 1
     return CONTINUE
 
 
 @c_callback(STREAM_CALLBACK)
 def _read(source, sink, frames, time_info, flags, userdata):
     """The output device's thread."""
-    table = carray(userdata, (_TABLE_SIZE,), np.int64)
-    block = carray(as_pointer(table[SOURCE]), (int64(frames), table[CHANNELS]), np.float32)
-    bridge_read(_rebuild(table), block, _now(table))
+    state = _state_at(userdata)
+    bridge_read(state.bridge, state.source[: int64(frames)], _now(state.clock))
     return call_stream_callback(
-        table[CALLBACK], table[SOURCE], as_address(sink), int64(frames), as_address(time_info), int64(flags),
-        table[USERDATA],
+        state.calls[CALLBACK], state.calls[SOURCE], as_address(sink), int64(frames), as_address(time_info),
+        int64(flags), state.calls[USERDATA],
     )  # fmt: skip
 
 
@@ -92,24 +87,24 @@ class BridgeCallbacks:
     """
 
     def __init__(self, state: BridgeState, output_block_frames: int, callback: int, userdata: int) -> None:
-        self.state = state
-        channels = state.last.shape[0]
-        self._source = np.ones((output_block_frames, channels), dtype=np.float32)
-        clock = CycleClock()
-        self._clock = np.array([float(read_cycles()), 1.0 / clock.cycles_per_second])
-        leaves: list[Any] = [*state.ring, *state[1:]]
-        table = np.zeros(_TABLE_SIZE, dtype=np.int64)
-        table[: len(leaves)] = [leaf.ctypes.data for leaf in leaves]
-        table[CAPACITY], table[HISTORY_SIZE] = len(state.ring.frames), len(state.history)
-        table[CHANNELS] = channels
-        table[SOURCE], table[CLOCK] = self._source.ctypes.data, self._clock.ctypes.data
-        table[CALLBACK], table[USERDATA] = callback, userdata
-        self._table = table
+        source = np.ones((output_block_frames, len(state.last)), dtype=np.float32)
+        self._state = BridgeCallbackState(
+            bridge=state,
+            source=source,
+            clock=np.array([float(read_cycles()), 1.0 / CycleClock().cycles_per_second]),
+            calls=np.array([callback, userdata, source.ctypes.data, 0]),
+        )
+        self._table = make_address_table(self._state)
         self.write_callback: int = _write.address
         self.read_callback: int = _read.address
-        self.userdata: int = table.ctypes.data
+        self.userdata: int = self._table.ctypes.data
+
+    @property
+    def state(self) -> BridgeState:
+        """The bridge."""
+        return self._state.bridge
 
     @property
     def blocks_written(self) -> int:
         """Blocks that came from the input device."""
-        return int(self._table[WRITTEN])
+        return int(self._state.calls[WRITTEN])

@@ -1,7 +1,6 @@
 """The engine behind a C pointer: PortAudio's stream callback, in which no Python object exists.
 
-A C callback gets one pointer of user data. Here it points to a table of the addresses and shapes of all
-arrays of the :class:`CallbackState`, from which compiled code puts the state together again.
+The callback's user data is the table of a :class:`CallbackState` (:mod:`.address_tables`).
 
 Around the engine the callback keeps time: when each block began (for :mod:`struck.realtime.clock`), how
 much of its time a block took, how long after the last one it came, and what the device said was lost.
@@ -9,16 +8,12 @@ much of its time a block took, how long after the last one it came, and what the
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import carray, float32, float64, int64, njit, typeof, types, void
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
-from numpy.typing import NDArray
+from numba import carray, float32, float64, int64, njit, typeof, void
 
+from .address_tables import state_reader
 from .c_calls import CONTINUE, STREAM_CALLBACK, as_address, c_callback
 from .cycles import read_cycles
 from .engine import POSITION, SLICE_FRAMES, EngineState, make_engine_state, process_engine
@@ -135,57 +130,7 @@ def read_stamp(stamps, out):
             return load_acquire(stamps, BLOCKS)
 
 
-@intrinsic
-def _state_at(typing_context, table):
-    """The :class:`CallbackState` whose address table this is: the inverse of :func:`make_address_table`.
-
-    The arrays own nothing, so using them touches no reference count.
-    """
-
-    def generate(context, builder, signature, arguments):
-        word = ir.IntType(64)
-        cells = builder.bitcast(arguments[0], word.as_pointer())
-        row = 0
-
-        def cell(column):
-            place = builder.gep(cells, [ir.Constant(word, 4 * row + column)], source_etype=word)
-            return builder.load(place, typ=word)
-
-        def build(kind):
-            nonlocal row
-            if not isinstance(kind, types.Array):
-                return context.make_tuple(builder, kind, [build(part) for part in kind.types])
-            array = context.make_array(kind)(context, builder)
-            itemsize = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-            shape = [cell(1 + axis) for axis in range(kind.ndim)]
-            strides = [ir.Constant(word, itemsize)]
-            for length in reversed(shape[1:]):
-                strides.insert(0, builder.mul(strides[0], length))
-            populate_array(
-                array,
-                data=builder.inttoptr(cell(0), array.data.type),
-                shape=cgutils.pack_array(builder, shape),
-                strides=cgutils.pack_array(builder, strides),
-                itemsize=itemsize,
-                meminfo=None,
-            )
-            row += 1
-            return array._getvalue()
-
-        return build(signature.return_type)
-
-    return CALLBACK(table), generate
-
-
-def make_address_table(state: Any) -> NDArray[np.int64]:
-    """Addresses and shapes of a state's arrays, int64 ``[arrays, 4]``; the state must outlive it."""
-    rows = [[a.ctypes.data, *a.shape, *[0] * (3 - a.ndim)] for a in _leaves(state)]
-    return np.array(rows, dtype=np.int64)
-
-
-def _leaves(state: Any) -> list[NDArray[Any]]:
-    """The arrays in a tuple of arrays and tuples, in order."""
-    return [leaf for part in state for leaf in ([part] if isinstance(part, np.ndarray) else _leaves(part))]
+_state_at = state_reader(CALLBACK)
 
 
 @c_callback(STREAM_CALLBACK)

@@ -16,9 +16,10 @@ from ..codec.profiles import PROFILES
 from ..codec.weights import CodecWeights
 from ..patches.patch import Patch, load_patch
 from .accompaniment import Accompaniment, check_phrases
+from .address_tables import make_address_table
 from .backing import SLOT as BACKING_SLOT
 from .backing import Backing
-from .callback import BLOCKS, CallbackState, make_address_table, make_callback_state, portaudio_callback
+from .callback import BLOCKS, CallbackState, make_callback_state, portaudio_callback
 from .clock import DeviceClock, FileClock
 from .cycles import CycleClock
 from .device_choice import choose_devices, choose_rate

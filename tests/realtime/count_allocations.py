@@ -6,9 +6,10 @@ from numba import njit
 
 from struck.codec.block import ACTIVE, LATE, STARTED, STOLEN
 from struck.codec.decoder import Decoder
+from struck.realtime.address_tables import make_address_table
 from struck.realtime.bench_decoder import plain_weights, sustained_events
 from struck.realtime.bench_engine import CALL
-from struck.realtime.callback import BLOCKS, make_address_table, make_callback_state
+from struck.realtime.callback import BLOCKS, make_callback_state
 from struck.realtime.engine import (
     AT_SAMPLE,
     BEND,

@@ -7,6 +7,7 @@ import pytest
 from numba import config, int64, njit, void
 
 from struck.codec.decoder import Decoder
+from struck.realtime.address_tables import make_address_table
 from struck.realtime.bench_engine import CALL
 from struck.realtime.callback import (
     BLOCKS,
@@ -23,7 +24,6 @@ from struck.realtime.callback import (
     REPORT_POSITION,
     STAMP_CYCLES,
     STAMP_POSITION,
-    make_address_table,
     make_callback_state,
     read_stamp,
     run_block,
