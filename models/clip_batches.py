@@ -46,6 +46,12 @@ class ClipBatch(NamedTuple):
     conditions: ConditionBatch
 
 
+def read_clips(data: PhraseData, rows: np.ndarray, device: str) -> ClipBatch:
+    """The clips ``rows`` int64 [B]."""
+    conditions = batch_conditions([data.clips[row].conditions for row in rows])
+    return ClipBatch(rows, torch.from_numpy(data.audio[rows]).to(device), conditions.to(device))
+
+
 class ClipBatches:
     """Batches of ``size`` clips, shuffled; seeded, endless."""
 
@@ -57,7 +63,4 @@ class ClipBatches:
         while True:
             order = self.rng.permutation(self.rows)
             for first in range(0, len(order) - self.size + 1, self.size):
-                chosen = np.sort(order[first : first + self.size])
-                audio = torch.from_numpy(self.data.audio[chosen])
-                conditions = batch_conditions([self.data.clips[i].conditions for i in chosen])
-                yield ClipBatch(chosen, audio.to(self.device), conditions.to(self.device))
+                yield read_clips(self.data, np.sort(order[first : first + self.size]), self.device)

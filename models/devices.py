@@ -15,10 +15,12 @@ def choose_device(name: str, preferred: Sequence[str] = ("cuda", "mps")) -> str:
     Raises:
         StruckError: it is not there.
     """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         return next((kind for kind in preferred if there[kind]), "cpu")
     try:
+        if not there.get(name, True):
+            raise RuntimeError(f"no {name.upper()} GPU was found")
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise StruckError(f"there is no device {name} here: {str(error).splitlines()[0]}") from error

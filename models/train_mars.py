@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .clip_batches import ClipBatch, ClipBatches, SpectrogramMaker
+from .clip_batches import ClipBatch, ClipBatches, SpectrogramMaker, read_clips
 from .condition_inputs import ConditionBatch, batch_conditions
 from .conditions import FAMILIES
 from .devices import choose_device
@@ -141,8 +141,8 @@ def tokenizer_losses(
         )
 
 
-def _trainer(name: str, network: N, folder: Path, report: Report) -> NetworkTrainer[N]:
-    return NetworkTrainer(
+def _trainer(name: str, network: N, folder: Path, resume: bool, report: Report) -> NetworkTrainer[N]:
+    trainer = NetworkTrainer(
         name,
         network,
         folder,
@@ -152,6 +152,15 @@ def _trainer(name: str, network: N, folder: Path, report: Report) -> NetworkTrai
         betas=(0.9, 0.98),
         weight_decay=0.02,
     )
+    if resume:
+        trainer.resume()
+    return trainer
+
+
+def _train(trainer: NetworkTrainer[N], peak_rate: float, minutes: float, losses: Losses) -> N:
+    """The trainer's average after a stage that ends at ``minutes`` of its clock."""
+    trainer.run(Stage(trainer.name, peak_rate, 0.0, 60.0 * minutes), losses)
+    return trainer.average.eval()
 
 
 def train_listener(
@@ -172,15 +181,12 @@ def train_listener(
     labels = np.array(
         [(FAMILIES.index(clip.conditions.instrument), place.get(clip.source, -1)) for clip in data.clips]
     )
-    trainer = _trainer("listener", Listener(len(sources)).to(device), folder, report)
-    if resume:
-        trainer.resume()
+    trainer = _trainer("listener", Listener(len(sources)).to(device), folder, resume, report)
     size = min(LISTENER_BATCH, len(rows))
     batches = ClipBatches(data, rows, device, seed + trainer.step, size)
     listener = trainer.network.train()
     losses = listener_losses(listener, iter(batches), labels, seed + trainer.step, device)
-    trainer.run(Stage("listener", LISTENER_RATE, 0.0, 60.0 * minutes), losses)
-    return trainer.average.eval().requires_grad_(False)
+    return _train(trainer, LISTENER_RATE, minutes, losses).requires_grad_(False)
 
 
 def train_tokenizer(
@@ -198,14 +204,11 @@ def train_tokenizer(
 ) -> Tokenizer:
     """A trained tokenizer, its moving average in place; the checkpoint is ``folder/name.pt``."""
     torch.manual_seed(seed)
-    trainer = _trainer(name, Tokenizer(sizes).to(device), folder, report)
-    if resume:
-        trainer.resume()
+    trainer = _trainer(name, Tokenizer(sizes).to(device), folder, resume, report)
     batches = ClipBatches(data, np.flatnonzero(~data.held_out), device, seed + trainer.step, BATCH)
     tokenizer = trainer.network.train()
     losses = tokenizer_losses(tokenizer, listener, iter(batches), seed + trainer.step, device)
-    trainer.run(Stage(name, TOKENIZER_RATE, 0.0, 60.0 * minutes), losses)
-    return trainer.average.eval()
+    return _train(trainer, TOKENIZER_RATE, minutes, losses)
 
 
 @dataclass(frozen=True)
@@ -232,9 +235,8 @@ def tokenize(
     tokens = []
     for first in range(0, len(rows), 4 * BATCH):
         chosen = rows[first : first + 4 * BATCH]
-        audio = torch.from_numpy(data.audio[chosen]).to(device)
-        conditions = batch_conditions([data.clips[i].conditions for i in chosen]).to(device)
-        tokens.append(torch.cat(tokenizer.tokens_of(maker(audio), conditions), 1).cpu())
+        clips = read_clips(data, chosen, device)
+        tokens.append(torch.cat(tokenizer.tokens_of(maker(clips.audio), clips.conditions), 1).cpu())
         if first // (4 * BATCH) % 20 == 0:
             report(f"{first} of {len(rows)} clips made tokens")
     previous = torch.tensor([place.get(data.clips[row].previous, -1) for row in rows])
@@ -294,15 +296,12 @@ def train_transformer(
 ) -> NextScaleTransformer:
     """A trained transformer, its moving average in place; the checkpoint is ``folder/name.pt``."""
     torch.manual_seed(seed)
-    trainer = _trainer(name, NextScaleTransformer(sizes).to(device), folder, report)
-    if resume:
-        trainer.resume()
+    trainer = _trainer(name, NextScaleTransformer(sizes).to(device), folder, resume, report)
     for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
         network.codes.copy_(tokenizer.quantizer.codes)
     transformer = trainer.network.train()
     losses = transformer_losses(transformer, tokenizer, data, seed + trainer.step, device)
-    trainer.run(Stage(name, TRANSFORMER_RATE, 0.0, 60.0 * minutes), losses)
-    return trainer.average.eval()
+    return _train(trainer, TRANSFORMER_RATE, minutes, losses)
 
 
 def train(

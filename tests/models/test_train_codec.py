@@ -120,18 +120,16 @@ def test_learning_rate_warms_up_and_falls():
     assert rates[5] == rates[4]
 
 
-def test_faults_are_told_in_a_line(data, tmp_path, capsys):
+def test_faults_are_told_in_a_line(data, tmp_path, monkeypatch, capsys):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "codec.pt").write_bytes(b"an older run")
-    cases = [
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for options, words in (
         (["--data", str(tmp_path / "none")], "no folder"),
         (["--data", str(tmp_path), "--output", str(tmp_path / "run")], "no training notes"),
         (["--data", str(data), "--resume", "--output", str(tmp_path / "new")], "nothing to resume"),
-    ]
-    if not torch.cuda.is_available():
-        cuda = ["--data", str(data), "--device", "cuda", "--output", str(tmp_path / "run")]
-        cases.append((cuda, "there is no device cuda"))
-    for options, words in cases:
+        (["--data", str(data), "--device", "cuda", "--output", str(tmp_path / "run")], "no CUDA"),
+    ):
         assert main(["train", "codec", "--minutes", "0.01", *options]) == 1
         out, err = capsys.readouterr()
         assert words in err
