@@ -20,10 +20,17 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume\n"
         "  struck train mars --data DIR --minutes 240\n"
+        "  struck train mars --data runs/mars/data --output runs/truncated --truncated\n"
         "  struck train judges --data runs/mars/data --minutes 18",
     )
     parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of training sounds")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of training sounds; mars: or clips made before",
+    )
     parser.add_argument(
         "--minutes",
         type=number(0.01, 100_000),
@@ -41,27 +48,47 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
     )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="mars: begin with these weights, as far as they fit, where there is no checkpoint",
+    )
+    parser.add_argument(
+        "--truncated",
+        action="store_true",
+        help="mars: with truncation instead of channel multiplexing, for a comparison",
+    )
+    parser.set_defaults(refuse=parser.error)
 
 
 def run_train(options: argparse.Namespace, console: Console) -> None:
     from ..codec.errors import StruckError
 
+    if options.what != "mars" and (options.start is not None or options.truncated):
+        options.refuse("--start and --truncated are for mars")
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
     if options.what == "judges":
         _train_judges(options, console)
         return
-    from ..models import train_codec, train_mars
+    folder = options.output or Path("runs") / options.what
+    common = {"resume": options.resume, "device": options.device, "report": console.report}
+    if options.what == "codec":
+        from ..models import train_codec
 
-    train = train_codec.train if options.what == "codec" else train_mars.train
-    weights = train(
-        options.data,
-        options.minutes,
-        folder=options.output or Path("runs") / options.what,
-        resume=options.resume,
-        device=options.device,
-        report=console.report,
-    )
+        weights = train_codec.train(options.data, options.minutes, folder=folder, **common)
+    else:
+        from ..models import train_mars
+
+        weights = train_mars.train(
+            options.data,
+            options.minutes,
+            folder=folder,
+            start=options.start,
+            truncated=options.truncated,
+            **common,
+        )
     console.finish({"weights": str(weights)}, f"weights: {weights}")
 
 

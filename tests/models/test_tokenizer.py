@@ -7,9 +7,9 @@ import torch
 from struck.models.clip_batches import SpectrogramMaker
 from struck.models.condition_inputs import FRAMES, batch_conditions
 from struck.models.conditions import PhraseConditions
+from struck.models.mars_losses import spectrogram_loss
 from struck.models.mars_spectrum import MARS_FRAMES
 from struck.models.tokenizer import Tokenizer, TokenizerSizes
-from struck.models.train_mars import spectrogram_loss
 
 from .mars_fixtures import TINY_TOKENIZER
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,17 +13,26 @@ import soundfile
 import torch
 
 from struck.codec.errors import StruckError
-from struck.models import network_trainer
+from struck.models import network_trainer, train_mars
 from struck.models.condition_inputs import CLIP_SAMPLES
 from struck.models.general_midi import find_sound_fonts
 from struck.models.listener import Listener
 from struck.models.mars import Mars
 from struck.models.mars_spectrum import MARS_FRAMES
 from struck.models.network_trainer import NetworkTrainer, Stage
+from struck.models.next_scale import NextScaleTransformer
 from struck.models.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
-from struck.models.train_mars import tokenize, train_listener, train_tokenizer, train_transformer
+from struck.models.tokenizer import Tokenizer
+from struck.models.train_mars import (
+    TrainingRun,
+    tokenize,
+    train_listener,
+    train_tokenizer,
+    train_transformer,
+)
+from struck.realtime.cli import main
 
-from .mars_fixtures import TINY_TOKENIZER, TINY_TRANSFORMER
+from .mars_fixtures import TINY_TOKENIZER, TINY_TRANSFORMER, tiny_mars
 
 RATE = MARS_FRAMES.rate_hz
 
@@ -100,25 +110,83 @@ def test_what_is_no_data_is_told(tmp_path):
 
 def test_all_networks_are_trained_saved_and_resumed(clips, tmp_path):
     told: list[str] = []
+    run = TrainingRun(tmp_path, "cpu", told.append)
     rows = np.flatnonzero(~clips.held_out)
-    common = {"device": "cpu", "report": told.append}
-    listener = train_listener(clips, tmp_path, 0.01, **common)
+    listener = train_listener(clips, 0.01, run)
     assert not any(parameter.requires_grad for parameter in listener.parameters())
-    tokenizer = train_tokenizer(clips, listener, tmp_path, 0.02, sizes=TINY_TOKENIZER, **common)
-    data = tokenize(clips, rows, tokenizer, "cpu", told.append)
+    tokenizer = train_tokenizer(clips, listener, 0.02, run, TINY_TOKENIZER)
+    data = tokenize(clips, rows, tokenizer, run)
     assert data.tokens.shape == (len(rows), 365)
     place = {int(row): i for i, row in enumerate(rows)}
     wanted = [place.get(int(clips.previous[row]), -1) for row in rows]
     assert data.previous.tolist() == wanted
-    transformer = train_transformer(data, tokenizer, tmp_path, 0.02, sizes=TINY_TRANSFORMER, **common)
+    transformer = train_transformer(data, tokenizer, 0.02, run, TINY_TRANSFORMER)
     assert torch.equal(transformer.codes, tokenizer.quantizer.codes)
     mars = Mars(tokenizer, transformer)
     mars.save(tmp_path / "mars.safetensors")
     phrase = Mars.load(tmp_path / "mars.safetensors", "cpu").generate(clips.clips[0].conditions)
     assert np.isfinite(phrase.samples).all()
     # Resumed after its time is over, it does nothing, and is what it was.
-    again = train_transformer(data, tokenizer, tmp_path, 0.01, sizes=TINY_TRANSFORMER, resume=True, **common)
+    again = train_transformer(data, tokenizer, 0.01, replace(run, resume=True), TINY_TRANSFORMER)
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), transformer.parameters(), strict=True))
+
+
+def test_a_run_begins_with_the_weights_given_where_they_fit(tmp_path):
+    told: list[str] = []
+    mars = tiny_mars()
+    run = TrainingRun(tmp_path, "cpu", told.append, start=mars)
+    fresh = Tokenizer(replace(TINY_TOKENIZER, truncated=True))
+    places = {name: tensor.clone() for name, tensor in fresh.state_dict().items()}
+    trainer = run.trainer("tokenizer", fresh, mars.tokenizer)
+    begun, shipped = trainer.network.state_dict(), mars.tokenizer.state_dict()
+    assert torch.equal(trainer.average.from_latent.weight, mars.tokenizer.from_latent.weight)
+    adopted = [name for name in begun if name in shipped and begun[name].shape == shipped[name].shape]
+    assert all(torch.equal(begun[name], shipped[name]) for name in adopted)
+    others = sorted(set(begun) - set(adopted))
+    assert others == ["enter.weight", "leave.bias", "leave.weight", "resize_columns", "resize_rows"]
+    assert all(torch.equal(begun[name], places[name]) for name in others)
+    assert told == [f"tokenizer: begins with {len(adopted)} of {len(begun)} tensors of the weights given"]
+    # Where there is a checkpoint, a resumed run goes on from that.
+    with torch.no_grad():
+        trainer.network.enter.weight.add_(1.0)
+    trainer.save(force=True)
+    again = replace(run, resume=True).trainer("tokenizer", Tokenizer(fresh.sizes), mars.tokenizer)
+    assert torch.equal(again.network.enter.weight, trainer.network.enter.weight)
+
+
+def test_the_command_trains_on_clips_made_before(clips, tmp_path, monkeypatch, capsys):
+    """With truncation, from weights given, in next to no time."""
+    monkeypatch.setattr(
+        train_mars, "TokenizerSizes", lambda truncated: replace(TINY_TOKENIZER, truncated=truncated)
+    )
+    monkeypatch.setattr(train_mars, "NextScaleTransformer", lambda _: NextScaleTransformer(TINY_TRANSFORMER))
+    tiny_mars().save(tmp_path / "start.safetensors")
+    command = [
+        "train",
+        "mars",
+        "--data",
+        str(Path(clips.audio.filename).parent),
+        "--output",
+        str(tmp_path / "run"),
+        "--minutes",
+        "0.02",
+    ]
+    command += ["--device", "cpu", "--truncated", "--start", str(tmp_path / "start.safetensors"), "--json"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert "tensors of the weights given" in err
+    weights = Mars.load(json.loads(out)["weights"], "cpu")
+    assert weights.tokenizer.sizes.truncated
+    assert not (tmp_path / "run" / "data").exists()
+
+
+def test_what_the_command_cannot_do_is_told(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "codec", "--data", str(tmp_path), "--truncated"])
+    assert "--start and --truncated are for mars" in capsys.readouterr().err
+    command = ["train", "mars", "--data", str(tmp_path), "--start", str(tmp_path / "none"), "--device", "cpu"]
+    assert main(command) == 1
+    assert "MARS weights not found" in capsys.readouterr().err
 
 
 def test_a_stage_learns_keeps_its_average_and_goes_on(tmp_path, monkeypatch):
