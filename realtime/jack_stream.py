@@ -12,12 +12,13 @@ when that client comes back, and leaves them alone otherwise.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import carray, float32, int64, types
+from numba import carray, float32, int64, typeof, types
 
 from ..codec.errors import StruckError
+from .address_tables import make_address_table, state_reader
 from .c_calls import (
     CONTINUE,
     INPUT_OVERFLOW,
@@ -37,66 +38,83 @@ class MissingDevice(StruckError):
     """The device is not there; it may come back."""
 
 
-# places in the table that the compiled callbacks know the stream by
+# places in JackState.words: addresses of the stream callback, of what it is handed and of its arrays, of
+# jack_port_get_buffer; most frames of a block; what has been counted
 (
-    CALLBACK, USERDATA, GET_BUFFER, BLOCK, INPUTS, OUTPUTS, SOURCE, SINK, TIMES, SECONDS, PERIODS, POSITION,
-    XRUNS, XRUNS_SEEN, ENDED,
-) = range(15)  # fmt: skip
-_INPUT_PORTS: Final = 16
-_OUTPUT_PORTS: Final = 18
-_TABLE_SIZE: Final = 20
+    CALLBACK, USERDATA, SOURCE, SINK, TIMES, GET_BUFFER, BLOCK, PERIODS, POSITION, XRUNS, XRUNS_SEEN, ENDED,
+) = range(12)  # fmt: skip
+
+
+class JackState(NamedTuple):
+    """What the compiled callbacks know the stream by, C and D channels in and out."""
+
+    words: np.ndarray  # int64 [12]
+    inputs: np.ndarray  # int64 [C] addresses of ports
+    outputs: np.ndarray  # int64 [D]
+    source: np.ndarray  # float32 [N, C] a block
+    sink: np.ndarray  # float32 [N, D]
+    times: np.ndarray  # float64 [3] a block's PaStreamCallbackTimeInfo
+    seconds: np.ndarray  # float64 [3] latencies in and out; of a frame
+
+
+def _make_state(block_frames: int, inputs: list[int], outputs: list[int]) -> JackState:
+    """A state of zeros with addresses of ports."""
+    # Written, not left for the audio thread to be the first: pages are mapped when they are touched.
+    source, sink = (np.full((block_frames, len(p)), 0.0, np.float32) for p in (inputs, outputs))
+    words, times = np.zeros(ENDED + 1, np.int64), np.full(3, 0.0)
+    words[[SOURCE, SINK, TIMES]] = [a.ctypes.data if a.size else 0 for a in (source, sink, times)]
+    ports = np.array(inputs, np.int64), np.array(outputs, np.int64)
+    return JackState(words, *ports, source, sink, times, np.zeros(3))
+
+
+_state_at = state_reader(typeof(_make_state(1, [0], [0])))
 
 
 @c_callback(types.int32(types.uint32, types.voidptr))
 def _process(frames, userdata):
     """JACK's thread: one period, block by block."""
-    table = carray(userdata, (_TABLE_SIZE,), np.int64)
-    times = carray(as_pointer(table[TIMES]), (3,), np.float64)
-    latencies = carray(as_pointer(table[SECONDS]), (3,), np.float64)
-    inputs = table[INPUTS]
-    outputs = table[OUTPUTS]
-    source = carray(as_pointer(table[SOURCE]), (table[BLOCK] * inputs,), np.float32)
-    sink = carray(as_pointer(table[SINK]), (table[BLOCK] * outputs,), np.float32)
+    state = _state_at(userdata)
+    words, times, seconds = state.words, state.times, state.seconds
     flags = 0
-    if table[XRUNS] != table[XRUNS_SEEN]:
-        table[XRUNS_SEEN] = table[XRUNS]
+    if words[XRUNS] != words[XRUNS_SEEN]:
+        words[XRUNS_SEEN] = words[XRUNS]
         flags = INPUT_OVERFLOW | OUTPUT_UNDERFLOW
-    table[PERIODS] += 1
+    words[PERIODS] += 1
     done = 0
     while done < frames:
-        count = min(table[BLOCK], int64(frames) - done)
-        for c in range(inputs):
-            address = call_port_buffer(table[GET_BUFFER], table[_INPUT_PORTS + c], int64(frames))
+        count = min(words[BLOCK], int64(frames) - done)
+        for c in range(len(state.inputs)):
+            address = call_port_buffer(words[GET_BUFFER], state.inputs[c], int64(frames))
             port = carray(as_pointer(address), (int64(frames),), np.float32)
-            for n in range(count):
-                source[n * inputs + c] = port[done + n]
-        for n in range(count * outputs):
-            sink[n] = float32(0.0)
-        times[1] = table[POSITION] * latencies[2]
-        times[0] = times[1] - latencies[0]
-        times[2] = times[1] + latencies[1]
-        if table[ENDED] == 0:
+            for n in range(count):  # loops: numba may copy, so allocate, for slices
+                state.source[n, c] = port[done + n]
+        for n in range(count):
+            for c in range(len(state.outputs)):
+                state.sink[n, c] = float32(0.0)
+        times[1] = words[POSITION] * seconds[2]
+        times[0] = times[1] - seconds[0]
+        times[2] = times[1] + seconds[1]
+        if words[ENDED] == 0:
             result = call_stream_callback(
-                table[CALLBACK], table[SOURCE] if inputs > 0 else 0, table[SINK] if outputs > 0 else 0, count,
-                table[TIMES], flags, table[USERDATA],
-            )  # fmt: skip
+                words[CALLBACK], words[SOURCE], words[SINK], count, words[TIMES], flags, words[USERDATA]
+            )
             if result != CONTINUE:
-                table[ENDED] = 1
-        for c in range(outputs):
-            address = call_port_buffer(table[GET_BUFFER], table[_OUTPUT_PORTS + c], int64(frames))
+                words[ENDED] = 1
+        for c in range(len(state.outputs)):
+            address = call_port_buffer(words[GET_BUFFER], state.outputs[c], int64(frames))
             port = carray(as_pointer(address), (int64(frames),), np.float32)
             for n in range(count):
-                port[done + n] = sink[n * outputs + c]
+                port[done + n] = state.sink[n, c]
         flags = 0
         done += count
-        table[POSITION] += count
+        words[POSITION] += count
     return 0
 
 
 @c_callback(types.int32(types.voidptr))
 def _count_xrun(userdata):
     """A thread of libjack."""
-    carray(userdata, (_TABLE_SIZE,), np.int64)[XRUNS] += 1
+    _state_at(userdata).words[XRUNS] += 1
     return 0
 
 
@@ -140,8 +158,7 @@ class JackStream:
         except BaseException:
             client.close()
             raise
-        self._table[CALLBACK] = callback
-        self._table[USERDATA] = userdata
+        self._state.words[[CALLBACK, USERDATA]] = callback, userdata
         self._started = False
 
     def _prepare(
@@ -179,26 +196,18 @@ class JackStream:
                 raise MissingDevice(
                     f"JACK has no client {peer!r} that {word} audio ports; see struck devices"
                 )
-        self._times = np.zeros(3)
         self.input_latency_seconds = client.latency_seconds(sources[0], True) if sources else 0.0
         self.output_latency_seconds = client.latency_seconds(sinks[0], False) if sinks else 0.0
-        self._seconds = np.array([self.input_latency_seconds, self.output_latency_seconds, 1.0 / rate])
-        self._source = np.zeros((block_frames, 2), dtype=np.float32)
-        self._sink = np.zeros((block_frames, 2), dtype=np.float32)
-        for array in (self._source, self._sink):
-            array.fill(0.0)  # maps the pages now, not in the audio thread
-        table = np.zeros(_TABLE_SIZE, dtype=np.int64)
-        table[GET_BUFFER] = library.address_of("jack_port_get_buffer")
-        table[BLOCK] = self.block_frames
-        table[INPUTS], table[OUTPUTS] = inputs, outputs
-        table[SOURCE], table[SINK] = self._source.ctypes.data, self._sink.ctypes.data
-        table[TIMES], table[SECONDS] = self._times.ctypes.data, self._seconds.ctypes.data
-        for c in range(inputs):
-            table[_INPUT_PORTS + c] = client.add_port(f"in_{c + 1}", is_input=True)
-        for c in range(outputs):
-            table[_OUTPUT_PORTS + c] = client.add_port(f"out_{c + 1}", is_input=False)
-        self._table = table
-        client.set_callbacks(_process.address, _count_xrun.address, table.ctypes.data)
+        self._state = _make_state(
+            self.block_frames,
+            [client.add_port(f"in_{c + 1}", is_input=True) for c in range(inputs)],
+            [client.add_port(f"out_{c + 1}", is_input=False) for c in range(outputs)],
+        )
+        self._state.seconds[:] = self.input_latency_seconds, self.output_latency_seconds, 1.0 / rate
+        self._state.words[GET_BUFFER] = library.address_of("jack_port_get_buffer")
+        self._state.words[BLOCK] = self.block_frames
+        self._table = make_address_table(self._state)
+        client.set_callbacks(_process.address, _count_xrun.address, self._table.ctypes.data)
 
     def _peer_ports(self, sources: bool) -> list[str]:
         """Ports of the chosen client, as many as ours; one alone is used for both of ours."""
@@ -241,12 +250,12 @@ class JackStream:
 
     @property
     def is_active(self) -> bool:
-        return self._started and not self.is_lost and not self._table[ENDED]
+        return self._started and not self.is_lost and not self._state.words[ENDED]
 
     @property
     def xruns(self) -> int:
         """Periods that some client of the server was late for."""
-        return int(self._table[XRUNS])
+        return int(self._state.words[XRUNS])
 
     def close(self, seconds: float = 2.0) -> bool:
         """End the stream; also a lost one. False if the server does not answer in time."""
