@@ -3,14 +3,16 @@
     python -m tests.bench.bench_phase                       synthesised and FluidSynth's sounds, two minutes
     python -m tests.bench.bench_phase --notes DIR           also recordings: sound files anywhere under DIR
     python -m tests.bench.bench_phase --count 4 --json
+    python -m tests.bench.bench_phase --kinds generated     what MARS makes of conditions by chance
 
 Run it from the root of the repository. Of every sound only the magnitudes of 4 s are given. Nearness is the
 spectral convergence in dB, lower is better: medians over the sounds of a class, and the worst difference of a
-sound. It is measured against the magnitudes that were given, for three kinds of them:
+sound. It is measured against the magnitudes that were given, for four kinds of them:
 
 - ``exact``: the sound's own;
 - ``blurred``: its levels in dB averaged over 3 x 3 bins, as a network smooths;
-- ``rough``: its levels with normal errors of 2 dB, as a network errs.
+- ``rough``: its levels with normal errors of 2 dB, as a network errs;
+- ``generated``: no sound's at all, but those that MARS makes, a class for each style.
 
 ``heap`` is the integration alone, ``+ 1`` with the one round of Griffin and Lim's it ends with by default.
 All run on one thread, in turn; times and their ratios are medians over the sounds.
@@ -35,10 +37,13 @@ import soundfile
 import soxr
 
 from struck.codec.errors import StruckError
+from struck.models.conditions import STYLES
 from struck.models.general_midi import render_midi
 from struck.models.griffin_lim import griffin_lim
+from struck.models.mars import Mars
 from struck.models.mars_spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
 from struck.models.phase import sound_from_magnitude
+from struck.models.phrase_scores import draw_conditions
 
 from ..models.phase_sounds import RATE, SAMPLES, make_chirp, make_chord, make_noise, make_pluck, make_tone
 
@@ -173,7 +178,8 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "blurred": blur,
     "rough": roughen,
 }
-
+#: Beside them: magnitudes that are no sound's.
+GENERATED = "generated"
 
 #: The ways to a sound, the reference last.
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -184,11 +190,22 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 COLUMNS = ("heap dB", "+ 1 dB", "G-L 30 dB", "heap worst", "+ 1 worst", "heap ms", "+ 1 ms", "G-L 30 ms")
 
 
-def measure(sounds: list[np.ndarray], change: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+def generate_classes(count: int) -> dict[str, list[np.ndarray]]:
+    """Magnitudes of MARS' phrases by style."""
+    mars, rng = Mars.load(None, "cpu"), np.random.default_rng(5)
+    return {
+        f"MARS {style}": [
+            db_to_magnitude(mars.generate(draw_conditions(rng, style), seed=k).log_magnitude)
+            for k in range(count)
+        ]
+        for style in STYLES
+    }
+
+
+def measure(magnitudes: list[np.ndarray]) -> list[float]:
     """``COLUMNS`` of one class, then how many times faster the first two ways are than the last."""
-    levels, times = np.zeros((len(sounds), 3)), np.zeros((len(sounds), 3))
-    for k, sound in enumerate(sounds):
-        magnitude = change(np.abs(MARS_FRAMES.stft(sound)))
+    levels, times = np.zeros((len(magnitudes), 3)), np.zeros((len(magnitudes), 3))
+    for k, magnitude in enumerate(magnitudes):
         for way, make in enumerate(WAYS.values()):
             before = time.perf_counter()
             found = make(magnitude)
@@ -203,25 +220,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--notes", type=Path, help="folder of recordings, one folder a class")
     parser.add_argument("--count", type=int, default=8, help="sounds of each class (default 8)")
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=[*KINDS, GENERATED])
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
     options = parser.parse_args()
 
     sound_from_magnitude(np.ones((MARS_FRAMES.bin_count, 2), np.float32))
-    classes = make_classes(options.count, options.notes)
+    sounds = {} if options.kinds == [GENERATED] else make_classes(options.count, options.notes)
     table: dict[str, dict[str, dict[str, float]]] = {}
     names = (*COLUMNS, "heap ratio", "+ 1 ratio")
     if not options.json:
         print("| magnitudes | sounds | " + " | ".join(names) + " |")
         print("| --- | --- |" + " ---: |" * len(names))
     for kind in options.kinds:
-        for name, sounds in classes.items():
-            row = measure(sounds, KINDS[kind])
+        if kind == GENERATED:
+            classes = generate_classes(options.count)
+        else:
+            spectra = {name: [np.abs(MARS_FRAMES.stft(sound)) for sound in of] for name, of in sounds.items()}
+            classes = {name: [KINDS[kind](m) for m in of] for name, of in spectra.items()}
+        for name, magnitudes in classes.items():
+            row = measure(magnitudes)
             table.setdefault(kind, {})[name] = dict(zip(names, row, strict=True))
             if not options.json:
                 values = [f"{x:.1f}" for x in row[:3]] + [f"{x:+.1f}" for x in row[3:5]]
                 values += [f"{x:.0f}" for x in row[5:]]
-                print(f"| {kind} | {len(sounds)} {name} | " + " | ".join(values) + " |", flush=True)
+                print(f"| {kind} | {len(magnitudes)} {name} | " + " | ".join(values) + " |", flush=True)
     if options.json:
         print(json.dumps(table))
 
