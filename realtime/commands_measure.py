@@ -94,6 +94,7 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 
 def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
+    from ..codec.errors import StruckError
     from ..models import default_phrase_additive_path, default_phrase_classifiers_path
     from ..models.additive import AdditiveSynth
     from ..models.evaluation_data import open_evaluation_data
@@ -109,6 +110,8 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     truncated = None
     if options.truncated is not None:
         truncated = Mars.load(options.truncated, options.device, console.note)
+        if not truncated.tokenizer.sizes.truncated:
+            raise StruckError(f"{options.truncated} has channel multiplexing: struck train mars --truncated")
     judges = PhraseClassifiers.load(default_phrase_classifiers_path())
     baseline = default_phrase_additive_path()
     additive = AdditiveSynth.load(baseline) if baseline.is_file() else None

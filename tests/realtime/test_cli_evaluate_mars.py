@@ -8,6 +8,7 @@ import pytest
 from struck.models.mars import Mars
 from struck.realtime.cli import main
 
+from ..models.mars_fixtures import tiny_mars
 from ..models.phrase_fakes import FakeMars, write_data
 
 
@@ -49,3 +50,12 @@ def test_a_folder_in_the_wrong_place_is_wrong_usage(
 def test_missing_weights_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "mars", "--weights", str(tmp_path / "none")]) == 1
     assert "weights not found" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_truncated_make_no_row_of_truncation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "whole.safetensors")
+    tiny_mars().save(path)
+    assert main(["evaluate", "mars", "--weights", path, "--truncated", path, "--device", "cpu"]) == 1
+    assert "has channel multiplexing" in capsys.readouterr().err
