@@ -387,7 +387,7 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
     seconds, frames = 60.0 * options.minutes, options.frames[-1]
     write_chance_music(score, seconds + 60.0)
     samples: list[tuple[float, int]] = []
-    with jack_server(RATE, frames) as server, fluidsynth(server, score) as music:
+    with jack_server(RATE, frames, options.realtime) as server, fluidsynth(server, score) as music:
         arguments = ["--input", f"jack:{music}", "--output", "jack:system", "--profile", options.profile]
         arguments += ["--record", str(take_path), "--record-audio", str(folder / "endurance.wav")]
         with LiveHost(server, *arguments, duration_seconds=seconds + 600.0) as host:
@@ -453,8 +453,10 @@ def run_endurance(options: argparse.Namespace, report: Report, folder: Path) -> 
 
 def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Values:
     """Play 60 notes in a minute as phrases; where on their beats they, or their stand-ins, began."""
-    with jack_server(RATE, options.frames[-1]) as server:
+    with jack_server(RATE, options.frames[-1], options.realtime) as server:
+        stolen = stolen_seconds()
         found = play_phrases(server, folder, 60, fake=options.fake)
+        stolen = stolen_seconds() - stolen
     counters = found["counters"]
     exact = sum(off == 0 for off in found["off_beat"])
     report(
@@ -467,8 +469,10 @@ def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Va
     told = [line for line in found["lines"] if "lost" in line]
     for line in told:
         report(f"  {line}")
+    if stolen:
+        report(f"  meanwhile the host of this virtual machine withheld {stolen:.1f} s of processor time")
     kept = {name: found[name] for name in ("starts", "off_beat", "stand_ins", "counters")}
-    return kept | {"phrases": found["summary"]["phrases"], "told": told}
+    return kept | {"phrases": found["summary"]["phrases"], "told": told, "stolen_seconds": stolen}
 
 
 RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
@@ -490,6 +494,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="of endurance (default: 30)")
     parser.add_argument(
         "--frames", type=int, nargs="+", default=[64, 128], help="JACK's periods; endurance takes the last"
+    )
+    parser.add_argument(
+        "--realtime", action="store_true", help="in phrases and endurance: JACK with real-time scheduling"
     )
     parser.add_argument("--fake", action="store_true", help="in phrases: no networks")
     parser.add_argument("--profile", choices=("live", "tight"), default="live", help="in endurance")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-_COMMAND = ("jackd", "--no-realtime", "-t", "5000")
+_COMMAND = ("jackd", "-t", "5000")
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _TOOL_SECONDS = 20.0
@@ -26,10 +26,12 @@ class JackServer:
     Args:
         rate: in Hz.
         block: samples per block.
+        realtime: with the system's real-time scheduling, as on a stage; needs the right to.
     """
 
-    def __init__(self, rate: int, block: int) -> None:
+    def __init__(self, rate: int, block: int, realtime: bool = False) -> None:
         self.rate, self.block = rate, block
+        self._scheduling = "--realtime" if realtime else "--no-realtime"
         self.name = f"struck-{os.getpid()}-{next(_numbers)}"
         self._words = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 (closed in close)
         self._unclean = False
@@ -38,7 +40,10 @@ class JackServer:
     def start(self) -> None:
         """Start, or start again under the same name; returns when the server answers."""
         self._process = subprocess.Popen(
-            [*_COMMAND, "-n", self.name, "-d", "dummy", "-r", str(self.rate), "-p", str(self.block)],
+            [
+                *(*_COMMAND, self._scheduling, "-n", self.name),
+                *("-d", "dummy", "-r", str(self.rate), "-p", str(self.block)),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
@@ -135,7 +140,7 @@ class JackServer:
 
 
 @contextmanager
-def jack_server(rate: int = 48_000, block: int = 128) -> Iterator[JackServer]:
+def jack_server(rate: int = 48_000, block: int = 128, realtime: bool = False) -> Iterator[JackServer]:
     """A server under a name of its own, which is also the default of this process while the body runs.
 
     Skips the test where jackd is not installed.
@@ -143,7 +148,7 @@ def jack_server(rate: int = 48_000, block: int = 128) -> Iterator[JackServer]:
     missing = [tool for tool in ("jackd", "jack_lsp", "jack_connect") if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed (make live installs jackd)")
-    server = JackServer(rate, block)
+    server = JackServer(rate, block, realtime)
     before = {name: os.environ.get(name) for name in ("JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER")}
     os.environ["JACK_DEFAULT_SERVER"] = server.name
     os.environ["JACK_NO_START_SERVER"] = "1"
