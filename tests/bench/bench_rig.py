@@ -61,7 +61,7 @@ from struck.realtime.resampler import StreamingResampler
 
 from ..realtime.jack_probe import jack_probe
 from ..realtime.jack_rig import JackServer, jack_server
-from ..realtime.live_host import LiveHost, clients
+from ..realtime.live_host import DRY_PATCH, LiveHost, clients
 from ..realtime.phrase_trial import play_phrases
 
 RATE: Final = 48_000
@@ -72,19 +72,6 @@ _SLIP_FRAMES: Final = 4_096
 _SAMPLE_SECONDS: Final = 10.0
 #: Memory is judged from here on, at the latest from the middle.
 _WARM_UP_SECONDS: Final = 180.0
-_NOTE_PATCH: Final = """
-description = "A dry string that rises at once and is silent soon after the note-off."
-[note]
-gain_db = -12.0
-[note.sound]
-attack = 0.001
-hold = 6.0
-release = 0.03
-decay = 0.5
-tilt = -8.0
-noisiness = 0.0
-room_mix = 0.0
-"""
 
 Values = dict[str, Any]
 Report = Callable[[str], None]
@@ -236,7 +223,7 @@ def measure_midi(frames: int, count: int, folder: Path) -> Values:
     """Send ``count`` notes to struck."""
     rtmidi = import_rtmidi()
     patch = folder / "dry.toml"
-    patch.write_text(_NOTE_PATCH, encoding="utf-8")
+    patch.write_text(DRY_PATCH, encoding="utf-8")
     rng = np.random.default_rng(frames)
     with jack_server(RATE, frames) as server, jack_probe(server, 0.8 * count + 30.0) as probe:
         arguments = [

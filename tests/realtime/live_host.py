@@ -15,6 +15,20 @@ from .live_rig import END_SECONDS, PROGRAM, Live
 #: Longer than any test: should a test die, its host does not play on for ever.
 _LONGEST_SECONDS = 240
 _START_SECONDS = 240.0
+#: A patch whose notes rise at once and are silent soon after the note-off: each one's beginning can be seen.
+DRY_PATCH = """
+description = "A dry string."
+[note]
+gain_db = -12.0
+[note.sound]
+attack = 0.001
+hold = 6.0
+release = 0.03
+decay = 0.5
+tilt = -8.0
+noisiness = 0.0
+room_mix = 0.0
+"""
 
 
 class LiveHost:

@@ -41,7 +41,7 @@ from struck.realtime.resampler import StreamingResampler
 
 from .jack_probe import jack_probe
 from .jack_rig import jack_server
-from .live_host import LiveHost, clients
+from .live_host import DRY_PATCH, LiveHost, clients
 from .osc_host import make_event
 
 CLIENTS = Path(__file__).parents[2] / "patches" / "clients"
@@ -363,22 +363,6 @@ def find_blocks(tape, sound, frames):
 
 
 # ---- MIDI ----------------------------------------------------------------------------------------------
-
-
-#: Rises at once, and is silent soon after the note-off: so that each note's beginning can be seen.
-DRY_PATCH = """
-description = "A dry string."
-[note]
-gain_db = -12.0
-[note.sound]
-attack = 0.001
-hold = 6.0
-release = 0.03
-decay = 0.5
-tilt = -8.0
-noisiness = 0.0
-room_mix = 0.0
-"""
 
 
 def test_midi_notes_sound_at_once(tmp_path):
