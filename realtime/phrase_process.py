@@ -22,7 +22,7 @@ from .mars_loader import Load, load_mars
 from .phrase_wire import Job, pack_events, write_message
 
 #: How much nicer than the host: the callback's thread goes first wherever both want a core.
-_NICENESS: Final = 10
+NICENESS: Final = 10
 #: The codec's profile for phrases that become events: its encoder needs the least time.
 EVENTS_PROFILE: Final = "live"
 #: Phrases from which others may go on.
@@ -33,7 +33,7 @@ def main(load: Load = load_mars) -> None:
     """Serve the parent on standard input and output until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to understand
     if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+        os.nice(NICENESS)
     # What libraries print must not stand between messages.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,6 +23,8 @@ measures
 - ``endurance``: FluidSynth plays chance music into struck; memory, losses and their causes.
 - ``phrases``: 60 notes in a minute become phrases (of the shipped MARS; ``--fake``: of one that takes 0.4 s);
   where on its beat each of them, or its stand-in, began.
+- ``silence``: how many periods of a minute a client loses that does nothing, alone and beside one process
+  that computes as ``phrases``' does: what the machine loses of itself.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +48,7 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from numba import carray
 
 from struck.codec.encoder import StreamingEncoder
 from struck.codec.profiles import PROFILES
@@ -53,9 +57,12 @@ from struck.codec.weights import load_codec_weights
 from struck.models import default_codec_weights_path
 from struck.models.general_midi import find_sound_font
 from struck.realtime.bench_jobs import describe_load
+from struck.realtime.c_calls import CONTINUE, STREAM_CALLBACK, c_callback
 from struck.realtime.gil_trial import measure_gil
 from struck.realtime.jack import load_jack
+from struck.realtime.jack_stream import UNCONNECTED, JackStream
 from struck.realtime.midi_ports import import_rtmidi
+from struck.realtime.phrase_process import NICENESS
 from struck.realtime.pipeline import render_samples
 from struck.realtime.resampler import StreamingResampler
 
@@ -72,6 +79,7 @@ _SLIP_FRAMES: Final = 4_096
 _SAMPLE_SECONDS: Final = 10.0
 #: Memory is judged from here on, at the latest from the middle.
 _WARM_UP_SECONDS: Final = 180.0
+_SILENCE_SECONDS: Final = 60.0
 
 Values = dict[str, Any]
 Report = Callable[[str], None]
@@ -462,12 +470,71 @@ def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Va
     return kept | {"phrases": found["summary"]["phrases"], "told": told, "stolen_seconds": stolen}
 
 
+# ---- silence -------------------------------------------------------------------------------------------
+
+
+@c_callback(STREAM_CALLBACK)
+def _count_late(source, sink, frames, time_info, flags, userdata):
+    counts = carray(userdata, (2,), np.int64)
+    counts[0] += 1
+    counts[1] += flags != 0
+    return CONTINUE
+
+
+@contextmanager
+def background_work(count: int) -> Iterator[None]:
+    """``count`` processes that compute all the time, as willing to wait as the one that makes phrases."""
+    context = get_context("spawn")
+    workers = [context.Process(target=_compute, daemon=True) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.join()
+
+
+def _compute() -> None:
+    os.nice(NICENESS)
+    while True:
+        np.fft.rfft(np.ones(1 << 16))
+
+
+def run_silence(options: argparse.Namespace, report: Report, folder: Path) -> list[Values]:
+    """Let a client that does nothing run for a minute, with more and more work beside it."""
+    library = load_jack()
+    assert library is not None
+    frames = options.frames[-1]
+    values = []
+    for work in (0, 1):
+        counts = np.zeros(2, np.int64)
+        with jack_server(RATE, frames, options.realtime), background_work(work):
+            stream = JackStream(
+                library, UNCONNECTED, UNCONNECTED, RATE, frames, 1, 1, _count_late.address, counts.ctypes.data
+            )
+            stolen = stolen_seconds()
+            stream.start()
+            time.sleep(_SILENCE_SECONDS)
+            periods, late = map(int, counts)
+            stolen = stolen_seconds() - stolen
+            stream.close()
+        report(
+            f"silence beside {work} computing: {late} of {periods} periods came late, "
+            f"{stolen:.1f} s of processor time withheld"
+        )
+        values.append({"work": work, "periods": periods, "late": late, "stolen_seconds": stolen})
+    return values
+
+
 RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
     "latency": run_latency,
     "midi": run_midi,
     "gil": run_gil,
     "endurance": run_endurance,
     "phrases": run_phrases,
+    "silence": run_silence,
 }
 
 
@@ -480,10 +547,16 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each part of gil (default: 10)")
     parser.add_argument("--minutes", type=float, default=30.0, help="of endurance (default: 30)")
     parser.add_argument(
-        "--frames", type=int, nargs="+", default=[64, 128], help="JACK's periods; endurance takes the last"
+        "--frames",
+        type=int,
+        nargs="+",
+        default=[64, 128],
+        help="JACK's periods; endurance, phrases and silence take the last",
     )
     parser.add_argument(
-        "--realtime", action="store_true", help="in phrases and endurance: JACK with real-time scheduling"
+        "--realtime",
+        action="store_true",
+        help="JACK with real-time scheduling, but in latency, midi, gil",
     )
     parser.add_argument("--fake", action="store_true", help="in phrases: no networks")
     parser.add_argument("--profile", choices=("live", "tight"), default="live", help="in endurance")
