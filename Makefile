@@ -4,7 +4,7 @@
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.14,\
 	$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
-INPUT ?= patches/demo/performance.flac
+INPUT ?= realtime/demo/performance.flac
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGES := codec models realtime patches
@@ -12,7 +12,7 @@ PACKAGES := codec models realtime patches
 .PHONY: demo test setup live check format bench clean
 
 demo: setup
-	@$(BIN)/python patches/demo/demo.py "$(INPUT)" demo
+	@$(BIN)/python -m struck.realtime.demo "$(INPUT)" demo
 
 test: setup .venv/rig
 	$(BIN)/python -m pytest -q

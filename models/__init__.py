@@ -3,11 +3,6 @@
 from pathlib import Path
 
 
-def default_codec_weights_path() -> Path:
-    """The codec's weights shipped with struck."""
-    return Path(__file__).parent / "weights" / "codec.safetensors"
-
-
 def default_mars_weights_path() -> Path:
     """MARS' weights shipped with struck."""
     return Path(__file__).parent / "weights" / "mars.safetensors"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from struck.codec.errors import StruckError
+from struck.codec.events.errors import StruckError
 
 
 def choose_device(name: str, preferred: Sequence[str] = ("cuda", "mps")) -> str:

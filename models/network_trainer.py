@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from struck.codec.part_files import part_file
+from struck.codec.files.part_files import part_file
 
 CHECKPOINT_SECONDS: Final = 180.0
 LOG_STEPS: Final = 50

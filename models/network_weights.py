@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from struck.codec.errors import StruckError
-from struck.codec.part_files import part_file
+from struck.codec.events.errors import StruckError
+from struck.codec.files.part_files import part_file
 
 
 @contextmanager

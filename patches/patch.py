@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from ..codec.errors import StruckError
-from ..codec.event_spec import (
+from ..codec.events.errors import StruckError
+from ..codec.events.event_spec import (
     FIELDS,
     GAIN_DB_HIGH,
     GAIN_DB_LOW,
@@ -21,7 +21,7 @@ from ..codec.event_spec import (
     Field,
     from_physical,
 )
-from ..codec.events import FloatArray
+from ..codec.events.events import FloatArray
 from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
 

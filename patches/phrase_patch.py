@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
-from ..codec.errors import StruckError
-from ..codec.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
+from ..codec.events.errors import StruckError
+from ..codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from .section import Section
 
 #: Where in time something may happen.
@@ -18,7 +18,7 @@ class PhrasePatch:
     """How notes become phrases; :data:`PHRASE_FIELDS` says what each field means.
 
     Names of styles, instruments and chords, and the tempo, are checked where phrases are made
-    (:func:`struck.realtime.accompaniment.check_phrases`).
+    (:func:`struck.realtime.phrases.band.check_phrases`).
     """
 
     channel: int = 0

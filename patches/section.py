@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..codec.errors import StruckError
+from ..codec.events.errors import StruckError
 
 _KINDS: Final = {
     str: "a text",

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(
     "struck." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for folder in ("codec", "models", "realtime", "patches")
-    for path in (ROOT / folder).glob("*.py")
+    for path in (ROOT / folder).rglob("*.py")
     if ">>> " in path.read_text()
 )
 

@@ -1,4 +1,4 @@
-"""Imports point one way: codec <- models <- realtime; patches is data and inserts."""
+"""Imports point one way: from room to room downward only, and in no circle."""
 
 import ast
 import shutil
@@ -9,15 +9,44 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-#: What the modules of each folder may import of struck.
-ALLOWED = {
-    "codec": {"codec"},
-    "models": {"codec", "models"},
-    "patches": {"codec", "patches"},
-    "realtime": {"codec", "models", "patches", "realtime"},
-}
-#: Playing a take needs no torch.
-FORBIDDEN_OUTSIDE = {"codec": {"torch"}, "patches": {"torch"}}
+#: The rooms from the ground up; a module may import what stands in its own room or in one before it.
+#: The name of a room alone (``models``) means the modules that stand in no room inside it.
+ROOMS = (
+    "codec/events",
+    "codec/files",
+    "codec/weights",
+    "codec/playing",
+    "codec/takes",
+    "codec/hearing",
+    "codec/measures",
+    "codec",
+    "models",
+    "models/codec",
+    "models/mars",
+    "models/evaluation/notes",
+    "models/evaluation/phrases",
+    "models/evaluation",
+    "patches",
+    "realtime/engine",
+    "realtime/screen",
+    "realtime/demo",
+    "realtime/devices",
+    "realtime/recording",
+    "realtime/stage",
+    "realtime/midi",
+    "realtime/osc",
+    "realtime/phrases",
+    "realtime/host",
+    "realtime/bench",
+    "realtime/commands",
+    "realtime/docs",
+    "realtime",
+)
+TOP = ("codec", "models", "patches", "realtime")
+#: Playing a take and hearing one need no torch; patches are data.
+FORBIDDEN = {"codec": {"torch"}, "patches": {"torch"}}
+#: A room is a folder that can be seen at a glance.
+MOST_FILES = 16
 
 
 def imported_names(path: Path, package: list[str]) -> Iterator[tuple[int, str]]:
@@ -33,22 +62,67 @@ def imported_names(path: Path, package: list[str]) -> Iterator[tuple[int, str]]:
                 yield node.lineno, ".".join([*stem, alias.name])
 
 
-def upward_arrows(root: Path) -> list[str]:
-    """Every import under ``root`` that points the wrong way, as ``file:line imports name``.
+def modules_of(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every module under ``root`` and the room it stands in."""
+    for top in TOP:
+        for path in sorted((root / top).rglob("*.py")):
+            yield path, path.parent.relative_to(root).as_posix()
 
-    Folders without ``__init__.py`` (patches/demo) hold programs that use the package, not modules of it.
-    """
+
+def target_of(name: str, root: Path) -> Path | None:
+    """The file that holds what an import's dotted name means; None where it is not ours."""
+    parts = name.split(".")
+    if parts[0] != "struck":
+        return None
+    for count in range(len(parts), 1, -1):
+        stem = root.joinpath(*parts[1:count])
+        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if path.exists():
+                return path
+    raise AssertionError(f"{name} is imported and is not there")
+
+
+def arrows(root: Path) -> Iterator[tuple[Path, str, int, str, Path]]:
+    """Every import of ours: file, its room, line, name, and the file that is imported."""
+    for path, room in modules_of(root):
+        for line, name in imported_names(path, ["struck", *path.parent.relative_to(root).parts]):
+            target = target_of(name, root)
+            if target is not None:
+                yield path, room, line, name, target
+
+
+def upward_arrows(root: Path) -> list[str]:
+    """Every import under ``root`` that points the wrong way, as ``file:line imports name``."""
     found = []
-    for folder, allowed in ALLOWED.items():
-        for path in sorted((root / folder).rglob("*.py")):
-            if not (path.parent / "__init__.py").exists():
-                continue
-            package = ["struck", *path.parent.relative_to(root).parts]
-            for line, name in imported_names(path, package):
-                parts = name.split(".")
-                upward = parts[0] == "struck" and (len(parts) < 2 or parts[1] not in allowed)
-                if upward or parts[0] in FORBIDDEN_OUTSIDE.get(folder, ()):
-                    found.append(f"{path.relative_to(root)}:{line} imports {name}")
+    for path, room, line, name, target in arrows(root):
+        if ROOMS.index(target.parent.relative_to(root).as_posix()) > ROOMS.index(room):
+            found.append(f"{path.relative_to(root)}:{line} imports {name}")
+    for path, room in modules_of(root):
+        for line, name in imported_names(path, ["struck", *path.parent.relative_to(root).parts]):
+            if name.split(".")[0] in FORBIDDEN.get(room.split("/")[0], ()):
+                found.append(f"{path.relative_to(root)}:{line} imports {name}")
+    return found
+
+
+def circles(root: Path) -> list[list[str]]:
+    """Files that import one another in a circle, one list for each circle found."""
+    imports: dict[Path, set[Path]] = {}
+    for path, _, _, _, target in arrows(root):
+        if target != path:
+            imports.setdefault(path, set()).add(target)
+    found, done = [], set()
+
+    def visit(path: Path, trail: list[Path]) -> None:
+        if path in trail:
+            circle = trail[trail.index(path) :]
+            found.append([p.relative_to(root).as_posix() for p in circle])
+        elif path not in done:
+            for target in sorted(imports.get(path, ())):
+                visit(target, [*trail, path])
+            done.add(path)
+
+    for path in sorted(imports):
+        visit(path, [])
     return found
 
 
@@ -56,36 +130,50 @@ def test_no_arrow_points_upward():
     assert upward_arrows(ROOT) == []
 
 
-def test_every_folder_is_seen():
-    for folder in ALLOWED:
-        assert (ROOT / folder / "__init__.py").exists()
+def test_no_circle():
+    assert circles(ROOT) == []
+
+
+def test_every_room_is_seen_and_none_is_crowded():
+    assert {room for _, room in modules_of(ROOT)} == set(ROOMS)
+    for room in ROOMS:
+        assert (ROOT / room / "__init__.py").exists()
+    folders = {p.parent for top in (*TOP, "tests") for p in (ROOT / top).rglob("*.py")}
+    crowded = [f for f in folders if len([p for p in f.glob("*.py") if p.name != "__init__.py"]) > MOST_FILES]
+    assert crowded == []
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for name in TOP:
+        shutil.copytree(
+            ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors", "__pycache__")
+        )
+    return tmp_path
 
 
 @pytest.mark.parametrize(
     ("folder", "line"),
     [
-        ("codec", "from ..models import default_codec_weights_path"),
+        ("codec/events", "from ..playing.decoder import Decoder"),
+        ("codec/files", "from ..takes import takes"),
+        ("codec/hearing", "from ...models.mars.mars import Mars"),
+        ("codec/hearing", "import torch.nn as nn"),
         ("codec", "from .. import realtime"),
-        ("codec", "import struck.realtime.cli"),
-        ("codec", "import torch.nn as nn"),
-        ("codec", "def f():\n    from torch import nn"),
-        ("models", "from ..realtime.pipeline import encode_file"),
-        ("patches", "from struck.realtime import cli"),
+        ("codec", "def f():\n    import struck.realtime.commands.cli"),
+        ("models/codec", "from ..mars.phase import sound_from_magnitude"),
+        ("patches", "from struck.realtime.commands import cli"),
+        ("realtime/engine", "from ..stage.stage import Stage"),
     ],
 )
-def test_a_planted_violation_is_caught(tmp_path, folder, line):
-    for name in ALLOWED:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("weights", "__pycache__"))
-    assert upward_arrows(tmp_path) == []
-    (tmp_path / folder / "planted.py").write_text(line + "\n")
-    (found,) = upward_arrows(tmp_path)
+def test_a_planted_violation_is_caught(copy, folder, line):
+    assert upward_arrows(copy) == []
+    (copy / folder / "planted.py").write_text(line + "\n")
+    (found,) = upward_arrows(copy)
     assert found.startswith(f"{folder}/planted.py:")
 
 
-def test_allowed_imports_pass(tmp_path):
-    for name in ALLOWED:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
-    (tmp_path / "realtime" / "a.py").write_text("from ..models.x import y\nfrom .b import c\nimport numpy\n")
-    (tmp_path / "models" / "a.py").write_text("import torch\nfrom ..codec import events\n")
-    assert upward_arrows(tmp_path) == []
+def test_a_planted_circle_is_caught(copy):
+    (copy / "codec" / "events" / "one.py").write_text("from .two import a\n")
+    (copy / "codec" / "events" / "two.py").write_text("def f():\n    from .one import b\n")
+    assert circles(copy) == [["codec/events/one.py", "codec/events/two.py"]]

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from struck.models.condition_inputs import BINS, FRAMES, batch_conditions
-from struck.models.conditions import PhraseConditions
-from struck.models.tokenizer import Tokenizer
+from struck.models.mars.condition_inputs import BINS, FRAMES, batch_conditions
+from struck.models.mars.conditions import PhraseConditions
+from struck.models.mars.tokenizer import Tokenizer
 
 #: Halvings of frequency and time from 1024 x 352 to 64 x 44, and the channels after each.
 LEVELS = ((2, 2, 16), (2, 2, 24), (2, 2, 32), (2, 1, 64))

@@ -36,16 +36,24 @@ import scipy.ndimage
 import soundfile
 import soxr
 
-from struck.codec.errors import StruckError
-from struck.models.conditions import STYLES
-from struck.models.general_midi import render_midi
-from struck.models.griffin_lim import griffin_lim
-from struck.models.mars import Mars
-from struck.models.mars_spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
-from struck.models.phase import sound_from_magnitude
-from struck.models.phrase_scores import draw_conditions
+from struck.codec.events.errors import StruckError
+from struck.models.codec.general_midi import render_midi
+from struck.models.mars.conditions import STYLES
+from struck.models.mars.griffin_lim import griffin_lim
+from struck.models.mars.mars import Mars
+from struck.models.mars.phase import sound_from_magnitude
+from struck.models.mars.phrase_scores import draw_conditions
+from struck.models.mars.spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
 
-from ..models.phase_sounds import RATE, SAMPLES, make_chirp, make_chord, make_noise, make_pluck, make_tone
+from ..models.mars.phase_sounds import (
+    RATE,
+    SAMPLES,
+    make_chirp,
+    make_chord,
+    make_noise,
+    make_pluck,
+    make_tone,
+)
 
 #: General MIDI programs by class, 0 is the first; "drums" are keys of the percussion channel.
 GM_CLASSES = {

@@ -50,26 +50,25 @@ import pytest
 import soundfile
 from numba import carray
 
-from struck.codec.encoder import StreamingEncoder
-from struck.codec.profiles import PROFILES
-from struck.codec.takes import TakeReader
-from struck.codec.weights import load_codec_weights
-from struck.models import default_codec_weights_path
-from struck.models.general_midi import find_sound_font
-from struck.realtime.bench_jobs import describe_load
-from struck.realtime.c_calls import CONTINUE, STREAM_CALLBACK, c_callback
-from struck.realtime.gil_trial import measure_gil
-from struck.realtime.jack import load_jack
-from struck.realtime.jack_stream import UNCONNECTED, JackStream
-from struck.realtime.midi_ports import import_rtmidi
-from struck.realtime.phrase_process import NICENESS
-from struck.realtime.pipeline import render_samples
-from struck.realtime.resampler import StreamingResampler
+from struck.codec.events.profiles import PROFILES
+from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.pipeline import render_samples
+from struck.codec.takes.takes import TakeReader
+from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+from struck.models.codec.general_midi import find_sound_font
+from struck.realtime.bench.gil_trial import measure_gil
+from struck.realtime.bench.jobs import describe_load
+from struck.realtime.devices.jack import load_jack
+from struck.realtime.devices.jack_stream import UNCONNECTED, JackStream
+from struck.realtime.devices.resampler import StreamingResampler
+from struck.realtime.engine.c_pointers import CONTINUE, STREAM_CALLBACK, c_callback
+from struck.realtime.midi.ports import import_rtmidi
+from struck.realtime.phrases.process_server import NICENESS
 
-from ..realtime.jack_probe import jack_probe
-from ..realtime.jack_rig import JackServer, jack_server
-from ..realtime.live_host import DRY_PATCH, LiveHost, clients
-from ..realtime.phrase_trial import play_phrases
+from ..realtime.rig.jack_probe import jack_probe
+from ..realtime.rig.jack_rig import JackServer, jack_server
+from ..realtime.rig.live_host import DRY_PATCH, LiveHost, clients
+from ..realtime.rig.phrase_trial import play_phrases
 
 RATE: Final = 48_000
 _SPACING_SECONDS: Final = 1.0

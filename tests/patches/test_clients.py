@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from struck.codec.descriptors import read_descriptors
-from struck.realtime.osc_sender import OscSender
-from struck.realtime.osc_server import OscServer
+from struck.codec.events.descriptors import read_descriptors
+from struck.realtime.osc.sender import OscSender
+from struck.realtime.osc.server import OscServer
 
-from ..realtime.osc_host import WEIGHTS, FakeStage, Sounding, make_event, udp_socket
+from ..realtime.osc.osc_host import WEIGHTS, FakeStage, Sounding, make_event, udp_socket
 
 CLIENTS = Path(__file__).parents[2] / "patches" / "clients"
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from struck.codec.errors import StruckError
-from struck.codec.event_spec import FIELDS, INDEX, read_field
+from struck.codec.events.errors import StruckError
+from struck.codec.events.event_spec import FIELDS, INDEX, read_field
 from struck.patches.patch import NotePatch, Patch, load_patch, parse_patch, shipped_patches
-from struck.realtime.messages import note_settings
-from struck.realtime.parameters import PARAMETER
+from struck.realtime.engine.parameters import PARAMETER
+from struck.realtime.host.peers import note_settings
 
 WHOLE = """
 description = "all of it"

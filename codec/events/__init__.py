@@ -1,0 +1,1 @@
+"""What an event is: its vector, its meaning, its controls."""

@@ -1,0 +1,447 @@
+"""The streaming encoder: energy out of the residual spectrogram again and again, events out.
+
+For each hop: frames of the new samples, minus what earlier events still ring; then propose onsets and
+pitches, read each as an event with the network, render it in magnitude space, keep those that remove most,
+subtract, and repeat until no proposal takes enough. Work is done when a whole hop and its lookahead are in
+the buffer, whatever sizes they came in, so any slicing of the input gives the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from ..events.errors import StruckError
+from ..events.events import Event
+from ..events.profiles import Profile
+from ..events.quantize import quantize_gains, quantize_vectors
+from ..weights.codec_weights import CodecWeights
+from .aligned_patches import make_patches, patch_mel_matrix
+from .event_frames import FRAMES_BEFORE, EventFrames
+from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
+from .lobes import correlate, removed_energy
+from .proposals import Proposals, Proposer
+from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
+
+#: Frames of the past kept as context: what the network and the proposer look back on.
+_CONTEXT = 8
+#: Frames of the future into which an event may ring.
+_TAIL = 512
+#: Events quieter than this at their attack are silence.
+_QUIETEST_DB = -66.0
+#: Events that may come at once after a pause, however short the hop.
+_BURST = 4.0
+#: An event that takes out less than this share of its own energy is mostly not there.
+_LEAST_SHARE = 0.2
+#: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
+_SHADOW_SAMPLES = ANALYSIS_RATE // 20
+_SHADOW_FACTOR = 10.0
+_PART_FACTOR = 6.0
+_FORGET_DB_PER_SECOND = 6.0
+#: Gains tried around the one that matches the residual.
+_GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
+
+
+#: Observed magnitudes, modelled power and fourth powers, start frames, lengths, gains, vectors, shifts in;
+#: gains, vectors, shifts out.
+Refine = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    tuple[np.ndarray, np.ndarray, np.ndarray],
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One accepted event with the energy it took: what ``struck plot`` draws."""
+
+    event: Event
+    removed: float  # energy over magnitudes
+    window_energy: float
+    start_frame: int  # row of the residual in which the event's frames begin
+    frame_count: int
+    round: int  # of the hop, from 0
+    proposal: int  # of the round
+
+
+@dataclass
+class _Candidate:
+    start: int  # frame of ``frames[0]``, in the rolling buffer
+    onset_frame: int  # in the stream
+    shift_seconds: float  # of the onset from its frame's centre
+    gain_db: float
+    vector: np.ndarray
+    tone: np.ndarray  # [T, F] amplitude
+    noise: np.ndarray  # [T, F] power
+    energy: float
+    proposal: int
+    pitch_midi: float
+    noise_like: bool
+    salience: float
+    round: int = 0
+
+    @property
+    def onset_sample(self) -> int:
+        return max(0, self.onset_frame * HOP + round(self.shift_seconds * ANALYSIS_RATE))
+
+
+def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidate]) -> float:
+    """Energy a candidate must take: more in the shadow of a much stronger event that starts with it.
+
+    There it is a detail of that sound rather than an event of its own, the more so where it is noise or its
+    pitch stands in a simple ratio to the other's.
+    """
+    for other in accepted:
+        near = abs(other.onset_sample - candidate.onset_sample) < _SHADOW_SAMPLES
+        if near and other.energy > 8.0 * candidate.energy:
+            ratio = 2.0 ** (abs(candidate.pitch_midi - other.pitch_midi) / 12.0)
+            harmonic = ratio < 16.5 and abs(ratio - round(ratio)) < 0.02 * ratio
+            part = harmonic or candidate.noise_like
+            return needed * (_SHADOW_FACTOR * (_PART_FACTOR if part else 1.0))
+    return needed
+
+
+class EncoderObserver:
+    """Sees what the encoder does; training and plots override what they need."""
+
+    def on_round(self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, found: Proposals) -> None:
+        """Proposals of a round, magnitudes ``[T, F]`` observed, and what is modelled so far.
+
+        See :func:`struck.codec.hearing.spectrum.mean_magnitude` for ``power`` and ``fourth``.
+        The arrays are the encoder's own: copy what is to be kept.
+        """
+
+    def on_event(self, step: Step) -> None:
+        """An event was accepted."""
+
+
+class StreamingEncoder:
+    """Sound in, events out.
+
+    Args:
+        weights: trained codec weights.
+        profile: lookahead and hop, from :data:`struck.codec.events.profiles.PROFILES`.
+        observer: told of every round and every accepted event.
+        refine: improves the events of each hop, say :class:`struck.models.codec.refine.Refiner`.
+
+    Raises:
+        StruckError: the weights lack the event network.
+
+    Example:
+        >>> from struck.codec.events.profiles import PROFILES
+        >>> from struck.codec.weights.codec_weights import load_codec_weights
+        >>> from struck.models import default_codec_weights_path
+        >>> encoder = StreamingEncoder(load_codec_weights(default_codec_weights_path()), PROFILES["live"])
+        >>> encoder.process(np.zeros(22_050, np.float32)) + encoder.flush()
+        []
+    """
+
+    def __init__(
+        self,
+        weights: CodecWeights,
+        profile: Profile,
+        observer: EncoderObserver | None = None,
+        refine: Refine | None = None,
+    ) -> None:
+        for name, shape in parameter_shapes().items():
+            if name not in weights.encoder or weights.encoder[name].shape != shape:
+                raise StruckError(f"weights {weights.name} lack encoder weight {name} of shape {shape}")
+        self.profile = profile
+        self.nonfinite_samples = 0
+        self._parameters = weights.encoder
+        self._refine = refine
+        self._observer = observer or EncoderObserver()
+        self._renderer = EventFrames(weights.decoder, profile.n_fft)
+        self._proposer = Proposer(profile.n_fft)
+        self._mel = patch_mel_matrix(profile.n_fft)
+        self._hop_frames = profile.hop_samples // HOP
+        self._reach = (profile.lookahead_samples - profile.n_fft // 2) // HOP
+        self._bins = profile.n_fft // 2 + 1
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples between an onset and the latest moment at which its event is returned."""
+        return self.profile.latency_samples
+
+    def reset(self) -> None:
+        """Forget everything heard; the next sample is sample 0."""
+        p = self.profile
+        known = _CONTEXT + self._hop_frames + self._reach
+        # The first frame is centred on sample 0.
+        self._buffer = np.zeros(p.n_fft // 2, np.float32)
+        self._taken = 0
+        self._hop_index = 0
+        self._observed = np.zeros((known, self._bins), np.float32)
+        size = (known + _TAIL + self._hop_frames, self._bins)
+        # What is modelled: sums of power and of the tones' fourth powers, see spectrum.mean_magnitude.
+        self._power = np.zeros(size, np.float32)
+        self._fourth = np.zeros(size, np.float32)
+        self._filled = _CONTEXT
+        self._allowance = 1.0
+        self._loudness = 0.0
+        self._ended_at: int | None = None
+
+    def process(self, samples: np.ndarray) -> list[Event]:
+        """Take samples in, give back the events that are decided by now, in order of onset per hop.
+
+        Args:
+            samples: mono at 22,050 Hz, any length, ``[N]``. Non-finite ones count as 0 and are counted.
+
+        Raises:
+            ValueError: not one-dimensional, or the stream has been flushed.
+        """
+        samples = np.asarray(samples, dtype=np.float32)
+        if samples.ndim != 1:
+            raise ValueError(f"the encoder takes mono samples of shape [N], not {samples.shape}")
+        if self._ended_at is not None:
+            raise ValueError("the stream was flushed; call reset() before more samples")
+        finite = np.isfinite(samples)
+        if not finite.all():
+            self.nonfinite_samples += int((~finite).sum())
+            samples = np.where(finite, samples, np.float32(0.0))
+        self._buffer = np.concatenate([self._buffer, samples])
+        self._taken += len(samples)
+        return self._advance()
+
+    def flush(self) -> list[Event]:
+        """Encode what is left, up to the last sample, as if silence followed."""
+        if self._ended_at is None:
+            self._ended_at = self._taken
+        events = []
+        while self._hop_index * self.profile.hop_samples < self._ended_at:
+            missing = self._needed_samples() - len(self._buffer)
+            self._buffer = np.concatenate([self._buffer, np.zeros(max(0, missing), np.float32)])
+            events += self._advance(once=True)
+        return events
+
+    def _needed_samples(self) -> int:
+        """Samples the buffer must hold for the next hop; it starts half a window before its first frame."""
+        missing_frames = len(self._observed) - self._filled
+        return (missing_frames - 1) * HOP + self.profile.n_fft
+
+    def _advance(self, once: bool = False) -> list[Event]:
+        events: list[Event] = []
+        while len(self._buffer) >= self._needed_samples():
+            fresh = len(self._observed) - self._filled
+            view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
+            self._observed[self._filled :] = frames_to_magnitudes(view[: fresh * HOP : HOP])
+            self._buffer = self._buffer[fresh * HOP :].copy()
+            events += self._encode_hop()
+            self._hop_index += 1
+            h = self._hop_frames
+            self._observed[:-h] = self._observed[h:].copy()
+            for model in (self._power, self._fourth):
+                model[:-h] = model[h:].copy()
+                model[-h:] = 0.0
+            self._filled = len(self._observed) - h
+            if once:
+                break
+        return events
+
+    def _encode_hop(self) -> list[Event]:
+        p = self.profile
+        known = len(self._observed)
+        self._earn_allowance()
+        zone = self._observed[_CONTEXT:]
+        energy = float(np.square(zone, dtype=np.float64).sum())
+        # What follows something loud is heard against it for a while: a fading tail is no new event.
+        fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
+        self._loudness = max(energy, self._loudness * fade)
+        accepted: list[_Candidate] = []
+        if energy < 1e-12:
+            return []
+        before = (self._power.copy(), self._fourth.copy()) if self._refine else None
+        needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
+        for depth in count():
+            if self._allowance < 1.0:
+                break
+            residual = self._residual(slice(0, known))
+            found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
+            self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
+            candidates = [
+                c for c in self._encode(residual, found) if c.energy >= _raise_needed(needed, c, accepted)
+            ]
+            # Of readings that take nearly the same, the more salient pitch is the one people hear.
+            candidates.sort(key=lambda c: -c.energy * (0.75 + 0.25 * c.salience))
+            taken = 0
+            for candidate in candidates:
+                if self._allowance < 1.0:
+                    break
+                # What an earlier choice of this round has already taken must not be taken twice.
+                bar = max(_raise_needed(needed, candidate, accepted), 0.7 * candidate.energy)
+                if taken and self._removed(candidate) < bar:
+                    continue
+                self._subtract(residual, candidate)
+                candidate.round = depth
+                accepted.append(candidate)
+                self._allowance -= 1.0
+                taken += 1
+            if not taken:
+                break
+            if depth == 0 and before is not None:
+                # Fit the strongest events well before their misfits are taken for events.
+                self._refine_hop(accepted, before)
+        if accepted and before is not None:
+            self._refine_hop(accepted, before)
+        return self._emit(accepted, energy)
+
+    def _earn_allowance(self) -> None:
+        """Events the hop may emit: its share of the rate, and at most a hop's that earlier ones left."""
+        p = self.profile
+        start = self._hop_index * p.hop_samples
+        length = p.hop_samples if self._ended_at is None else min(p.hop_samples, self._ended_at - start)
+        hop_events = p.events_per_second * p.hop_samples / ANALYSIS_RATE
+        earned = p.events_per_second * length / ANALYSIS_RATE
+        self._allowance = min(self._allowance + earned, max(_BURST, 2.0 * hop_events))
+
+    def _refine_hop(self, accepted: list[_Candidate], before: tuple[np.ndarray, np.ndarray]) -> None:
+        """Improve the hop's events together; ``before`` is what was modelled without them."""
+        assert self._refine is not None
+        self._power[:], self._fourth[:] = before
+        gain_db, vectors, shift = self._refine(
+            self._observed,
+            self._power[: len(self._observed)],
+            self._fourth[: len(self._observed)],
+            np.array([c.start for c in accepted]),
+            np.array([len(c.tone) for c in accepted]),
+            np.array([c.gain_db for c in accepted], np.float32),
+            np.stack([c.vector for c in accepted]),
+            np.array([c.shift_seconds for c in accepted], np.float32),
+        )
+        gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
+        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
+        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
+            c = accepted[i]
+            c.gain_db, c.vector, c.shift_seconds = float(gain_db[i]), vectors[i], float(shift[i])
+            c.tone, c.noise = tone, noise
+            self._add_to_model(c)
+
+    def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
+        """Read each proposal as a quantised event and fit its gain to the residual."""
+        if not len(found.frame):
+            return []
+        index = found.frame[:, None] + FRAME_OFFSETS
+        inside = (index >= 0) & (index < len(residual))
+        patches = residual[np.clip(index, 0, len(residual) - 1)]
+        mask = (index < len(residual)).astype(np.float32)
+        patches *= inside[..., None]
+        features, scalars, reference_db = make_patches(
+            patches, mask, found.pitch_midi, found.noise_like, self._mel, np
+        )
+        outputs = run_event_network(self._parameters, features, mask, scalars, np)
+        gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
+        gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
+        origin = self._hop_index * self._hop_frames - _CONTEXT
+        # A shift is a whole number of samples: the frames subtracted are those of the event as it is sent.
+        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
+        candidates = []
+        visible = len(residual) - int(found.frame.min()) + FRAMES_BEFORE
+        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift, visible)):
+            frame = int(found.frame[i])
+            candidate = _Candidate(
+                frame - FRAMES_BEFORE,
+                origin + frame,
+                float(shift[i]),
+                float(gain_db[i]),
+                vectors[i],
+                tone,
+                noise,
+                0.0,
+                i,
+                float(found.pitch_midi[i]),
+                bool(found.noise_like[i]),
+                float(found.salience[i]),
+            )
+            self._fit_gain(residual, candidate)
+            if candidate.gain_db >= _QUIETEST_DB:
+                candidates.append(candidate)
+        return candidates
+
+    def _fit_gain(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        """Set the gain, among a few near the residual's own, that removes most."""
+        rows = self._rows(candidate)
+        count = rows.stop - rows.start
+        magnitude = np.sqrt(
+            candidate.tone[:count] ** 2 + np.float32(RAYLEIGH_SHARE) * candidate.noise[:count]
+        )
+        cross, own = correlate(residual[rows], magnitude)
+        if own <= 0.0 or cross <= 0.0:
+            return
+        centre = candidate.gain_db + float(np.clip(20.0 * np.log10(cross / own), -9.0, 6.0))
+        best = (0.0, candidate.gain_db)
+        for step_db in _GAIN_STEPS_DB:
+            gain_db = float(quantize_gains(np.float32(centre + step_db)))
+            factor = 10.0 ** ((gain_db - candidate.gain_db) / 20.0)
+            best = max(best, (self._removed(candidate, factor), gain_db))
+        if best[0] < _LEAST_SHARE * own * 10.0 ** ((best[1] - candidate.gain_db) / 10.0):
+            return
+        candidate.energy = best[0]
+        factor = 10.0 ** ((best[1] - candidate.gain_db) / 20.0)
+        candidate.gain_db = best[1]
+        candidate.tone *= np.float32(factor)
+        candidate.noise *= np.float32(factor * factor)
+
+    def _residual(self, rows: slice) -> np.ndarray:
+        """Magnitude beyond what is expected of the model, ``[T, F]``."""
+        expected = mean_magnitude(self._power[rows], self._fourth[rows], np)
+        return np.maximum(self._observed[rows] - expected, 0.0)
+
+    def _rows(self, candidate: _Candidate) -> slice:
+        """Rows of the observed frames in which the candidate sounds."""
+        end = min(candidate.start + len(candidate.tone), len(self._observed))
+        return slice(candidate.start, end)
+
+    def _removed(self, candidate: _Candidate, factor: float = 1.0) -> float:
+        """Energy the candidate, scaled by ``factor``, is expected to take out of what is left now."""
+        rows = self._rows(candidate)
+        count = rows.stop - rows.start
+        return float(
+            removed_energy(
+                self._observed[rows],
+                self._power[rows],
+                self._fourth[rows],
+                candidate.tone[:count],
+                candidate.noise[:count],
+                np.float32(factor),
+            )
+        )
+
+    def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        rows = self._rows(candidate)
+        # It was judged by what is visible yet; later hops need the whole of its tail.
+        ((candidate.tone, candidate.noise),) = self._renderer.render(
+            np.array([candidate.gain_db], np.float32),
+            candidate.vector[None],
+            np.array([candidate.shift_seconds], np.float32),
+        )
+        self._add_to_model(candidate)
+        residual[rows] = self._residual(rows)
+
+    def _add_to_model(self, candidate: _Candidate) -> None:
+        end = min(candidate.start + len(candidate.tone), len(self._power))
+        tone = np.square(candidate.tone[: end - candidate.start])
+        self._power[candidate.start : end] += tone + candidate.noise[: end - candidate.start]
+        self._fourth[candidate.start : end] += np.square(tone)
+
+    def _emit(self, accepted: list[_Candidate], energy: float) -> list[Event]:
+        events = []
+        for candidate in accepted:
+            if self._ended_at is not None and candidate.onset_sample >= self._ended_at:
+                continue
+            event = Event(candidate.onset_sample / ANALYSIS_RATE, candidate.gain_db, candidate.vector)
+            events.append(event)
+            self._observer.on_event(
+                Step(
+                    event,
+                    candidate.energy,
+                    energy,
+                    candidate.start,
+                    len(candidate.tone),
+                    candidate.round,
+                    candidate.proposal,
+                )
+            )
+        return sorted(events, key=lambda event: event.onset_seconds)

@@ -1,0 +1,1 @@
+"""How good a resynthesis is, and what it is measured against."""

@@ -1,0 +1,198 @@
+"""What is done between files: the one place where reader, encoder, take, decoder and writer meet."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events.errors import StruckError
+from .events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
+from .events.events import Event
+from .events.profiles import Profile
+from .files.audio_files import AudioReader, AudioWriter, open_audio
+from .files.part_files import refuse_same_file as refuse_same_file
+from .hearing.encoder import Refine, StreamingEncoder
+from .playing.decoder import render
+from .takes.takes import TakeHeader, TakeReader, TakeWriter
+from .weights.codec_weights import CodecWeights
+
+#: Told how many seconds are done.
+Advance = Callable[[float], None]
+
+#: Samples handed to the encoder at a time; what it finds does not depend on this.
+_BLOCK_SAMPLES: Final = 2_048
+#: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
+#: behind one that sounds up to this much later.
+_DISORDER_SECONDS: Final = 2.0
+
+
+def refuse_other_extension(destination: Path, *extensions: str) -> None:
+    """Raise StruckError where ``destination`` is not named as what is going to be in it."""
+    if destination.suffix.lower() not in extensions:
+        raise StruckError(f"cannot write {destination}: the extension must be {' or '.join(extensions)}")
+
+
+def make_header(weights: CodecWeights, profile: Profile, source: str, exact: bool = False) -> TakeHeader:
+    """Header of a take of ``source`` (a name for people)."""
+    return TakeHeader(
+        profile=profile.name,
+        weights_name=weights.name,
+        weights_hash=weights.decoder_hash,
+        source=source,
+        exact=exact,
+    )
+
+
+def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advance) -> Iterator[Event]:
+    """Events of a sound file as soon as the encoder is sure of them; ``advance`` gets seconds read."""
+    read_samples = 0
+    for block in reader.blocks(_BLOCK_SAMPLES):
+        yield from encoder.process(block)
+        read_samples += len(block)
+        advance(read_samples / reader.rate)
+    yield from encoder.flush()
+
+
+def in_onset_order(events: Iterable[Event]) -> Iterator[Event]:
+    """``events``, nearly in order, in order of onset; those of the last two seconds are held back."""
+    waiting: list[tuple[float, int, Event]] = []
+    for count, event in enumerate(events):
+        heapq.heappush(waiting, (event.onset_seconds, count, event))
+        while waiting[0][0] < event.onset_seconds - _DISORDER_SECONDS:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
+
+
+def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
+    """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, in_onset_order(events), rate)])
+
+
+def encode_file(
+    source: Path,
+    destination: Path,
+    weights: CodecWeights,
+    profile: Profile,
+    refine: Refine | None,
+    exact: bool,
+    advance: Advance,
+) -> tuple[dict[str, Any], list[str]]:
+    """Encode a sound file to a take; ``refine`` improves what each hop finds.
+
+    Returns:
+        What was done, as numbers and names; and notes for the user.
+
+    Raises:
+        StruckError: the source cannot be read, or the destination cannot be written and is left as it was.
+    """
+    refuse_same_file(source, destination)
+    refuse_other_extension(destination, ".mcap")
+    started = perf_counter()
+    encoder = StreamingEncoder(weights, profile, refine=refine)
+    event_count = 0
+    with (
+        open_audio(source, ANALYSIS_RATE) as reader,
+        TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
+    ):
+        for event in encode_stream(encoder, reader, advance):
+            take.write_event(event)
+            event_count += 1
+        take.close(reader.duration_seconds)
+    byte_count = destination.stat().st_size
+    seconds = reader.duration_seconds
+    values = {
+        "input": str(source),
+        "output": str(destination),
+        "profile": profile.name,
+        "duration_seconds": seconds,
+        "event_count": event_count,
+        "byte_count": byte_count,
+        "kilobits_per_second": 8e-3 * byte_count / seconds if seconds else 0.0,
+        "elapsed_seconds": perf_counter() - started,
+    }
+    return values, reader.notes
+
+
+def render_take(
+    source: Path, destination: Path, weights: CodecWeights, rate: int, subtype: str | None, advance: Advance
+) -> tuple[dict[str, Any], list[str]]:
+    """Render a take to a sound file at ``rate`` Hz, in flat memory.
+
+    Returns, raises: as :func:`encode_file`; also StruckError for weights other than the take's.
+    """
+    refuse_same_file(source, destination)
+    started = perf_counter()
+    take = TakeReader(source)
+    take.check_weights(weights)
+    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance)
+    notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
+    values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
+    return values, notes + writer.notes
+
+
+def resynthesise(
+    source: Path,
+    destination: Path,
+    weights: CodecWeights,
+    profile: Profile,
+    refine: Refine | None,
+    rate: int,
+    subtype: str | None,
+    advance: Advance,
+) -> tuple[dict[str, Any], list[str]]:
+    """Encode a sound file and render what was heard, without a take in between.
+
+    Returns, raises: as :func:`encode_file`.
+    """
+    refuse_same_file(source, destination)
+    started = perf_counter()
+    encoder = StreamingEncoder(weights, profile, refine=refine)
+    event_count = 0
+
+    def count(events: Iterable[Event]) -> Iterator[Event]:
+        nonlocal event_count
+        for event in events:
+            event_count += 1
+            yield event
+
+    with open_audio(source, ANALYSIS_RATE) as reader:
+        events = count(encode_stream(encoder, reader, advance))
+        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None)
+    values = _describe_sound(source, writer) | {
+        "profile": profile.name,
+        "event_count": event_count,
+        "elapsed_seconds": perf_counter() - started,
+    }
+    return values, reader.notes + writer.notes
+
+
+def _write_sound(
+    destination: Path,
+    events: Iterable[Event],
+    weights: CodecWeights,
+    rate: int,
+    subtype: str | None,
+    advance: Advance,
+) -> AudioWriter:
+    with AudioWriter(destination, rate, subtype=subtype) as writer:
+        for block in render(weights, in_onset_order(events), rate):
+            writer.write(block)
+            advance(writer.frame_count / rate)
+    return writer
+
+
+def _describe_sound(source: Path, writer: AudioWriter) -> dict[str, Any]:
+    return {
+        "input": str(source),
+        "output": str(writer.path),
+        "rate_hz": writer.rate,
+        "duration_seconds": writer.frame_count / writer.rate,
+        "clipped_sample_count": writer.clipped_count,
+    }

@@ -1,0 +1,258 @@
+"""Reads takes, whole or cut or damaged, lazily and with flat memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from mcap.opcode import Opcode
+from mcap.records import Channel, Message, Metadata
+
+from ..events.errors import StruckError
+from ..events.events import Event
+from ..weights.codec_weights import CodecWeights
+from .format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, unseal_json
+from .mcap_records import DamagedRecordError, RecordWalk, parse_record
+from .packets import PacketDecoder, packet_info
+
+_LOOK: Final = frozenset({Opcode.METADATA, Opcode.CHANNEL})
+_READ: Final = frozenset({Opcode.CHUNK, Opcode.MESSAGE})
+
+
+@dataclass(frozen=True)
+class TakeMessage:
+    """Something recorded beside the events.
+
+    ``value`` is bytes on the channels ``/midi`` and ``/osc``, a dict of JSON values on ``/patch`` and
+    ``/marks``.
+    """
+
+    seconds: float
+    channel: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class TakeStatistics:
+    """Counts over a whole take. ``gaps`` is the number of places where damage hides something."""
+
+    events: int
+    payload_bits: int
+    file_bits: int
+    messages: dict[str, int]
+    gaps: int
+
+
+class _Gap:
+    """Stands in the stream of messages where something could not be read."""
+
+
+class TakeReader:
+    """One take, or the part that a recording left. Each iterator reads the file afresh, from its start.
+
+    Raises:
+        StruckError: the file cannot be read, is not a take, or is of a newer version.
+    """
+
+    header: TakeHeader
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._channels: dict[int, Channel] = {}
+        self._end: dict[str, Any] | None = None
+        header: dict[str, Any] | None = None
+        with self._open() as file:
+            walk = RecordWalk(file, _LOOK)
+            for opcode, body in walk:
+                try:
+                    (record,) = parse_record(opcode, body)
+                    if isinstance(record, Channel):
+                        self._channels[record.id] = record
+                    elif isinstance(record, Metadata) and record.name == HEADER_METADATA:
+                        header = header or unseal_json(record.metadata)
+                    elif isinstance(record, Metadata) and record.name == END_METADATA:
+                        self._end = unseal_json(record.metadata)
+                except (DamagedRecordError, ValueError):
+                    # Without a header there is no take, said below; without an end it counts as cut.
+                    continue
+        if header is None:
+            raise StruckError(f"{path} is an MCAP file without a take's header: not a take, or one cut there")
+        self.header = TakeHeader.from_dict(header, str(path))
+        #: The file has no proper end: it was cut, or is still being written.
+        self.truncated = self._end is None or not walk.has_clean_end
+
+    @cached_property
+    def duration_seconds(self) -> float:
+        """Length of the stream; of a take without an end, the time of the last thing that is whole."""
+        duration = (self._end or {}).get("duration_seconds")
+        if isinstance(duration, int | float):
+            return float(duration)
+        times = (x.onset_seconds if isinstance(x, Event) else x.seconds for x in self.stream())
+        return max(times, default=0.0)
+
+    def stream(self) -> Iterator[Event | TakeMessage]:
+        """Everything, in the order of the file. The events of one packet (under a second) are sorted."""
+        decoder = PacketDecoder()
+        for item in self._readable():
+            if isinstance(item, _Gap):
+                continue
+            topic, message = item
+            if topic == "/events":
+                try:
+                    events = decoder.decode(message.data)
+                except StruckError as error:
+                    raise StruckError(f"{self.path}: {error}") from error
+                yield from events
+            else:
+                yield TakeMessage(message.log_time / 1e9, topic, self._value(topic, message.data))
+
+    def events(self) -> Iterator[Event]:
+        return (item for item in self.stream() if isinstance(item, Event))
+
+    def midi(self) -> Iterator[TakeMessage]:
+        return self._on("/midi")
+
+    def osc(self) -> Iterator[TakeMessage]:
+        return self._on("/osc")
+
+    def patches(self) -> Iterator[TakeMessage]:
+        return self._on("/patch")
+
+    def marks(self) -> Iterator[TakeMessage]:
+        return self._on("/marks")
+
+    def statistics(self) -> TakeStatistics:
+        """Counts, without decoding the events."""
+        events = payload_bytes = gaps = 0
+        messages: Counter[str] = Counter()
+        for item in self._readable():
+            if isinstance(item, _Gap):
+                gaps += 1
+                continue
+            topic, message = item
+            messages[topic] += 1
+            if topic == "/events":
+                events += packet_info(message.data)[0]
+                payload_bytes += len(message.data)
+        if not gaps and self._end is not None and events != self._end.get("events"):
+            gaps = 1  # what is missing stood at the very end
+        return TakeStatistics(
+            events, 8 * payload_bytes, 8 * self.path.stat().st_size, dict(sorted(messages.items())), gaps
+        )
+
+    def check_weights(self, weights: CodecWeights) -> None:
+        """Refuse weights other than those the take was made with.
+
+        Raises:
+            StruckError: the hashes differ.
+        """
+        self.header.check_weights(weights, str(self.path))
+
+    def _on(self, channel: str) -> Iterator[TakeMessage]:
+        for item in self._readable():
+            if not isinstance(item, _Gap) and item[0] == channel:
+                message = item[1]
+                yield TakeMessage(message.log_time / 1e9, channel, self._value(channel, message.data))
+
+    def _value(self, topic: str, data: bytes) -> Any:
+        if CHANNELS[topic].encoding != "json":
+            return data
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise StruckError(f"{self.path}: a message on {topic} is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise StruckError(f"{self.path}: a message on {topic} is not a JSON object")
+        return value
+
+    def _readable(self) -> Iterator[tuple[str, Message] | _Gap]:
+        """Messages, without those event packets that cannot be decoded because earlier ones are lost."""
+        expected = 0
+        lost = told = False
+        for item in self._messages():
+            if isinstance(item, _Gap) or item[0] != "/events":
+                told = told or isinstance(item, _Gap)
+                yield item
+                continue
+            sequence = item[1].sequence
+            try:
+                _, keyframe = packet_info(item[1].data)
+            except StruckError:
+                yield _Gap()
+                lost = told = True
+                continue
+            if sequence != expected:
+                lost = True
+                if not told:
+                    yield _Gap()
+            told = False
+            lost = lost and not keyframe
+            expected = sequence + 1
+            if not lost:
+                yield item
+
+    def _messages(self) -> Iterator[tuple[str, Message] | _Gap]:
+        channels = dict(self._channels)
+        with self._open() as file:
+            for opcode, body in RecordWalk(file, _READ):
+                try:
+                    records = parse_record(opcode, body)
+                except DamagedRecordError:
+                    yield _Gap()
+                    continue
+                for record in records:
+                    if isinstance(record, Channel):
+                        channels[record.id] = record
+                    elif isinstance(record, Message) and record.channel_id in channels:
+                        channel = channels[record.channel_id]
+                        spec = CHANNELS.get(channel.topic)
+                        if spec is not None and spec.encoding == channel.message_encoding:
+                            yield channel.topic, record
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        try:
+            with self.path.open("rb") as file:
+                yield file
+        except OSError as error:
+            raise StruckError(f"cannot read {self.path}: {error.strerror}") from error
+        except DamagedRecordError as error:
+            raise StruckError(f"{self.path} is not a take: {error}") from error
+
+
+def summarise_take(path: str | Path) -> dict[str, Any]:
+    """What ``struck info`` tells of a take, as JSON values.
+
+    Raises:
+        StruckError: the file cannot be read or is not a take.
+    """
+    reader = TakeReader(path)
+    header, counts, duration = reader.header, reader.statistics(), reader.duration_seconds
+    seconds = duration or 1.0
+    return {
+        "duration": duration,
+        "events": counts.events,
+        "events_per_second": counts.events / seconds,
+        "payload_bits_per_second": counts.payload_bits / seconds,
+        "file_bits_per_second": counts.file_bits / seconds,
+        "profile": header.profile,
+        "model": header.weights_name,
+        "model_hash": header.weights_hash,
+        "source": header.source,
+        "analysis_rate": header.analysis_rate,
+        "exact": header.exact,
+        "version": header.format_version,
+        "struck_version": header.struck_version,
+        "truncated": reader.truncated,
+        "gaps": counts.gaps,
+        "midi_messages": counts.messages.get("/midi", 0),
+        "osc_messages": counts.messages.get("/osc", 0),
+        "patches": [{"seconds": m.seconds, **m.value} for m in reader.patches()],
+        "marks": [{"seconds": m.seconds, **m.value} for m in reader.marks()],
+    }

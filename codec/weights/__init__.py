@@ -1,0 +1,1 @@
+"""The codec's weights and what reads them."""

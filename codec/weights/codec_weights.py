@@ -1,0 +1,88 @@
+"""Trained weights of the codec: one safetensors file, split into decoder and encoder, named by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..events.controls import TIMBRE_SHAPES
+from ..events.errors import StruckError
+from ..files.part_files import part_file
+
+_DECODER_PREFIX = "decoder."
+_ENCODER_PREFIX = "encoder."
+
+
+def default_codec_weights_path() -> Path:
+    """The weights shipped with struck."""
+    return Path(__file__).parent / "codec.safetensors"
+
+
+@dataclass(frozen=True)
+class CodecWeights:
+    """What both directions need.
+
+    ``decoder`` turns vectors to sound and alone decides what a take sounds like: ``decoder_hash`` names it
+    in every take. ``encoder`` may be retrained without touching old takes.
+    """
+
+    name: str
+    decoder: dict[str, np.ndarray]
+    encoder: dict[str, np.ndarray]
+
+    @property
+    def decoder_hash(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 over names and bytes of the decoder's arrays."""
+        digest = hashlib.sha256()
+        for name in sorted(self.decoder):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.decoder[name], dtype="<f4").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load_codec_weights(path: str | Path) -> CodecWeights:
+    """Read a codec's weights.
+
+    Raises:
+        StruckError: the file is missing, is not safetensors, or lacks an array of the right shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StruckError(f"codec weights not found: {path}")
+    decoder: dict[str, np.ndarray] = {}
+    encoder: dict[str, np.ndarray] = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for key in file.keys():  # noqa: SIM118 (not a mapping)
+                array = file.get_tensor(key).astype(np.float32)
+                if key.startswith(_DECODER_PREFIX):
+                    decoder[key.removeprefix(_DECODER_PREFIX)] = array
+                elif key.startswith(_ENCODER_PREFIX):
+                    encoder[key.removeprefix(_ENCODER_PREFIX)] = array
+    except (SafetensorError, OSError) as error:
+        raise StruckError(f"{path} is not a readable safetensors file: {error}") from error
+    for name, shape in TIMBRE_SHAPES.items():
+        if name not in decoder or decoder[name].shape != shape:
+            raise StruckError(f"{path} lacks decoder weight {name} of shape {shape}")
+        if not np.all(np.isfinite(decoder[name])):
+            raise StruckError(f"{path}: decoder weight {name} is not finite")
+    return CodecWeights(path.stem, decoder, encoder)
+
+
+def save_codec_weights(
+    path: str | Path, decoder: dict[str, np.ndarray], encoder: dict[str, np.ndarray]
+) -> None:
+    """Write weights beside ``path``, then rename, so that a good file is never half overwritten.
+
+    Raises:
+        StruckError: the file cannot be written.
+    """
+    arrays = {_DECODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in decoder.items()}
+    arrays |= {_ENCODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in encoder.items()}
+    with part_file(path) as beside:
+        save_file(arrays, beside)

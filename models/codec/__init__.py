@@ -1,0 +1,1 @@
+"""The codec's networks and their training."""

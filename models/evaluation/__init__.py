@@ -1,0 +1,1 @@
+"""What MARS is judged by."""

@@ -1,0 +1,1 @@
+"""Single notes judged: pitch, family, distances."""

@@ -1,0 +1,1 @@
+"""Phrases judged: chords, onsets, tables, pictures, baselines."""

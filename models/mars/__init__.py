@@ -1,0 +1,1 @@
+"""MARS: backing phrases from conditions, and its training."""

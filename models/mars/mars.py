@@ -1,0 +1,298 @@
+"""MARS as it is played: conditions to tokens, tokens to a spectrogram, the spectrogram to sound.
+
+arXiv 2509.26007, with its Griffin-Lim replaced by phase-gradient heap integration (``phase``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from struck.codec.events.event_spec import ANALYSIS_RATE
+
+from .. import default_mars_weights_path
+from ..devices import choose_device
+from ..network_weights import reading_weights, write_weights
+from .condition_inputs import ConditionBatch, batch_conditions
+from .conditions import PhraseConditions
+from .griffin_lim import griffin_lim
+from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
+from .phase import sound_from_magnitude
+from .quantizer import SCALES
+from .spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
+from .tokenizer import Tokenizer, TokenizerSizes
+
+VERSION: Final = 2
+_WHAT: Final = "MARS"
+#: A phrase louder than this is turned down, so that it may be written and mixed as it is.
+_PEAK: Final = 0.98
+#: The last samples go to nothing: the clip ends where a room may still ring.
+_FADE_SAMPLES: Final = ANALYSIS_RATE // 50
+PhaseMethod = Literal["heap", "griffin-lim"]
+
+
+class PhraseStopped(Exception):
+    """Nobody waits for the phrase any more."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn.
+
+    Args:
+        guidance: how much further from what no conditions would give, 0..20.
+        temperature: 0..4; 0 takes the likeliest token.
+        top_k: so many of the likeliest tokens are drawn from, 0 for all.
+        top_p: and of these the fewest that have this probability together, 0..1.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    guidance: float = 1.5
+    temperature: float = 0.9
+    top_k: int = 200
+    top_p: float = 0.92
+
+    def __post_init__(self) -> None:
+        ranges = (
+            ("guidance", 0.0, 20.0),
+            ("temperature", 0.0, 4.0),
+            ("top_k", 0, 65_536),
+            ("top_p", 0.0, 1.0),
+        )
+        for name, low, high in ranges:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} {value:g} is outside {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase and how it came about.
+
+    Attributes:
+        samples: float32 [90112] at 22,050 Hz, within -1..1.
+        tokens: int64 [h, w] per scale, coarse to fine.
+        log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine.
+        seconds: what took how long: ``tokens``, ``spectrogram``, ``phase``.
+    """
+
+    conditions: PhraseConditions
+    seed: int
+    samples: np.ndarray
+    tokens: tuple[np.ndarray, ...]
+    log_magnitude: np.ndarray
+    seconds: dict[str, float]
+
+    @property
+    def loop_samples(self) -> int:
+        """Samples after which the phrase begins again, or the next one does."""
+        return round(self.conditions.loop_seconds * ANALYSIS_RATE)
+
+
+class Mars:
+    """Tokenizer and transformer on a device; makes phrases one at a time.
+
+    Args:
+        device: ``cpu``, ``cuda`` or another torch device.
+        name: what names the weights.
+        report: told, once, when the device's memory does not suffice.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        transformer: NextScaleTransformer,
+        device: str = "cpu",
+        name: str = "",
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer.to(device).eval()
+        self.transformer = transformer.to(device).eval()
+        self.device, self.name = device, name
+        self._report = report
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path | None = None,
+        device: str = "auto",
+        report: Callable[[str], None] | None = None,
+    ) -> Mars:
+        """The weights shipped, or those of ``path``, on ``device``; ``auto`` takes a GPU where there is one.
+
+        Raises:
+            StruckError: the file is missing or is not MARS' weights, or there is no such device.
+        """
+        chosen = choose_device(device)
+        path = Path(path) if path is not None else default_mars_weights_path()
+        with reading_weights(path, _WHAT, VERSION) as (facts, weights):
+            tokenizer = Tokenizer(TokenizerSizes(**facts["tokenizer"]))
+            transformer = NextScaleTransformer(NextScaleSizes(**facts["transformer"]))
+            _together(tokenizer, transformer).load_state_dict(weights)
+            with path.open("rb") as file:
+                name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return cls(tokenizer, transformer, chosen, name, report)
+
+    def save(self, path: str | Path) -> None:
+        """Write both networks, in half precision.
+
+        Raises:
+            StruckError: the file cannot be written.
+        """
+        weights = _together(self.tokenizer, self.transformer).state_dict()
+        facts = {"tokenizer": asdict(self.tokenizer.sizes), "transformer": asdict(self.transformer.sizes)}
+        write_weights(Path(path), _WHAT, VERSION, facts, weights)
+
+    def warm_up(self) -> float:
+        """Make a phrase for nobody, so that the next is quick; seconds it took."""
+        begun = time.perf_counter()
+        self.generate(PhraseConditions())
+        return time.perf_counter() - begun
+
+    def generate(
+        self,
+        conditions: PhraseConditions,
+        *,
+        seed: int = 0,
+        previous: Phrase | None = None,
+        sampling: Sampling | None = None,
+        phase: PhaseMethod = "heap",
+        stop: Callable[[], bool] | None = None,
+    ) -> Phrase:
+        """Make a phrase; the same arguments on the same device make the same.
+
+        Args:
+            previous: the phrase that this one goes on from.
+            stop: asked between scales; true gives the phrase up.
+
+        Raises:
+            PhraseStopped: ``stop`` said so.
+        """
+        try:
+            return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+        except torch.OutOfMemoryError:
+            if self.device == "cpu":
+                raise
+            if self._report is not None:
+                self._report(f"{self.device} has too little memory for MARS: going on with the CPU")
+            self.device = "cpu"
+            self.tokenizer.cpu()
+            self.transformer.cpu()
+            torch.cuda.empty_cache()
+        return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+
+    def _generate(
+        self,
+        conditions: PhraseConditions,
+        seed: int,
+        previous: Phrase | None,
+        sampling: Sampling,
+        phase: PhaseMethod,
+        stop: Callable[[], bool] | None,
+    ) -> Phrase:
+        begun = time.perf_counter()
+        batch = batch_conditions([conditions]).to(self.device)
+        with torch.inference_mode():
+            before = None if previous is None else self._image(previous.tokens)
+            tokens = self._write(batch, before, seed, sampling, stop)
+            written = time.perf_counter()
+            # Copying to the CPU waits for the device, so that the times are true.
+            level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
+        log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
+        drawn = time.perf_counter()
+        samples = sound_of(log_magnitude, phase, seed)
+        seconds = {
+            "tokens": written - begun,
+            "spectrogram": drawn - written,
+            "phase": time.perf_counter() - drawn,
+        }
+        maps = tuple(t[0].cpu().numpy().reshape(size) for t, size in zip(tokens, SCALES, strict=True))
+        return Phrase(conditions, seed, samples, maps, log_magnitude, seconds)
+
+    def _image(self, tokens: tuple[np.ndarray, ...]) -> Tensor:
+        return self.tokenizer.quantizer.image(
+            [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
+        )
+
+    def _write(
+        self,
+        conditions: ConditionBatch,
+        before: Tensor | None,
+        seed: int,
+        sampling: Sampling,
+        stop: Callable[[], bool] | None,
+    ) -> list[Tensor]:
+        """Tokens int64 [1, h * w] per scale: as asked, led away from what nobody asked for."""
+        twice = ConditionBatch(*(tensor.expand(2, *tensor.shape[1:]) for tensor in conditions))
+        dropped = torch.tensor([False, True], device=self.device)
+        if before is not None:
+            before = before.expand(2, -1, -1, -1)
+        writer = self.transformer.begin(twice, before, dropped)
+        quantizer = self.tokenizer.quantizer
+        # The CPU draws for every device.
+        generator = torch.Generator().manual_seed(seed)
+        total = torch.zeros(1, self.tokenizer.sizes.latent, *SCALES[-1], device=self.device)
+        tokens = []
+        for scale, size in enumerate(SCALES):
+            if stop is not None and stop():
+                raise PhraseStopped
+            image = functional.adaptive_avg_pool2d(total, size).expand(2, -1, -1, -1)
+            asked, nobody = writer.logits(image, scale).float().cpu()
+            drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
+            tokens.append(drawn[None].to(self.device))
+            total = total + quantizer.expand(tokens[-1], scale)
+        return tokens
+
+    def scales(self, tokens: tuple[np.ndarray, ...], conditions: PhraseConditions) -> list[np.ndarray]:
+        """Spectrograms float32 [1024, 352] in dB of the first scale alone, of the first two, ... of all."""
+        batch = batch_conditions([conditions]).to(self.device)
+        maps = [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
+        with torch.inference_mode():
+            levels = [self.tokenizer.spectrogram_of(maps[: n + 1], batch)[0] for n in range(len(maps))]
+        return [((1.0 - level.float().cpu().numpy()) * FLOOR_DB).astype(np.float32) for level in levels]
+
+    def reconstruct(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
+        """What the tokenizer keeps of ``samples`` [90112]: log magnitude float32 [1024, 352] in dB."""
+        level = 1.0 - MARS_FRAMES.log_magnitude(samples) / FLOOR_DB
+        batch = batch_conditions([conditions]).to(self.device)
+        with torch.inference_mode():
+            made, _ = self.tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
+        return ((1.0 - made[0].float().cpu().numpy()) * FLOOR_DB).astype(np.float32)
+
+
+def _together(tokenizer: Tokenizer, transformer: NextScaleTransformer) -> nn.Module:
+    """Both as their weights are named in a file."""
+    return nn.ModuleDict({"tokenizer": tokenizer, "transformer": transformer})
+
+
+def draw_tokens(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
+    """int64 [N] drawn from logits [N, V]."""
+    if sampling.temperature == 0.0:
+        return logits.argmax(-1)
+    filtered = filter_logits(logits / sampling.temperature, sampling.top_k, sampling.top_p)
+    return torch.multinomial(filtered.softmax(-1), 1, generator=generator)[:, 0]
+
+
+def sound_of(log_magnitude: np.ndarray, phase: PhaseMethod = "heap", seed: int = 0) -> np.ndarray:
+    """float32 [90112] within -1..1 of levels [1024, 352] in dB."""
+    magnitude = db_to_magnitude(log_magnitude)
+    if phase == "griffin-lim":
+        samples = griffin_lim(magnitude, seed=seed)
+    else:
+        samples = sound_from_magnitude(magnitude, seed=seed)
+    peak = float(np.abs(samples).max())
+    if peak > _PEAK:
+        samples = samples * np.float32(_PEAK / peak)
+    samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
+    return samples

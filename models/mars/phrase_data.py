@@ -1,0 +1,285 @@
+"""Training sound for MARS: notes and phrases played by General MIDI sound fonts, and recorded single notes.
+
+Made once into a folder and read from there::
+
+    audio.npy   int16 [N, CLIP_SAMPLES] at the analysis rate
+    clips.csv   what each is: conditions, source, whether the instrument is held out, the clip before it
+
+A clip is a single note, a phrase, or the phrase that follows another (``previous``), which then holds
+the other's last notes dying away, as the player left them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+import mido
+import numpy as np
+
+from struck.codec.events.errors import StruckError
+from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.files.part_files import part_file
+
+from ..codec.general_midi import find_sound_fonts, render_midi
+from ..codec.notes import find_onset, load_recorded_notes
+from .condition_inputs import CLIP_SAMPLES
+from .conditions import PhraseConditions
+from .phrase_scores import ScoreNote, draw_conditions, vary, write_score
+
+_TICKS_PER_SECOND: Final = 960
+_SLOT_SECONDS: Final = CLIP_SAMPLES / ANALYSIS_RATE + 0.5
+_CLIPS_PER_RENDERING: Final = 120
+# General MIDI programs whose sound has the pitch of its key: no fifths, no harmonics, no effects.
+PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
+    "piano": (0, 1, 2, 3, 4, 5, 6, 7),
+    "mallet": (10, 11, 12, 13, 15),
+    "organ": (17, 18, 20, 21, 22, 23),
+    "guitar": (24, 25, 26, 27, 28, 29, 30),
+    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
+    "string": (40, 41, 42, 43, 44, 45, 46, 48, 49, 50, 51),
+    "voice": (52, 53, 54, 85, 91),
+    "brass": (56, 57, 58, 59, 60, 61, 62, 63),
+    "reed": (64, 65, 66, 67, 68, 69, 70, 71),
+    "flute": (72, 73, 74, 75, 76, 79),
+    "synth": (80, 81, 82, 84, 88, 89, 90, 95),
+    "drums": (0, 8, 16, 24, 25, 40),
+}
+# Organ stops that sound an octave below the key: played an octave higher.
+_SIXTEEN_FOOT: Final = (17, 18)
+_SILENCE: Final = 0.003
+#: Never trained on, in any sound font: one program a family.
+HELD_OUT_PROGRAMS: Final = {
+    "piano": 2, "mallet": 11, "organ": 18, "guitar": 25, "bass": 34, "string": 41, "voice": 53, "brass": 57,
+    "reed": 66, "flute": 74, "synth": 82, "drums": 16,
+}  # fmt: skip
+HELD_OUT_RECORDINGS: Final = (
+    "sullivan-wurlitzer-ep200", "vcsl-folk-harp", "iowa-soprano-saxophone", "iowa-french-horn",
+    "voice-claudia-ah", "voice-claudia-ih", "iowa-bass-flute",
+)  # fmt: skip
+_FAMILY_OF_RECORDING: Final = {"keyboard": "piano", "vocal": "voice"}
+_COLUMNS: Final = tuple(field.name for field in fields(PhraseConditions))
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What one row of the data is."""
+
+    conditions: PhraseConditions
+    source: str
+    held_out: bool
+    recorded: bool = False
+    previous: int = -1
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """What a player plays in one go, and which clips are cut out of it: (start in seconds, clip)."""
+
+    font: Path
+    program: int
+    drums: bool
+    notes: list[ScoreNote]
+    cut_at: float
+    clip: Clip
+
+
+class PhraseData:
+    """An opened folder of training clips.
+
+    Attributes:
+        audio: int16 [N, CLIP_SAMPLES], memory-mapped.
+        clips: what each row is.
+
+    Raises:
+        StruckError: there is no data in ``folder``, or it does not fit together.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self.audio: np.ndarray = np.load(folder / "audio.npy", mmap_mode="r")
+            with (folder / "clips.csv").open(newline="") as file:
+                self.clips = [_read_row(row) for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError) as error:
+            raise StruckError(f"no training clips in {folder}: {error}") from error
+        if self.audio.shape != (len(self.clips), CLIP_SAMPLES) or self.audio.dtype != np.int16:
+            raise StruckError(f"the clips in {folder} do not fit their list")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """bool [N]: by an instrument never trained on."""
+        return np.array([clip.held_out for clip in self.clips])
+
+    @property
+    def conditions(self) -> list[PhraseConditions]:
+        """What each clip was asked to be."""
+        return [clip.conditions for clip in self.clips]
+
+    @property
+    def previous(self) -> np.ndarray:
+        """int64 [N]: the clip that was played before, or -1."""
+        return np.array([clip.previous for clip in self.clips])
+
+    def samples(self, index: int) -> np.ndarray:
+        """float32 [CLIP_SAMPLES] of one clip."""
+        return self.audio[index].astype(np.float32) / 32768.0
+
+
+def _read_row(row: dict[str, str]) -> Clip:
+    conditions = PhraseConditions(
+        int(row["pitch"]),
+        int(row["velocity"]),
+        row["style"],
+        row["instrument"],
+        row["chord"],
+        float(row["tempo_bpm"]),
+    )
+    return Clip(
+        conditions, row["source"], row["held_out"] == "1", row["recorded"] == "1", int(row["previous"])
+    )
+
+
+def build_phrase_data(
+    data: Path, folder: Path, *, singles: int, phrases: int, held_out: int, seed: int, report: Report
+) -> PhraseData:
+    """Render everything into ``folder``; the same arguments give the same data.
+
+    Args:
+        data: folder with ``notes/``.
+        singles: single notes from sound fonts, beside all recorded ones.
+        phrases: phrases; a third of them is followed by another, which counts too.
+        held_out: clips by held-out programs, half of them single notes, beside the recorded ones held out.
+
+    Raises:
+        StruckError: FluidSynth, a sound font or the recorded notes are missing.
+    """
+    rng = np.random.default_rng(seed)
+    slots = _plan(rng, singles, phrases, held_out)
+    sounds: list[np.ndarray | None] = [None] * len(slots)
+    done = 0
+    for font in sorted({slot.font for slot in slots}):
+        mine = [i for i, slot in enumerate(slots) if slot.font == font]
+        for first in range(0, len(mine), _CLIPS_PER_RENDERING):
+            chosen = mine[first : first + _CLIPS_PER_RENDERING]
+            for i, sound in zip(chosen, _render([slots[i] for i in chosen]), strict=True):
+                if np.abs(sound).max() > _SILENCE:  # some instruments have no such key
+                    sounds[i] = _level(sound, slots[i].clip.conditions.velocity)
+            done += len(chosen)
+            report(f"{done} of {len(slots)} clips played")
+    kept = [i for i, sound in enumerate(sounds) if sound is not None]
+    place = {old: new for new, old in enumerate(kept)}
+    clips = [replace(slots[i].clip, previous=place.get(slots[i].clip.previous, -1)) for i in kept]
+    rows = [sounds[i] for i in kept]
+    for sound, clip in _recorded(data):
+        rows.append(_level(sound, clip.conditions.velocity))
+        clips.append(clip)
+    folder.mkdir(parents=True, exist_ok=True)
+    with part_file(folder / "audio.npy") as part, part.open("wb") as file:
+        np.save(file, np.stack([row for row in rows if row is not None]))
+    with part_file(folder / "clips.csv") as part, part.open("w", newline="") as listing:
+        writer = csv.writer(listing)
+        writer.writerow((*_COLUMNS, "source", "held_out", "recorded", "previous"))
+        for clip in clips:
+            numbers = (clip.source, int(clip.held_out), int(clip.recorded), clip.previous)
+            writer.writerow((*clip.conditions.as_dict().values(), *numbers))
+    return PhraseData(folder)
+
+
+def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -> list[_Slot]:
+    fonts = find_sound_fonts()
+    slots: list[_Slot] = []
+
+    def add(conditions: PhraseConditions, held: bool) -> None:
+        family = conditions.instrument
+        kept_back = HELD_OUT_PROGRAMS[family]
+        program = kept_back if held else int(rng.choice([p for p in PROGRAMS[family] if p != kept_back]))
+        font = fonts[rng.integers(len(fonts))]
+        source = f"{font.stem}:{program}{'d' if family == 'drums' else ''}"
+        notes = write_score(conditions, rng)
+        drums = family == "drums"
+        slots.append(_Slot(font, program, drums, notes, 0.0, Clip(conditions, source, held)))
+        if conditions.style == "single" or rng.random() > 1.0 / 3.0:
+            return
+        following = vary(conditions, rng)
+        length = conditions.loop_seconds
+        more = [
+            ScoreNote(n.start + length, n.seconds, n.key, n.velocity) for n in write_score(following, rng)
+        ]
+        clip = Clip(following, source, held, previous=len(slots) - 1)
+        slots.append(_Slot(font, program, drums, notes + more, length, clip))
+
+    for _ in range(singles):
+        add(draw_conditions(rng, "single"), False)
+    while len(slots) < singles + phrases:
+        add(draw_conditions(rng), False)
+    end = len(slots) + held_out
+    for _ in range(held_out // 2):
+        add(draw_conditions(rng, "single"), True)
+    while len(slots) < end:
+        add(draw_conditions(rng), True)
+    return slots
+
+
+def _render(slots: list[_Slot]) -> list[np.ndarray]:
+    """float32 [CLIP_SAMPLES] each, all by one run of FluidSynth."""
+    midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_SECOND // 2)  # at the default 120 beats per minute
+    track = mido.MidiTrack()
+    midi.tracks.append(track)
+    messages: list[tuple[int, mido.Message]] = []
+    begin = 0
+    begins = []
+    for slot in slots:
+        begins.append(begin)
+        channel = 9 if slot.drums else 0
+        octave = 12 if slot.program in _SIXTEEN_FOOT and not slot.drums else 0
+        messages.append((begin, mido.Message("program_change", channel=channel, program=slot.program)))
+        for note in slot.notes:
+            on = begin + 1 + round(note.start * _TICKS_PER_SECOND)
+            off = on + max(1, round(note.seconds * _TICKS_PER_SECOND))
+            key = min(127, note.key + octave)
+            messages.append((on, mido.Message("note_on", channel=channel, note=key, velocity=note.velocity)))
+            messages.append((off, mido.Message("note_off", channel=channel, note=key)))
+        begin += round((slot.cut_at + _SLOT_SECONDS) * _TICKS_PER_SECOND)
+        messages.append((begin - 1, mido.Message("control_change", channel=channel, control=120, value=0)))
+    now = 0
+    # A note that ends where the same key begins again must end first.
+    for tick, message in sorted(messages, key=lambda m: (m[0], m[1].type != "note_off")):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    sound = render_midi(midi, slots[0].font)
+    clips = []
+    for slot, begin in zip(slots, begins, strict=True):
+        first = round(((begin + 1) / _TICKS_PER_SECOND + slot.cut_at) * ANALYSIS_RATE)
+        clip = sound[first : first + CLIP_SAMPLES]
+        clips.append(np.pad(clip, (0, CLIP_SAMPLES - len(clip))))
+    return clips
+
+
+def _recorded(data: Path) -> list[tuple[np.ndarray, Clip]]:
+    """Recorded single notes, begun at their onset, cut and faded to the clip's length."""
+    clips = []
+    for note in load_recorded_notes(data):
+        sound = note.samples[max(0, find_onset(note.samples) - 32) :][:CLIP_SAMPLES]
+        fade = min(len(sound), ANALYSIS_RATE // 20)
+        sound = sound.copy()
+        sound[len(sound) - fade :] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+        family = _FAMILY_OF_RECORDING.get(note.family, note.family)
+        conditions = PhraseConditions(round(note.pitch_midi), note.velocity, "single", family)
+        held = note.instrument in HELD_OUT_RECORDINGS
+        clip = Clip(conditions, f"recorded:{note.instrument}", held, recorded=True)
+        clips.append((np.pad(sound, (0, CLIP_SAMPLES - len(sound))), clip))
+    return clips
+
+
+def _level(sound: np.ndarray, velocity: int) -> np.ndarray:
+    """int16, its peak set by the velocity: sound fonts and recordings differ too much among themselves."""
+    peak = float(np.abs(sound).max())
+    return np.round(sound * (0.9 * velocity / 127.0 / peak * 32767.0)).astype(np.int16)

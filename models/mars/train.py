@@ -1,0 +1,214 @@
+"""Training MARS: data, then a listener, the tokenizer by its ear, and the transformer over the tokens.
+
+Each stage has its share of the minutes and its own checkpoint, so that one may be trained on while the other
+stays. Gradients flow in float32 on CPUs, where bfloat16 was measured to be slower, and in bfloat16 on GPUs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..devices import choose_device
+from ..network_trainer import Losses, NetworkTrainer, Report, Stage
+from .clip_batches import ClipBatches, SpectrogramMaker, read_clips
+from .condition_inputs import batch_conditions
+from .conditions import FAMILIES
+from .listener import Listener
+from .losses import TokenData, listener_losses, tokenizer_losses, transformer_losses
+from .mars import Mars
+from .next_scale import NextScaleSizes, NextScaleTransformer
+from .phrase_data import PhraseData, build_phrase_data
+from .tokenizer import Tokenizer, TokenizerSizes
+
+N = TypeVar("N", bound=nn.Module)
+
+#: Small: in the hours there are, more steps teach more than surer ones.
+BATCH: Final = 8
+LISTENER_BATCH: Final = 16
+LISTENER_RATE: Final = 1e-3
+TOKENIZER_RATE: Final = 6e-4
+TRANSFORMER_RATE: Final = 1e-3
+#: Of the moving averages that are kept.
+AVERAGE_DECAY: Final = 0.998
+#: How many clips are made, and from which seed.
+SINGLES: Final = 5000
+PHRASES: Final = 5000
+HELD_OUT: Final = 600
+DATA_SEED: Final = 1
+LISTENER_MINUTES_SHARE: Final = 0.04
+TOKENIZER_MINUTES_SHARE: Final = 0.44
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Where and how networks are trained.
+
+    Attributes:
+        folder: of checkpoints and logs.
+        device: a torch device.
+        report: told what goes on.
+        resume: go on from the checkpoints in ``folder``.
+        start: a network without a checkpoint begins as its like in here, as far as the two fit.
+    """
+
+    folder: Path
+    device: str
+    report: Report
+    seed: int = 0
+    resume: bool = False
+    start: Mars | None = None
+
+    def trainer(self, name: str, network: N, like: nn.Module | None = None) -> NetworkTrainer[N]:
+        """A trainer of ``network``, which begins from the checkpoint, as ``like``, or as it is."""
+        if like is not None:
+            adopted, total = _adopt(network, like)
+            self.report(f"{name}: begins with {adopted} of {total} tensors of the weights given")
+        # Channels last in memory: a tenth faster in convolutions.
+        network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        trainer = NetworkTrainer(
+            name,
+            network,
+            self.folder,
+            self.report,
+            decay=AVERAGE_DECAY,
+            clip=1.0,
+            betas=(0.9, 0.98),
+            weight_decay=0.02,
+        )
+        if self.resume:
+            trainer.resume()
+        return trainer
+
+
+def _adopt(network: nn.Module, like: nn.Module) -> tuple[int, int]:
+    """Give ``network`` the tensors of ``like`` that fit by name and shape; how many of its own they are."""
+    own = network.state_dict()
+    fitting = {n: t for n, t in like.state_dict().items() if n in own and own[n].shape == t.shape}
+    network.load_state_dict(fitting, strict=False)
+    return len(fitting), len(own)
+
+
+def _train(trainer: NetworkTrainer[N], peak_rate: float, minutes: float, losses: Losses) -> N:
+    """The trainer's average after a stage that ends at ``minutes`` of its clock."""
+    trainer.run(Stage(trainer.name, peak_rate, 0.0, 60.0 * minutes), losses)
+    return trainer.average.eval()
+
+
+def train_listener(data: PhraseData, minutes: float, run: TrainingRun) -> Listener:
+    """A trained listener, its parameters fixed; the checkpoint is ``listener.pt``."""
+    torch.manual_seed(run.seed)
+    rows = np.flatnonzero(~data.held_out)
+    sources = sorted({data.clips[row].source for row in rows})
+    place = {source: i for i, source in enumerate(sources)}
+    labels = np.array(
+        [(FAMILIES.index(clip.conditions.instrument), place.get(clip.source, -1)) for clip in data.clips]
+    )
+    trainer = run.trainer("listener", Listener(len(sources)))
+    seed = run.seed + trainer.step
+    batches = ClipBatches(data, rows, run.device, seed, min(LISTENER_BATCH, len(rows)))
+    losses = listener_losses(trainer.network.train(), iter(batches), labels, seed, run.device)
+    return _train(trainer, LISTENER_RATE, minutes, losses).requires_grad_(False)
+
+
+def train_tokenizer(
+    data: PhraseData,
+    listener: Listener,
+    minutes: float,
+    run: TrainingRun,
+    sizes: TokenizerSizes | None = None,
+) -> Tokenizer:
+    """A trained tokenizer, its moving average in place; the checkpoint is ``tokenizer.pt``."""
+    torch.manual_seed(run.seed)
+    like = None if run.start is None else run.start.tokenizer
+    trainer = run.trainer("tokenizer", Tokenizer(sizes), like)
+    seed = run.seed + trainer.step
+    batches = ClipBatches(data, np.flatnonzero(~data.held_out), run.device, seed, BATCH)
+    losses = tokenizer_losses(trainer.network.train(), listener, iter(batches), seed, run.device)
+    return _train(trainer, TOKENIZER_RATE, minutes, losses)
+
+
+def tokenize(data: PhraseData, rows: np.ndarray, tokenizer: Tokenizer, run: TrainingRun) -> TokenData:
+    """Tokens of the clips ``rows``; what was played before must be among them."""
+    maker = SpectrogramMaker().to(run.device)
+    place = {int(row): i for i, row in enumerate(rows)}
+    tokens = []
+    for first in range(0, len(rows), 4 * BATCH):
+        clips = read_clips(data, rows[first : first + 4 * BATCH], run.device)
+        tokens.append(torch.cat(tokenizer.tokens_of(maker(clips.audio), clips.conditions), 1).cpu())
+        if first // (4 * BATCH) % 20 == 0:
+            run.report(f"{first} of {len(rows)} clips made tokens")
+    previous = torch.tensor([place.get(data.clips[row].previous, -1) for row in rows])
+    return TokenData(torch.cat(tokens), batch_conditions([data.clips[i].conditions for i in rows]), previous)
+
+
+def train_transformer(
+    data: TokenData,
+    tokenizer: Tokenizer,
+    minutes: float,
+    run: TrainingRun,
+    sizes: NextScaleSizes | None = None,
+) -> NextScaleTransformer:
+    """A trained transformer, its moving average in place; the checkpoint is ``transformer.pt``."""
+    torch.manual_seed(run.seed)
+    like = None if run.start is None else run.start.transformer
+    trainer = run.trainer("transformer", NextScaleTransformer(sizes), like)
+    for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
+        network.codes.copy_(tokenizer.quantizer.codes)
+    seed = run.seed + trainer.step
+    losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device)
+    return _train(trainer, TRANSFORMER_RATE, minutes, losses)
+
+
+def train(
+    data: Path,
+    minutes: float,
+    *,
+    folder: Path,
+    resume: bool = False,
+    device: str = "auto",
+    seed: int = 0,
+    start: Path | None = None,
+    truncated: bool = False,
+    report: Report,
+) -> Path:
+    """Make the clips where there are none yet, train the networks, and write ``folder/mars.safetensors``.
+
+    Args:
+        data: folder with ``notes/``, or clips that were made before.
+        minutes: in all; listener and tokenizer have their shares of them. Making clips is not counted.
+        resume: go on from the checkpoints in ``folder``.
+        start: weights to begin with, as far as they fit, where there is no checkpoint.
+        truncated: for comparison, with truncation instead of channel multiplexing.
+
+    Raises:
+        StruckError: the recorded notes, FluidSynth or a sound font are missing, ``start`` is not MARS'
+            weights, or there is no such device.
+    """
+    device = choose_device(device)
+    begins = None if start is None else Mars.load(start, "cpu")
+    run = TrainingRun(folder, device, report, seed, resume, begins)
+    clips = _clips(data, folder / "data", report)
+    listening, encoding = LISTENER_MINUTES_SHARE * minutes, TOKENIZER_MINUTES_SHARE * minutes
+    listener = train_listener(clips, listening, run)
+    tokenizer = train_tokenizer(clips, listener, encoding, run, TokenizerSizes(truncated=truncated))
+    tokens = tokenize(clips, np.flatnonzero(~clips.held_out), tokenizer, run)
+    transformer = train_transformer(tokens, tokenizer, minutes - listening - encoding, run)
+    weights = folder / "mars.safetensors"
+    Mars(tokenizer, transformer, device).save(weights)
+    return weights
+
+
+def _clips(data: Path, made_in: Path, report: Report) -> PhraseData:
+    """The clips in ``data`` itself, or those made of its notes before or now."""
+    for folder in (data, made_in):
+        if (folder / "clips.csv").is_file():
+            return PhraseData(folder)
+    return build_phrase_data(
+        data, made_in, singles=SINGLES, phrases=PHRASES, held_out=HELD_OUT, seed=DATA_SEED, report=report
+    )

@@ -1,0 +1,73 @@
+"""Jobs of :mod:`struck.realtime.bench.phrase`, each run in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+
+def first_phrase(weights: str) -> dict[str, Any]:
+    """Seconds from nothing imported to the first phrase's sound."""
+    began = perf_counter()
+    import torch
+
+    from ...models.mars.conditions import PhraseConditions
+    from ...models.mars.mars import Mars
+
+    imported = perf_counter()
+    mars = Mars.load(Path(weights), "cpu")
+    loaded = perf_counter()
+    mars.generate(PhraseConditions(48, style="arpeggio"))
+    ended = perf_counter()
+    return {
+        "import": imported - began,
+        "load": loaded - imported,
+        "phrase": ended - loaded,
+        "total": ended - began,
+        "cuda": torch.cuda.is_available(),
+    }
+
+
+def phrases(weights: str, device: str, count: str) -> dict[str, Any]:
+    """What each of so many phrases took, after a warm-up."""
+    from ...models.mars.mars import Mars
+
+    mars = Mars.load(Path(weights), device)
+    mars.warm_up()
+    return {"seconds": [_generate(mars, number).seconds for number in range(int(count))]}
+
+
+def phases(weights: str, count: str) -> dict[str, Any]:
+    """Seconds and spectral convergence of both ways to phases, over the same spectrograms."""
+    from ...models.mars.griffin_lim import griffin_lim
+    from ...models.mars.mars import Mars
+    from ...models.mars.phase import sound_from_magnitude
+    from ...models.mars.spectrum import convergence_db, db_to_magnitude
+
+    mars = Mars.load(Path(weights), "cpu")
+    ways: dict[str, Callable[..., Any]] = {"heap": sound_from_magnitude, "griffin_lim": griffin_lim}
+    found: dict[str, list[float]] = {f"{name}_{what}": [] for name in ways for what in _PHASE_FIGURES}
+    for number in range(int(count) + 1):
+        magnitude = db_to_magnitude(_generate(mars, number).log_magnitude)
+        for name, sound_of in ways.items():
+            began = perf_counter()
+            sound = sound_of(magnitude)
+            seconds = perf_counter() - began
+            if number:  # the first warms up
+                found[f"{name}_seconds"].append(seconds)
+                found[f"{name}_convergence_db"].append(convergence_db(magnitude, sound))
+    return found
+
+
+_PHASE_FIGURES = ("seconds", "convergence_db")
+
+
+def _generate(mars: Any, number: int) -> Any:
+    from ...models.mars.conditions import FAMILIES, STYLES, PhraseConditions
+
+    conditions = PhraseConditions(
+        36 + 7 * number % 48, style=STYLES[number % len(STYLES)], instrument=FAMILIES[number % 11]
+    )
+    return mars.generate(conditions, seed=number)

@@ -1,0 +1,124 @@
+"""The ``struck`` command: parses the line, runs one command, turns faults into one line and an exit status.
+
+Exit status: 0 done; 1 something the user can do something about, told in one line; 2 wrong usage;
+130 interrupted (Ctrl-C); 143 terminated. Nothing is left half-written by any of them. Only argparse is
+imported here: each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import FrameType
+from typing import Never
+
+from ...codec.events.errors import StruckError
+from . import devices as commands_devices
+from . import live as commands_live
+from . import measure as commands_measure
+from . import phrase as commands_phrase
+from . import sound as commands_sound
+from . import take as commands_take
+from . import train as commands_train
+from .console import Console
+
+_EPILOG = """examples:
+  struck encode song.wav song.mcap          hear a recording as events
+  struck render song.mcap song-48k.wav      play the events into a file
+  struck resynth song.wav heard.wav         both at once
+  struck edit song.mcap up.mcap --transpose 7 --stretch 1.5
+  struck convert song.mcap song.mid         events as notes
+  struck phrase backing.wav --pitch 48      a generated phrase to play along with
+
+`struck COMMAND --help` tells more about one command. Exit status: 0 done, 1 a fault told in one line,
+2 wrong usage, 130 interrupted, 143 terminated."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="struck",
+        description="Hear a performance as sparse events; play, edit, send and record them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"struck {version('struck')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands_live.add_to(commands)
+    commands_sound.add_to(commands)
+    commands_take.add_to(commands)
+    commands_phrase.add_to(commands)
+    commands_devices.add_to(commands)
+    commands_measure.add_to(commands)
+    commands_train.add_to(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return its exit status.
+
+    Raises:
+        SystemExit: wrong usage or help (from argparse), or SIGTERM arrived (status 143).
+    """
+    _fill_standard_streams()
+    options = build_parser().parse_args(arguments)
+    # The encoder's matrices are small: a second thread costs more than it gives, and six times as much where
+    # another program wants the core. OpenBLAS reads this when numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console = Console(options.json)
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        options.run(options, console)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except StruckError as error:
+        return _fail(console, str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(console, f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        print("struck: interrupted", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+def _fill_standard_streams() -> None:
+    """Let streams that were closed before the start (``2>&-``) lead nowhere.
+
+    Their numbers would go to the next files that are opened, and what a library writes to standard error
+    would stand in a recording.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (as long as the program)
+
+
+def _fail(console: Console, message: str) -> int:
+    line = " ".join(message.split())
+    print(f"struck: {line}", file=sys.stderr)
+    if console.as_json:
+        console.finish({"error": line}, "")
+    return 1
+
+
+def _terminate(number: int, frame: FrameType | None) -> Never:
+    # As an exception it passes through every `with`, which removes part files.
+    print("struck: terminated", file=sys.stderr)
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The codec as :func:`struck.codec.measures.evaluation.evaluate_folder` measures it: through a real take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...codec.events.profiles import Profile
+from ...codec.measures.evaluation import CodecResult
+from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
+from ...codec.takes.takes import TakeReader, TakeWriter
+from ...codec.weights.codec_weights import CodecWeights
+from ...models.codec.refined_encoder import make_encoder
+
+
+class FileCodec:
+    """Callable that encodes and decodes one signal; what was quantised is what is judged."""
+
+    def __init__(self, weights: CodecWeights, profile: Profile, refine_steps: int | None) -> None:
+        self._weights, self._profile, self._refine_steps = weights, profile, refine_steps
+
+    def __call__(self, signal: NDArray[np.float32]) -> CodecResult:
+        """Encode and decode ``signal``, mono ``[T]`` at the analysis rate."""
+        started = perf_counter()
+        encoder = make_encoder(self._weights, self._profile, self._refine_steps)
+        found = [*encoder.process(signal), *encoder.flush()]
+        encode_seconds = perf_counter() - started
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "take.mcap"
+            with TakeWriter(path, make_header(self._weights, self._profile, "evaluation")) as take:
+                for event in found:
+                    take.write_event(event)
+            reader = TakeReader(path)
+            payload_bits = reader.statistics().payload_bits
+            events = list(reader.events())
+        return CodecResult(
+            decoded=render_samples(self._weights, events, ANALYSIS_RATE),
+            onset_seconds=[event.onset_seconds for event in events],
+            event_count=len(events),
+            payload_bits=payload_bits,
+            encode_seconds=encode_seconds,
+        )

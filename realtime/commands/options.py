@@ -1,0 +1,140 @@
+"""Options that several commands share, and checked argument types."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import Console
+
+if TYPE_CHECKING:
+    from ...codec.weights.codec_weights import CodecWeights
+
+#: ``add_parser`` of this makes a command.
+Commands = Any
+Run = Callable[[argparse.Namespace, Console], None]
+
+PROFILE_NAMES = ("studio", "live", "tight")
+_SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
+
+
+def add_command(
+    commands: Commands, name: str, run: Run, summary: str, example: str
+) -> argparse.ArgumentParser:
+    """A command with ``--json``, its help made of one sentence and examples."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"examples:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="trained weights, .safetensors (default: those shipped)"
+    )
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        choices=PROFILE_NAMES,
+        default="studio",
+        help="how far the encoder looks ahead: studio 3 s, live 0.19 s, tight 0.05 s (default: studio)",
+    )
+    parser.add_argument(
+        "--refine",
+        type=whole_number(0, 1000),
+        metavar="N",
+        help="improve each hop's events by N gradient steps (default: the profile's: studio 16, others 0)",
+    )
+
+
+def add_sound_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rate",
+        type=output_rate,
+        default=48_000,
+        metavar="HZ",
+        help="sample rate of the output, a multiple of 150 from 22050 to 192000 (default: 48000)",
+    )
+    parser.add_argument(
+        "--bits",
+        choices=tuple(_SUBTYPES),
+        help="sample format of a .wav or .flac (default: 24; float does not clip, .wav only)",
+    )
+
+
+def load_weights(options: argparse.Namespace) -> CodecWeights:
+    """The weights that ``--weights`` names, or those shipped."""
+    from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+
+    return load_codec_weights(options.weights or default_codec_weights_path())
+
+
+def load_shipped_weights() -> CodecWeights:
+    """The codec's weights that come with struck."""
+    from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+
+    return load_codec_weights(default_codec_weights_path())
+
+
+def subtype(options: argparse.Namespace) -> str | None:
+    """libsndfile's name of the sample format that ``--bits`` asks for."""
+    return _SUBTYPES.get(options.bits)
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Argument type: an integer in a range."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is outside {low} to {high}")
+        return value
+
+    return parse
+
+
+def output_rate(text: str) -> int:
+    """Argument type: a sample rate in Hz at which the decoder can render."""
+    rate = whole_number(22_050, 192_000)(text)
+    if rate % 150:
+        raise argparse.ArgumentTypeError(f"{rate} is no multiple of 150")
+    return rate
+
+
+def room(text: str) -> int:
+    """Argument type: a room by its name or number."""
+    from ...codec.events.transforms import room_number
+
+    try:
+        return room_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Argument type: a finite number in a range."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not (math.isfinite(value) and low <= value <= high):
+            raise argparse.ArgumentTypeError(f"{text} is outside {low:g} to {high:g}")
+        return value
+
+    return parse

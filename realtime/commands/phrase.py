@@ -1,0 +1,188 @@
+"""The command that generates: phrase."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...models.mars.conditions import CHORDS, FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
+from .console import Console
+from .options import (
+    Commands,
+    add_command,
+    add_sound_output,
+    load_shipped_weights,
+    number,
+    subtype,
+    whole_number,
+)
+
+#: Options that are handed to :class:`struck.models.mars.mars.Sampling`, by its names.
+_SAMPLING = ("guidance", "temperature", "top_k", "top_p")
+
+
+def add_to(commands: Commands) -> None:
+    """Add this command to the command line."""
+    parser = add_command(
+        commands,
+        "phrase",
+        run_phrase,
+        "generate a backing phrase, or a single note, with MARS",
+        "  struck phrase backing.wav --pitch 48 --instrument guitar --chord minor --tempo 96\n"
+        "  struck phrase note.wav --pitch 60 --style single --instrument flute --velocity 80\n"
+        "  struck phrase chorus.wav --pitch 40 --style bass --count 8         eight that run on\n"
+        "  struck phrase beat.flac --pitch 36 --style percussion --seed 7 --as-events beat.mcap",
+    )
+    parser.add_argument("output", type=Path, metavar="OUT.wav", help="sound file to write: .wav, .flac, .ogg")
+    what = parser.add_argument_group("what it shall be")
+    what.add_argument(
+        "--pitch",
+        type=whole_number(0, 127),
+        default=60,
+        metavar="P",
+        help="MIDI pitch of the note, or of the chord's root, 0 to 127 (default: 60)",
+    )
+    what.add_argument(
+        "--velocity", type=whole_number(1, 127), default=100, metavar="V", help="1 to 127 (default: 100)"
+    )
+    for word, names, default in (
+        ("style", STYLES, "arpeggio"),
+        ("instrument", FAMILIES, "piano"),
+        ("chord", tuple(CHORDS), "major"),
+    ):
+        what.add_argument(
+            f"--{word}",
+            type=_name(word),
+            default=default,
+            metavar="NAME",
+            help=f"{', '.join(names)} (default: {default})",
+        )
+    what.add_argument(
+        "--tempo",
+        type=number(*TEMPO_RANGE_BPM),
+        default=120.0,
+        metavar="BPM",
+        help="beats per minute, 60 to 240 (default: 120)",
+    )
+    what.add_argument(
+        "--count",
+        type=whole_number(1, 64),
+        default=1,
+        metavar="N",
+        help="phrases, each going on from the one before, joined without a seam (default: 1)",
+    )
+    how = parser.add_argument_group("how it is made")
+    how.add_argument(
+        "--seed",
+        type=whole_number(0, 2**32 - 1),
+        default=0,
+        metavar="N",
+        help="of all chance: the same seed makes the same phrase on the same device (default: 0)",
+    )
+    how.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
+    )
+    how.add_argument(
+        "--guidance",
+        type=number(0.0, 20.0),
+        metavar="X",
+        help="how much what is asked for counts, 0 to 20 (default: the network's)",
+    )
+    how.add_argument(
+        "--temperature",
+        type=number(0.0, 4.0),
+        metavar="X",
+        help="of the draw, 0 to 4: lower is safer, 0 takes the likeliest (default: the network's)",
+    )
+    how.add_argument(
+        "--top-k",
+        type=whole_number(0, 65_536),
+        metavar="N",
+        help="draw from the N likeliest tokens, 0 from all (default: the network's)",
+    )
+    how.add_argument(
+        "--top-p",
+        type=number(0.0, 1.0),
+        metavar="X",
+        help="draw from the likeliest tokens that have this much probability (default: the network's)",
+    )
+    how.add_argument(
+        "--phase",
+        choices=("heap", "griffin-lim"),
+        default="heap",
+        help="how phases are found: heap integration, or 30 rounds of Griffin-Lim (default: heap)",
+    )
+    how.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="trained weights of MARS, .safetensors (default: those shipped)",
+    )
+    parser.add_argument(
+        "--as-events",
+        type=Path,
+        metavar="TAKE",
+        help="also write what the codec hears in it as a take, .mcap",
+    )
+    add_sound_output(parser)
+
+
+def run_phrase(options: argparse.Namespace, console: Console) -> None:
+    from ..phrases.files import PhraseFiles, join_phrases, make_phrases, write_phrases
+
+    conditions = PhraseConditions(
+        options.pitch, options.velocity, options.style, options.instrument, options.chord, options.tempo
+    )
+    files = PhraseFiles(options.output, options.rate, subtype(options), options.as_events)
+    weights = None if options.as_events is None else load_shipped_weights()
+    with console.patience("loading the networks"):
+        from ...models.mars.mars import Sampling
+        from ..phrases.mars_loader import load_mars
+
+        mars = load_mars(options.weights, options.device, console.note)
+    given = {name: getattr(options, name) for name in _SAMPLING if getattr(options, name) is not None}
+    with console.progress("generating", options.count, "phrases") as advance:
+        phrases = make_phrases(
+            mars, conditions, options.count, options.seed, Sampling(**given), options.phase, advance
+        )
+    sound = join_phrases([phrase.samples for phrase in phrases], conditions.loop_seconds)
+    written, notes = write_phrases(files, sound, weights, f"phrase {conditions.pitch} {conditions.style}")
+    for note in notes:
+        console.note(note)
+    values: dict[str, Any] = {
+        **written,
+        **conditions.as_dict(),
+        "count": options.count,
+        "seed": options.seed,
+        "beats": conditions.beats,
+        "loop_seconds": conditions.loop_seconds,
+        "device": mars.device,
+        "weights": mars.name,
+        "seconds": [phrase.seconds for phrase in phrases],
+        "notes": notes,
+    }
+    total = sum(sum(phrase.seconds.values()) for phrase in phrases)
+    plural = "" if options.count == 1 else "s"
+    text = (
+        f"{values['output']}: {options.count} phrase{plural} of {conditions.loop_seconds:.2f} s "
+        f"({conditions.style}, {conditions.instrument}), made in {total:.2f} s on {mars.device}"
+    )
+    if options.as_events is not None:
+        text += f"; {values['take']}: {values['event_count']} events"
+    console.finish(values, text)
+
+
+def _name(word: str) -> Callable[[str], str]:
+    """Argument type: a style, an instrument or a chord by one of its names."""
+
+    def parse(text: str) -> str:
+        asked: dict[str, Any] = {word: text}
+        try:
+            known = PhraseConditions(**asked)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return str(getattr(known, word))
+
+    return parse

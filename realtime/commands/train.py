@@ -1,0 +1,104 @@
+"""The command that trains: train."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console
+from .options import Commands, add_command, number
+
+
+def add_to(commands: Commands) -> None:
+    """Add this command to the command line."""
+    parser = add_command(
+        commands,
+        "train",
+        run_train,
+        "train the networks",
+        "  struck train codec --data DIR --minutes 60\n"
+        "  struck train codec --data DIR --device cuda --output runs/second\n"
+        "  struck train codec --data DIR --minutes 120 --resume\n"
+        "  struck train mars --data DIR --minutes 240\n"
+        "  struck train mars --data runs/mars/data --output runs/truncated --truncated\n"
+        "  struck train judges --data runs/mars/data --minutes 18",
+    )
+    parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of training sounds; mars: or clips made before",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=number(0.01, 100_000),
+        default=60.0,
+        metavar="N",
+        help="training time in minutes (default: 60)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where checkpoint, log and weights go (default: runs/codec, runs/mars, runs/judges)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in that folder")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="mars: begin with these weights, as far as they fit, where there is no checkpoint",
+    )
+    parser.add_argument(
+        "--truncated",
+        action="store_true",
+        help="mars: with truncation instead of channel multiplexing, for a comparison",
+    )
+    parser.set_defaults(refuse=parser.error)
+
+
+def run_train(options: argparse.Namespace, console: Console) -> None:
+    from ...codec.events.errors import StruckError
+
+    if options.what != "mars" and (options.start is not None or options.truncated):
+        options.refuse("--start and --truncated are for mars")
+    if not options.data.is_dir():
+        raise StruckError(f"there is no folder {options.data}")
+    if options.what == "judges":
+        _train_judges(options, console)
+        return
+    folder = options.output or Path("runs") / options.what
+    common = {"resume": options.resume, "device": options.device, "report": console.report}
+    if options.what == "codec":
+        from ...models.codec import train as train_codec
+
+        weights = train_codec.train(options.data, options.minutes, folder=folder, **common)
+    else:
+        from ...models.mars import train as train_mars
+
+        weights = train_mars.train(
+            options.data,
+            options.minutes,
+            folder=folder,
+            start=options.start,
+            truncated=options.truncated,
+            **common,
+        )
+    console.finish({"weights": str(weights)}, f"weights: {weights}")
+
+
+def _train_judges(options: argparse.Namespace, console: Console) -> None:
+    from ...models.evaluation.phrases.train_judges import train_judges
+    from ...models.mars.phrase_data import PhraseData
+
+    folder = options.output or Path("runs/judges")
+    classifiers, additive = train_judges(
+        PhraseData(options.data), options.minutes, folder=folder, report=console.report
+    )
+    values = {"classifiers": str(classifiers), "additive": str(additive)}
+    console.finish(values, f"weights: {classifiers}, {additive}")

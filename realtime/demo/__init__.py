@@ -1,0 +1,1 @@
+"""The demo: a performance of our own, heard and played again."""

@@ -1,0 +1,1 @@
+"""Sound devices, and how samples get to them and back."""

@@ -1,0 +1,112 @@
+"""Writes tables of patches into ``docs/patches.md``: ``python -m struck.realtime.docs.patch_docs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ...codec.events.event_spec import FIELDS, to_physical
+from ...models.mars.conditions import CHORDS, FAMILIES, STYLES
+from ...patches.patch import load_patch, physical_range, shipped_patches
+from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
+from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
+from .docs_tables import replace_tables
+
+_WORDS: Final = {"style": STYLES, "instrument": FAMILIES, "chord": tuple(CHORDS)}
+
+DOCS_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "patches.md"
+
+
+def patch_tables() -> str:
+    """The shipped patches, the controls, the fields of a note's sound and of phrases, as Markdown."""
+    return "\n".join([_patches(), _controls(), _sound(), _phrases()])
+
+
+def _patches() -> str:
+    lines = ["## Shipped patches", "", "| program | patch | profile | what |", "| --- | --- | --- | --- |"]
+    for number, name in enumerate(shipped_patches()):
+        patch = load_patch(name)
+        lines.append(f"| {number} | `{name}` | {patch.profile} | {patch.description} |")
+    return "\n".join([*lines, ""])
+
+
+def _controls() -> str:
+    lines = [
+        "## Controls",
+        "",
+        "| control | range | default | unit | MIDI | meaning |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for parameter in PARAMETERS:
+        midi = "" if parameter.control is None else f"CC {parameter.control}"
+        cells = (
+            f"`{parameter.name}`",
+            f"{parameter.low:g} to {parameter.high:g}",
+            _default(parameter),
+            parameter.unit,
+            midi,
+            parameter.meaning,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _default(parameter: Parameter) -> str:
+    off = parameter.unit == "dB" and parameter.default == OFF_DB == parameter.low
+    return "off" if off else f"{parameter.default:g}"
+
+
+def _sound() -> str:
+    lines = [
+        "## Fields of `[note.sound]`",
+        "",
+        "| field | range | left out | unit | meaning |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for field in FIELDS:
+        if field.name == "pitch":  # the note's
+            continue
+        low, high = physical_range(field)
+        cells = (
+            f"`{field.name}`",
+            f"{low:g} to {high:g}",
+            f"{to_physical(field, 0.0):.3g}",
+            field.unit,
+            field.meaning,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _phrases() -> str:
+    lines = [
+        "## Fields of `[phrases]`",
+        "",
+        "| field | unit, range | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for field in PHRASE_FIELDS:
+        default = getattr(PhrasePatch, field.name)
+        if isinstance(default, bool):
+            shown = str(default).lower()
+        elif isinstance(default, tuple):
+            shown = "none"
+        else:
+            shown = f"`{default}`" if isinstance(default, str) else f"{default:g}"
+        words = _WORDS.get(field.name, ())
+        unit = ", ".join(f"`{word}`" for word in words) if words else field.unit
+        lines.append(f"| `{field.name}` | {unit} | {shown} | {field.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def with_tables(page: str) -> str:
+    """``page`` with its tables made new.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    return replace_tables(page, "patch_docs", patch_tables())
+
+
+if __name__ == "__main__":
+    DOCS_PATH.write_text(with_tables(DOCS_PATH.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The audio thread: compiled, without Python, and its parameters and clocks."""

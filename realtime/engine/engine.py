@@ -1,0 +1,381 @@
+"""The engine: one compiled function that turns a block of input into a block of output, under every driver.
+
+::
+
+    source ─► guard ─► gain ─┬─► capture ring (the encoder's thread)
+                             └─► dry ─┐
+    command ring ─► decoder ─► events ┼─► mixer ─► limiter ─┬─► out
+                  └─► phrases ────────┘                     └─► recording ring
+
+It allocates nothing, takes no lock, raises nothing and calls no system. Its work is bounded by the voices,
+by the phrases, and by a number of commands per block that grows with the block.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import float32, njit, typeof, void
+
+from ...codec.playing.block import (
+    NEVER,
+    DecoderState,
+    bend_voices,
+    drop_voices,
+    insert_event,
+    make_decoder_state,
+    process_block,
+    release_voices,
+)
+from ...codec.playing.convolver import GRID
+from ...codec.playing.noise import check_rate
+from ...codec.playing.voice_records import RECORD_SIZE
+from .limiter import LEAST_GAIN, limit, make_limiter
+from .parameters import ENGINE_PARAMETERS, PARAMETER, gain_from_db
+from .rings import (
+    KERNEL,
+    RecordRing,
+    SampleRing,
+    load_acquire,
+    make_record_ring,
+    make_sample_ring,
+    pop_row,
+    read_frames,
+    store_release,
+    write_frames,
+)
+from .slots import (
+    PLAYING,
+    SLOT_COUNT,
+    STATE,
+    PhraseState,
+    join_slot,
+    make_phrase_state,
+    play_slots,
+    start_slot,
+    stop_slot,
+)
+
+#: The engine works in slices of at most this many frames.
+SLICE_FRAMES: Final = 2_048
+
+# kinds of commands, and columns of a command row; what the two values mean stands in _obey
+PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, STOP_PHRASE, JOIN_PHRASE = range(8)
+KIND, AT_SAMPLE, KEY, VALUE, RECORD = range(5)
+COMMAND_SIZE: Final = RECORD + RECORD_SIZE
+
+# places in EngineState.numbers
+(
+    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
+    DELAYED_PHRASES,
+) = range(10)  # fmt: skip
+# rows of EngineState.levels
+IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
+#: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
+#: falls by 63 % in a VU meter's 300 ms.
+_PEAK_SECONDS: Final = 1.7
+_POWER_SECONDS: Final = 0.3
+#: Gains reach a new value within a hair in about four times this.
+_SMOOTHING_SECONDS: Final = 0.005
+_RELEASE_COUNT: Final = 256
+#: 120 dB over full scale: not sound but damage.
+_DAMAGE: Final = 1e6
+
+GAIN_COUNT: Final = len(ENGINE_PARAMETERS)
+INPUT, DRY, EVENTS, PHRASES, OUTPUT, CEILING = range(GAIN_COUNT)
+
+
+class EngineState(NamedTuple):
+    """Everything :func:`process_engine` reads and writes; S is SLICE_FRAMES."""
+
+    decoder: DecoderState
+    phrases: PhraseState
+    commands: RecordRing  # to the audio thread
+    capture: SampleRing  # [N, 1] what the encoder hears
+    recording: SampleRing  # [N, C_out] what went out
+    feed: SampleRing  # [N, C_in] a file in place of the device's input
+    targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
+    gains: np.ndarray  # float64 [GAIN_COUNT] where they are; the ceiling's is in the limiter
+    limiter: np.ndarray  # float64 [8]
+    levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
+    rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
+    releases: np.ndarray  # float64 [256, 2] keys and times of releases to come
+    numbers: np.ndarray  # int64 [32]
+    command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
+    source: np.ndarray  # float32 [S, C_in] input of the slice
+    mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
+    events: np.ndarray  # float32 [S]
+    phrase: np.ndarray  # float32 [S]
+
+
+def make_engine_state(
+    rate: int,
+    input_channels: int = 1,
+    output_channels: int = 2,
+    voice_count: int = 512,
+    pending_count: int = 1024,
+    ring_seconds: float = 4.0,
+    phrase_seconds: float = 30.0,
+) -> EngineState:
+    """A silent engine at stream sample 0.
+
+    Args:
+        rate: device rate in Hz, a multiple of 150 from 22,050 to 192,000.
+        input_channels, output_channels: 1 or 2.
+        voice_count, pending_count: as for :class:`~struck.codec.playing.decoder.Decoder`.
+        ring_seconds: of sound that the rings to other threads hold.
+        phrase_seconds: of sound that each of the phrase slots holds.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+    for name, count in (("input_channels", input_channels), ("output_channels", output_channels)):
+        if count not in (1, 2):
+            raise ValueError(f"{name} is {count}; it must be 1 or 2")
+    ring_frames = max(2 * SLICE_FRAMES, round(ring_seconds * check_rate(rate)))
+    defaults = np.array([gain_from_db(PARAMETER[name].default) for name in ENGINE_PARAMETERS])
+    numbers = np.zeros(32, dtype=np.int64)
+    numbers[CAPTURING] = 1
+    return EngineState(
+        decoder=make_decoder_state(rate, voice_count, pending_count, True),
+        phrases=make_phrase_state(round(phrase_seconds * rate)),
+        commands=make_record_ring(256, COMMAND_SIZE),
+        capture=make_sample_ring(ring_frames, 1),
+        recording=make_sample_ring(ring_frames, output_channels),
+        feed=make_sample_ring(ring_frames, input_channels),
+        targets=defaults,
+        gains=defaults.copy(),
+        limiter=make_limiter(rate),
+        levels=np.zeros((6, 2)),
+        rates=np.array(
+            [
+                rate,
+                1.0 - np.exp(-1.0 / (_SMOOTHING_SECONDS * rate)),
+                10.0 ** (-1.0 / (_PEAK_SECONDS * rate)),
+                np.exp(-1.0 / (_POWER_SECONDS * rate)),
+            ]
+        ),
+        releases=np.zeros((_RELEASE_COUNT, 2)),
+        numbers=numbers,
+        command=np.zeros(COMMAND_SIZE),
+        source=np.zeros((SLICE_FRAMES, input_channels), dtype=np.float32),
+        mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
+        events=np.zeros(SLICE_FRAMES, dtype=np.float32),
+        phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
+    )
+
+
+ENGINE: Final = typeof(make_engine_state(22_050, ring_seconds=0.0, phrase_seconds=0.0))
+
+
+@njit(**KERNEL)
+def _obey(state, position):
+    """Carry out ``state.command``."""
+    command = state.command
+    kind = int(command[KIND])
+    at_sample = int(command[AT_SAMPLE])
+    key = int(command[KEY])
+    value = command[VALUE]
+    if kind == PLAY:  # value: the bend that the record contains
+        insert_event(state.decoder, command[RECORD:], at_sample, key, value)
+    elif kind == RELEASE:
+        count = state.numbers[RELEASES]
+        if count == state.releases.shape[0]:  # full: this one now, rather early than never
+            release_voices(state.decoder, key, at_sample)
+        else:
+            state.releases[count, 0] = key
+            state.releases[count, 1] = at_sample
+            state.numbers[RELEASES] = count + 1
+    elif kind == BEND:  # key: the channel, value: the ratio
+        first = 1 + 128 * key
+        bend_voices(state.decoder, first, first + 127, value, 2.0 * np.pi / state.rates[0])
+    elif kind == CONTROL:  # key: which gain, value: the factor
+        state.targets[key] = value
+    elif kind == PANIC:
+        drop_voices(state.decoder)
+        state.numbers[RELEASES] = 0
+        for slot in range(SLOT_COUNT):
+            stop_slot(state.phrases, slot, position)
+    elif kind in (START_PHRASE, JOIN_PHRASE):  # key: the slot, value: the gain, negative for a loop
+        start = max(position, at_sample)
+        if kind == START_PHRASE:
+            begun = start_slot(state.phrases, key, start, value < 0.0, abs(value))
+        else:
+            begun = join_slot(state.phrases, key, start, value < 0.0, abs(value))
+        if not begun:
+            state.numbers[REFUSED_PHRASES] += 1
+        elif at_sample < position:
+            state.numbers[DELAYED_PHRASES] += 1
+    elif kind == STOP_PHRASE:
+        stop_slot(state.phrases, key, max(position, at_sample))
+
+
+@njit(**KERNEL)
+def _take_commands(state, position, frames):
+    """Obey what other threads have sent."""
+    for _ in range(max(4, frames // 4)):
+        if not pop_row(state.commands, state.command):
+            break
+        _obey(state, position)
+
+
+@njit(**KERNEL)
+def _let_go(state, position):
+    """Release the keys whose time has come; at which stream sample the next one's comes.
+
+    That is on the decoder's grid, where chunks begin: a release acts the same for every slicing.
+    """
+    kept = 0
+    next_release = NEVER
+    for i in range(state.numbers[RELEASES]):
+        key = state.releases[i, 0]
+        at_sample = int(state.releases[i, 1])
+        due = (at_sample + GRID - 1) // GRID * GRID
+        if due <= position:
+            release_voices(state.decoder, int(key), at_sample)
+        else:
+            state.releases[kept, 0] = key
+            state.releases[kept, 1] = at_sample
+            kept += 1
+            next_release = min(next_release, due)
+    state.numbers[RELEASES] = kept
+    return next_release
+
+
+@njit(**KERNEL)
+def _take_input(state, source, frames):
+    """Bring the slice's input to ``state.source``: from the device or the feed, free of damage.
+
+    Returns how many frames of it are to be heard: after the end of a feed there are none.
+    """
+    numbers = state.numbers
+    own = state.source[:frames]
+    heard = frames
+    if numbers[FEEDING] != 0:
+        ended = load_acquire(numbers, FEED_ENDED) != 0
+        count = read_frames(state.feed, own)
+        for n in range(count, frames):
+            for c in range(own.shape[1]):
+                own[n, c] = np.float32(0.0)
+        if ended:
+            heard = count
+        else:
+            numbers[STARVED] += frames - count
+    else:
+        for n in range(frames):
+            for c in range(own.shape[1]):
+                own[n, c] = source[n, c]
+    for n in range(frames):
+        for c in range(own.shape[1]):
+            if not abs(own[n, c]) <= _DAMAGE:  # true for NaN too
+                own[n, c] = np.float32(0.0)
+                numbers[DAMAGED] += 1
+    return heard
+
+
+@njit(**KERNEL)
+def _measure(state, side, block):
+    """Let the meters of ``side`` (0: in, 1: out) follow ``block [F, C]``."""
+    levels = state.levels
+    frames = block.shape[0]
+    peak_fall = state.rates[2] ** frames
+    power_fall = state.rates[3] ** frames
+    for c in range(block.shape[1]):
+        peak = 0.0
+        power = 0.0
+        for n in range(frames):
+            value = float(block[n, c])
+            peak = max(peak, abs(value))
+            power += value * value
+        levels[IN_PEAK + side, c] = max(peak, levels[IN_PEAK + side, c] * peak_fall)
+        levels[IN_MOST + side, c] = max(peak, levels[IN_MOST + side, c])
+        levels[IN_POWER + side, c] = power / frames + power_fall * (
+            levels[IN_POWER + side, c] - power / frames
+        )
+
+
+@njit(**KERNEL)
+def _mix(state, out, frames):
+    """Input gain, capture, and the sum of dry, events and phrases to ``out [frames, C_out]``."""
+    gains = state.gains
+    targets = state.targets
+    source = state.source
+    mono = state.mono
+    inputs = source.shape[1]
+    smoothing = state.rates[1]
+    for n in range(frames):
+        for i in range(CEILING):
+            if gains[i] != targets[i]:
+                gains[i] += smoothing * (targets[i] - gains[i])
+                if abs(gains[i] - targets[i]) < 1e-5:
+                    gains[i] = targets[i]
+        total = 0.0
+        for c in range(inputs):
+            source[n, c] = np.float32(gains[INPUT] * source[n, c])
+            total += source[n, c]
+        mono[n, 0] = np.float32(total / inputs)
+        played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
+        for c in range(out.shape[1]):
+            # one input to both outputs; two inputs to one output as their mean
+            dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
+            value = gains[OUTPUT] * (played + gains[DRY] * dry)
+            if not abs(value) <= _DAMAGE:
+                value = 0.0
+                state.numbers[DAMAGED] += 1
+            out[n, c] = np.float32(value)
+
+
+@njit(**KERNEL)
+def _process_slice(state, source, out):
+    frames = out.shape[0]
+    numbers = state.numbers
+    position = numbers[POSITION]
+    heard = _take_input(state, source, frames)
+    process_block(state.decoder, state.events[:frames])
+    for n in range(frames):
+        state.phrase[n] = np.float32(0.0)
+    play_slots(state.phrases, position, state.phrase[:frames])
+    _mix(state, out, frames)
+    if numbers[CAPTURING] != 0 and heard > 0:
+        write_frames(state.capture, state.mono[:heard])
+    limit(state.limiter, state.targets[CEILING], out)
+    if load_acquire(numbers, RECORDING) != 0:
+        write_frames(state.recording, out)
+    _measure(state, 0, state.source[:frames])
+    _measure(state, 1, out)
+    store_release(numbers, POSITION, position + frames)
+
+
+@njit(void(ENGINE, float32[:, ::1], float32[:, ::1]), **KERNEL)
+def process_engine(state, source, out):
+    """The next ``len(out)`` frames: ``source [F, C_in]`` in, ``out [F, C_out]`` out, any F."""
+    done = 0
+    while done < out.shape[0]:
+        end = min(out.shape[0], done + SLICE_FRAMES)
+        position = state.numbers[POSITION]
+        _take_commands(state, position, end - done)
+        end = min(end, done + (_let_go(state, position) - position))
+        _process_slice(state, source[done:end], out[done:end])
+        done = end
+
+
+@njit(void(typeof(np.zeros(1, np.int64)), typeof(0), typeof(0)), **KERNEL)
+def publish_number(numbers, place, value):
+    """Set ``numbers[place]`` for the audio thread to see, after all that was written before."""
+    store_release(numbers, place, value)
+
+
+def position_seconds(state: EngineState) -> float:
+    """Stream time."""
+    return float(state.numbers[POSITION]) / float(state.rates[0])
+
+
+def slot_is_playing(state: EngineState, slot: int) -> bool:
+    """Whether a phrase slot sounds or waits for its start."""
+    return bool(state.phrases.numbers[slot * 6 + STATE] == PLAYING)
+
+
+def limiter_gain(state: EngineState) -> float:
+    """The least gain of the limiter in the last block; 1 while it does nothing."""
+    return float(state.limiter[LEAST_GAIN])

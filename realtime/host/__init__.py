@@ -1,0 +1,1 @@
+"""The live host: everything put together."""

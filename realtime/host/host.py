@@ -1,0 +1,468 @@
+"""A performance: all parts of the live host put together, watched over, and taken apart again."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any, Final
+
+from ...codec.events.events import Event
+from ...codec.events.profiles import PROFILES
+from ...codec.files.audio_files import AudioReader, open_audio
+from ...codec.hearing.encoder import StreamingEncoder
+from ...codec.pipeline import make_header
+from ...codec.playing.block import PENDING
+from ...codec.weights.codec_weights import CodecWeights
+from ...patches.patch import Patch, load_patch
+from ..devices.choice import choose_devices, choose_rate
+from ..devices.devices import JACK, DeviceChoice
+from ..devices.driver import DeviceDriver, stream_channels
+from ..devices.feeder import Feeder
+from ..devices.resampler import StreamingResampler
+from ..engine.address_tables import make_address_table
+from ..engine.callback import BLOCKS, CallbackState, make_callback_state, portaudio_callback
+from ..engine.clock import DeviceClock, FileClock
+from ..engine.cycles import CycleClock
+from ..engine.engine import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
+from ..engine.latency import LatencyLedger, make_ledger
+from ..engine.parameters import OFF_DB, PARAMETERS, check_controls
+from ..midi.note_sounds import NoteTemplates
+from ..phrases.backing import SLOT as BACKING_SLOT
+from ..phrases.backing import Backing
+from ..phrases.band import Accompaniment, BandSettings, check_phrases
+from ..recording.recordings import Recordings
+from ..screen.status import Status
+from ..screen.teller import Teller
+from ..stage.file_driver import FileDriver
+from ..stage.hearing_thread import Listener
+from ..stage.stage import Stage
+from .block_load import LoadMeter
+from .gauges import Gauges
+from .peers import Messages, note_settings
+from .settings import NONE, PHRASES_OFF, LiveSettings
+from .signals import Stop
+from .watch import Watch
+
+_WATCH_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.5
+_DEFAULT_BLOCK_FRAMES: Final = 64
+#: A device that calls this many of its periods after its last call was late.
+_LATE_PERIODS: Final = 2.0
+#: In a file's tail, silence this long after the last event is the end.
+_QUIET_SECONDS: Final = 1.5
+_QUIET_PEAK: Final = 1e-4
+#: What a phrase slot holds, without and with a backing.
+_PHRASE_SECONDS: Final = 6.0
+_BACKING_SECONDS: Final = 30.0
+#: A thread that waits for Python's lock gets it after this; notes must not wait Python's usual 5 ms.
+_SWITCH_SECONDS: Final = 0.0005
+
+
+class _Callback:
+    """The compiled callback and its state's address, as drivers take them."""
+
+    def __init__(self, state: CallbackState) -> None:
+        self._table = make_address_table(state)
+        self.pointer: int = portaudio_callback.address
+        self.userdata: int = self._table.ctypes.data
+
+
+class Performance:
+    """Opens everything that the settings name, plays, and closes it.
+
+    Nothing sounds and no file is begun before all that can fail has been tried.
+
+    Args:
+        settings: what is asked for.
+        weights: the codec's.
+        teller: takes lines for the performer.
+
+    Raises:
+        StruckError: something cannot be had; nothing is left open.
+    """
+
+    def __init__(self, settings: LiveSettings, weights: CodecWeights, teller: Teller) -> None:
+        self.settings = settings
+        self._weights = weights
+        self._tell = teller.tell
+        self._stack = ExitStack()
+        self._closed = False
+        self._driver: DeviceDriver | None = None
+        self._feeder: Feeder | None = None
+        self._listener: Listener | None = None
+        self._listening = False
+        self._recordings: Recordings | None = None
+        self._backing: Backing | None = None
+        #: What failed for good while the rest went on, one line each.
+        self.faults: list[str] = []
+        try:
+            self.patch = load_patch(settings.patch)
+            check_controls(self.patch.name, self.patch.controls)
+            self.profile = PROFILES[settings.profile or self.patch.profile]
+            self._open_engine()
+            self._open_stage()
+        except BaseException as error:
+            self.close(error)
+            raise
+
+    # -- putting together
+
+    def _open_engine(self) -> None:
+        """Input, engine, device, clock and ledger."""
+        s = self.settings
+        source, sink = choose_devices(
+            None if s.input_file is not None else s.input,
+            None if s.output_file is not None or s.is_offline else s.output,
+        )
+        self.rate = choose_rate(s.rate, sink or source, s.input_file)
+        self._reader: AudioReader | None = None
+        if s.input_file is not None:
+            self._reader = self._stack.enter_context(open_audio(s.input_file, self.rate))
+        inputs = max(1, stream_channels(source, "input"))
+        outputs = stream_channels(sink, "output") or (1 if s.is_offline else 2)
+        self._cycles = CycleClock()
+        phrase_seconds = _PHRASE_SECONDS if s.backing is None else _BACKING_SECONDS
+        engine = make_engine_state(self.rate, inputs, outputs, phrase_seconds=phrase_seconds)
+        self.state = make_callback_state(engine, self.rate, self._cycles.cycles_per_second)
+        self._callback = _Callback(self.state)
+        self.block_frames = s.block_frames or _DEFAULT_BLOCK_FRAMES
+        input_seconds = output_seconds = 0.0
+        self.clock: DeviceClock | FileClock
+        if source is None and sink is None:
+            self.clock = FileClock(self.state, self.rate, self.block_frames)
+        else:
+            driver = self._driver = self._open_device(source, sink)
+            self.block_frames = driver.block_frames
+            input_seconds, output_seconds = driver.input_latency_seconds, driver.output_latency_seconds
+            self.clock = DeviceClock(self.state, self._cycles, self.rate, self.block_frames, output_seconds)
+        self.ledger: LatencyLedger = make_ledger(
+            self.profile,
+            self.rate,
+            self.block_frames,
+            StreamingResampler(self.rate).latency_samples / self.rate,
+            s.compute_seconds,
+            input_seconds,
+            output_seconds,
+        )
+
+    def _open_device(self, source: DeviceChoice | None, sink: DeviceChoice | None) -> DeviceDriver:
+        jack = JACK in {device.host for device in (source, sink) if device is not None}
+        driver = DeviceDriver(
+            source,
+            sink,
+            self.rate,
+            self.settings.block_frames or (2_048 if jack else _DEFAULT_BLOCK_FRAMES),
+            self._callback,
+            lambda: int(self.state.stamps[BLOCKS]),
+            self._tell,
+            self._on_device_lost,
+        )
+        self._stack.callback(driver.close)
+        self.state.interval_alarm[0] = _LATE_PERIODS * driver.period_frames / driver.block_frames
+        return driver
+
+    def _open_stage(self) -> None:
+        """All that plays, listens, sends and records."""
+        s = self.settings
+        engine = self.state.engine
+        stage = self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
+        if s.input != NONE:
+            self._listener = self._make_listener()
+        else:
+            engine.numbers[CAPTURING] = 0
+        reserved = () if s.backing is None else (BACKING_SLOT,)
+        notes = NoteTemplates(note_settings(self.patch))
+        band = BandSettings(
+            device=None if s.phrases == PHRASES_OFF else s.phrases,
+            weights=s.phrase_weights,
+            tempo_bpm=s.tempo_bpm,
+            as_events=s.as_events,
+        )
+        phrases = self.accompaniment = Accompaniment(band, self.patch, engine, stage, notes, reserved)
+        self._stack.callback(phrases.close)
+        self.messages = Messages(s, stage, self.patch, self.latency, phrases)
+        self._stack.callback(self.messages.close)
+        load = self.load = LoadMeter(self.state)
+        self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
+        stage.hand_over(self.change_patch, phrases.play, self.stats)
+        self._apply_controls(self.patch)
+        for name, value in s.controls:
+            stage.set_control(name, value)
+        engine.gains[:] = engine.targets  # where the show begins, nothing fades in
+        if s.backing is not None:
+            self._backing = Backing(s.backing, engine, stage)
+        recordings = self._recordings = Recordings(engine, self.rate, self._tell, stage.count)
+        source = s.input if self._reader is None else self._reader.path.name
+        header = make_header(self._weights, self.profile, source, s.exact)
+        sounds = [path for path in (s.record_audio, s.output_file) if path is not None]
+        recordings.open(s.record, sounds, header, live=self._driver is not None)
+        if recordings.take is not None:
+            stage.add_sink(recordings.take.event)
+            stage.add_panic(recordings.take.forget_after)
+            self.messages.record(recordings.take)
+        recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
+        recordings.patch(self.patch.name, stage.controls())
+        self._watch = Watch(engine, load, recordings, self._reader, self._tell, stage.count, self.rate)
+        self.faults = self._watch.faults
+
+    def _make_listener(self) -> Listener:
+        def play(event: Event) -> None:
+            self.stage.play(event, "heard")
+
+        self._listening = True
+        return Listener(
+            StreamingEncoder(self._weights, self.profile),
+            self.state.engine,
+            self.rate,
+            self.ledger.engine_seconds,
+            play,
+            self.stage.count,
+        )
+
+    # -- playing
+
+    def run(self, stop: Stop) -> None:
+        """Play until the input ends, the time is up, or ``stop`` is set.
+
+        On a device a part that fails is told and noted in :attr:`faults`, and the rest goes on: notes and the
+        dry sound do not need the encoder.
+
+        Raises:
+            StruckError: from file to file, the output cannot be written.
+        """
+        assert self._recordings is not None
+        self._recordings.begin()
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        try:
+            if self._listener is not None:
+                self._listener.warm_up()
+            self.stage.warm_up()
+            gc.collect()
+            gc.freeze()  # what is there now stays to the end: the collector need not look at it again
+            self.accompaniment.start()
+            self.messages.start()
+            if self._driver is None:
+                self._run_file(stop, self._recordings)
+            else:
+                self._run_device(stop, self._driver)
+            self._watch.look_for_damage(last=True)
+        finally:
+            gc.unfreeze()
+            sys.setswitchinterval(before)
+
+    def _run_file(self, stop: Stop, recordings: Recordings) -> None:
+        assert self._reader is not None
+        s = self.settings
+        driver = FileDriver(
+            self.state, self._reader, self.block_frames, self._listener, recordings.write, s.paced
+        )
+        driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
+
+    def _run_device(self, stop: Stop, driver: DeviceDriver) -> None:
+        assert isinstance(self.clock, DeviceClock)
+        if self._reader is not None:
+            self._feeder = Feeder(self.state.engine, self._reader)
+            self._stack.callback(self._feeder.close)
+            self._feeder.start()
+        if self._listener is not None:
+            self._listener.start()
+        driver.start()
+        longest = self.settings.duration_seconds
+        polled_at = 0.0
+        quiet_since: float | None = None
+        while not stop.wait(_WATCH_SECONDS):
+            self.clock.observe()
+            self._watch.look_for_dropouts(self.block_frames)
+            self._watch.look_for_damage()
+            if time.monotonic() - polled_at >= _POLL_SECONDS:
+                self._poll(driver)
+                polled_at = time.monotonic()
+            self._note_faults()
+            seconds = self.position_seconds
+            if longest is not None and seconds >= longest:
+                break
+            if self._feeder is not None and self._feeder.drained:
+                quiet_since = self._follow_tail(quiet_since, seconds)
+                if quiet_since is not None and seconds - quiet_since >= _QUIET_SECONDS:
+                    break
+        self._watch.look_for_dropouts(self.block_frames, last=True)
+
+    def _poll(self, driver: DeviceDriver) -> None:
+        before = driver.state
+        if (before, driver.poll()) == ("lost", "running"):
+            self._on_device_back(driver)
+        self.messages.poll()
+        self._cycles.refine()
+
+    def _follow_tail(self, quiet_since: float | None, seconds: float) -> float | None:
+        """After the file's end: hear its last hop, once; then since when the output has been silent."""
+        listener = self._listener
+        if self._listening and listener is not None and listener.stop():
+            self._listening = False
+            if listener.error is None:
+                try:
+                    listener.finish()
+                except Exception as error:
+                    self._watch.note_fault("the encoder", error)
+        self._end_backing()
+        engine = self.state.engine
+        quiet = engine.levels[OUT_PEAK].max() < _QUIET_PEAK and engine.decoder.numbers[PENDING] == 0
+        if not quiet:
+            return None
+        return seconds if quiet_since is None else quiet_since
+
+    def _end_backing(self) -> None:
+        """The backing ends with the input that it plays along with."""
+        if self._backing is not None:
+            self._backing.end()
+
+    def _note_faults(self) -> None:
+        if self._listener is not None and self._listener.error is not None:
+            self._watch.note_fault("the encoder", self._listener.error)
+            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
+        if self._feeder is not None and self._feeder.error is not None:
+            self._watch.note_fault("the input file", self._feeder.error)
+
+    def _on_device_lost(self) -> None:
+        assert isinstance(self.clock, DeviceClock)
+        assert self._recordings is not None
+        self.stage.pause()
+        self.clock.hold()
+        self.messages.poll()
+        self._recordings.mark("dropout", what="device")
+
+    def _on_device_back(self, driver: DeviceDriver) -> None:
+        assert isinstance(self.clock, DeviceClock)
+        self.clock.restart()
+        self.clock.block_frames = self.block_frames = driver.block_frames
+        self.clock.output_latency_seconds = driver.output_latency_seconds
+        self.state.interval_alarm[0] = _LATE_PERIODS * driver.period_frames / driver.block_frames
+        if not self.stage.resume():
+            self._tell("the engine does not take commands; what was played before may still sound")
+        if self._backing is not None:
+            self._backing.restart()
+
+    # -- while it plays
+
+    @property
+    def position_seconds(self) -> float:
+        """Stream time."""
+        return position_seconds(self.state.engine)
+
+    def change_patch(self, name: str) -> None:
+        """Recall a patch: its controls and the sound of its notes. The profile stays.
+
+        Raises:
+            StruckError: there is no such patch, or it is broken.
+        """
+        patch = load_patch(name)
+        check_controls(patch.name, patch.controls)
+        check_phrases(patch.name, patch.phrases)
+        self.patch = patch
+        self._apply_controls(patch)
+        self.messages.change_patch(patch)
+        self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))
+        if self._recordings is not None:
+            self._recordings.patch(patch.name, self.stage.controls())
+        if patch.profile != self.profile.name:
+            self._tell(f"patch {patch.name} is for the profile {patch.profile}; {self.profile.name} goes on")
+
+    def _apply_controls(self, patch: Patch) -> None:
+        for parameter in PARAMETERS:
+            self.stage.set_control(parameter.name, patch.controls.get(parameter.name, parameter.default))
+
+    def status(self) -> Status:
+        """What the screen shows; for one caller, as some figures are since the call before."""
+        assert self._recordings is not None
+        named = Status(
+            patch=self.patch.name,
+            profile=self.profile.name,
+            input_name=self.settings.input,
+            output_name=self.settings.output,
+            rate_hz=self.rate,
+            block_frames=self.block_frames,
+            latency_seconds=self.ledger.total_seconds,
+            recordings=self._recordings.describe(),
+            peers=self.messages.peers(),
+            phrases=self.accompaniment.describe(),
+        )
+        busy = {"encoder": self._encoder_seconds(), "recording": self._recordings.busy_seconds}
+        if named.phrases:
+            busy["phrases"] = self.accompaniment.busy_seconds
+        return self.gauges.fill(named, busy)
+
+    def stats(self) -> dict[str, int | float]:
+        """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
+        return {**self.gauges.stats(), **self.accompaniment.stats()}
+
+    def latency(self) -> dict[str, float]:
+        """The ledger, and what of it has been measured so far.
+
+        ``least_margin_seconds`` is how much of ``compute_seconds`` the most hurried heard event left over,
+        negative where it was late; ``longest_piece_seconds`` the longest that the encoder took for a piece of
+        sound. Both are left out before something was heard.
+        """
+        found = self.ledger.to_dict()
+        margin = self.stage.least_margin_samples
+        if margin is not None:
+            found["least_margin_seconds"] = margin / self.rate
+        if self._listener is not None and self._listener.busy_seconds > 0.0:
+            found["longest_piece_seconds"] = self._listener.longest_seconds
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """The performance as numbers and names: what ``--json`` ends with."""
+        assert self._recordings is not None
+        ended = self._recordings.end_seconds
+        seconds = self.position_seconds if ended is None else ended
+        return {
+            "input": self.settings.input,
+            "output": self.settings.output,
+            "profile": self.profile.name,
+            "patch": self.patch.name,
+            "rate_hz": self.rate,
+            "block_frames": self.block_frames,
+            "duration_seconds": seconds,
+            "latency": self.latency(),
+            "encoder_percent": 100.0 * self._encoder_seconds() / seconds if seconds else 0.0,
+            **self.load.summary(paced=self._driver is not None),
+            "counters": self.gauges.counters(),
+            "phrases": self.accompaniment.stats(),
+            "recordings": self._recordings.whole(),
+            "faults": self.faults,
+        }
+
+    def _encoder_seconds(self) -> float:
+        return 0.0 if self._listener is None else self._listener.busy_seconds
+
+    # -- taking apart
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End everything: first what was recorded is made whole, then devices are let go.
+
+        Twice is harmless. A recording that was never begun leaves nothing, nor does, after an ``error``, what
+        was rendered from a file.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        pause_seconds = 0.0
+        if self._driver is not None and self._driver.state == "running":
+            # Cut, a sound clicks.
+            self.stage.set_control("output_db", OFF_DB)
+            pause_seconds = 2.0 * self.block_frames / self.rate
+            time.sleep(0.03 + pause_seconds)
+        if self._listener is not None:
+            self._listener.stop()
+        with self._stack:
+            if self._recordings is not None:
+                self.faults += self._recordings.close(error, pause_seconds)
+
+    def __enter__(self) -> Performance:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close(error)

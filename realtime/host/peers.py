@@ -1,0 +1,170 @@
+"""A performance's MIDI and OSC, in and out: opened by the settings, watched, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ...codec.events.errors import StruckError
+from ...patches.patch import Patch, shipped_patches
+from ..engine.parameters import PARAMETERS, from_control
+from ..midi.connections import MidiInput, MidiOutput
+from ..midi.mpe_out import MpeSender
+from ..midi.note_sounds import NoteSettings
+from ..midi.notes import NotePlayer, PhraseKeys, map_controls
+from ..midi.ports import MidiPorts
+from ..osc.sender import OscSender
+from ..osc.server import OscServer, parse_address
+from ..recording.take_recorder import TakeRecorder
+from ..stage.stage import Stage
+from .settings import LiveSettings
+
+
+class Messages:
+    """Everything that comes and goes as messages.
+
+    Args:
+        settings: which ports and addresses.
+        stage: what is played on.
+        patch: whose notes MIDI plays.
+        latency: the latency ledger, seconds by part.
+        phrases: plays the notes of its channel as phrases.
+
+    Raises:
+        StruckError: a port or address cannot be had; nothing is left open.
+    """
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        stage: Stage,
+        patch: Patch,
+        latency: Callable[[], Mapping[str, float]],
+        phrases: PhraseKeys | None = None,
+    ) -> None:
+        self._stage = stage
+        self._phrases = phrases
+        self._take: TakeRecorder | None = None
+        self._ports: MidiPorts | None = None
+        self._inputs: list[MidiInput] = []
+        self._output: MidiOutput | None = None
+        self._players: list[NotePlayer] = []
+        self._mpe: MpeSender | None = None
+        self._server: OscServer | None = None
+        self._sender: OscSender | None = None
+        self._targets = settings.osc_send
+        self._notes = note_settings(patch)
+        try:
+            self._open_osc(settings, latency)
+            self._open_midi(settings)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_osc(self, settings: LiveSettings, latency: Callable[[], Mapping[str, float]]) -> None:
+        stage = self._stage
+        if settings.osc_listen is not None:
+            host, port = parse_address(settings.osc_listen)
+            self._server = OscServer(
+                stage, stage.clock, host, port, latency=latency, on_packet=self._record_osc
+            )
+        if settings.osc_send or self._server is not None:
+            targets = [parse_address(text) for text in settings.osc_send]
+            self._sender = OscSender(stage, targets, self._server)
+            stage.add_sink(self._sender)
+
+    def _open_midi(self, settings: LiveSettings) -> None:
+        if not settings.midi_in and settings.midi_out is None:
+            return
+        stage = self._stage
+        self._ports = MidiPorts(stage.tell)
+        controls = map_controls(stage, PARAMETERS, from_control)
+        for name in settings.midi_in:
+            player = NotePlayer(
+                stage,
+                stage.clock,
+                self._notes,
+                controls=controls,
+                on_program=self._change_program,
+                on_midi=self._record_midi,
+                phrases=self._phrases,
+            )
+            self._players.append(player)
+            self._inputs.append(self._ports.open_input(name, player.receive, player.release_all))
+        if settings.midi_out is not None:
+            self._output = self._ports.open_output(settings.midi_out)
+            mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)
+            stage.add_sink(mpe)
+            stage.add_panic(lambda at_seconds: mpe.panic())
+
+    def start(self) -> None:
+        """Listen and send from now on."""
+        if self._server is not None:
+            self._server.start()
+        if self._sender is not None:
+            self._sender.start()
+
+    def record(self, take: TakeRecorder) -> None:
+        """Let ``take`` have what comes in."""
+        self._take = take
+
+    def poll(self) -> None:
+        """See which ports have gone and which are back; call it about each second."""
+        if self._ports is not None:
+            self._ports.poll()
+
+    def peers(self) -> tuple[str, ...]:
+        """Ports and addresses, one text each."""
+        found = [f"MIDI in {port.name}" + ("" if port.connected else " (away)") for port in self._inputs]
+        if self._output is not None:
+            found.append(f"MIDI out {self._output.name}" + ("" if self._output.connected else " (away)"))
+        if self._server is not None:
+            host, port_number = self._server.address
+            found.append(f"OSC in {host}:{port_number}")
+            found += [f"OSC to {peer[0]}:{peer[1]}" for peer in self._server.subscribers.peers()]
+        found += [f"OSC to {target}" for target in self._targets]
+        return tuple(found)
+
+    def change_patch(self, patch: Patch) -> None:
+        """Let notes sound as ``patch`` says."""
+        notes = note_settings(patch)
+        for player in self._players:
+            player.set_notes(notes)
+
+    def close(self) -> None:
+        """Close all; what was still to be sent is sent."""
+        if self._sender is not None:
+            self._sender.close()
+        if self._server is not None:
+            self._server.close()
+        if self._mpe is not None:
+            self._mpe.close()
+        if self._ports is not None:
+            self._ports.close()
+
+    def _change_program(self, number: int) -> None:
+        names = shipped_patches()
+        if number >= len(names):
+            raise StruckError(f"there is no program {number}; there are 0 to {len(names) - 1}")
+        self._stage.load_patch(names[number])
+
+    def _record_midi(self, at_sample: int, data: bytes) -> None:
+        if self._take is not None:
+            self._take.midi(at_sample / self._stage.clock.rate, data)
+
+    def _record_osc(self, at_sample: int, packet: bytes) -> None:
+        if self._take is not None:
+            self._take.osc(at_sample / self._stage.clock.rate, packet)
+
+
+def note_settings(patch: Patch) -> NoteSettings:
+    """What MIDI notes sound like in ``patch``."""
+    note = patch.note
+    return NoteSettings(
+        vector=note.vector,
+        gain_db=note.gain_db,
+        velocity_brightness_db=note.velocity_brightness_db,
+        bend_range_semitones=note.bend_range_semitones,
+        mpe=note.mpe,
+        channels=[channel - 1 for channel in note.channels],
+        release=note.release,
+    )

@@ -1,0 +1,113 @@
+"""What a MIDI sender has set on each channel: bends and their ranges, pedals, MPE zones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ...codec.takes.mpe import BEND_RANGE_SEMITONES as MEMBER_BEND_SEMITONES
+
+USUAL_BEND_SEMITONES: Final = 2.0
+DATA_ENTRY, DATA_ENTRY_FINE = 6, 38
+LOWER_MASTER, _UPPER_MASTER = _MASTERS = (0, 15)
+
+#: Registered parameters, as (coarse, fine).
+NO_PARAMETER: Final = (127, 127)
+_BEND_RANGE: Final = (0, 0)
+_MPE_CONFIGURATION: Final = (0, 6)
+
+
+@dataclass
+class Channel:
+    """What the sender has set on one channel."""
+
+    bend_range_semitones: float
+    bend_unit: float = 0.0  # -1 to 1
+    master: int | None = None  # of the MPE zone that it is a member of
+    pedal: bool = False
+    parameter: tuple[int, int] = NO_PARAMETER  # registered, (coarse, fine)
+    brightness: int | None = None  # of the next note in an MPE zone
+    deferred: set[int] = field(default_factory=set)  # keys whose note-off waits for the pedal
+
+    @property
+    def bend_semitones(self) -> float:
+        return self.bend_unit * self.bend_range_semitones
+
+
+class MidiChannels:
+    """The sixteen channels of one input.
+
+    Args:
+        bend: called with a channel and the semitones by which it is bent now, its master's included.
+        bend_range_semitones: of channels outside MPE zones, until the sender sets it.
+    """
+
+    def __init__(self, bend: Callable[[int, float], None], bend_range_semitones: float) -> None:
+        self._bend = bend
+        self._bend_range_semitones = bend_range_semitones
+        self._channels = [Channel(bend_range_semitones) for _ in range(16)]
+
+    def __getitem__(self, number: int) -> Channel:
+        return self._channels[number]
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(self._channels)
+
+    def pedal(self, number: int) -> bool:
+        """Whether a pedal holds the notes of this channel, its own or its master's."""
+        channel = self._channels[number]
+        return channel.pedal or (channel.master is not None and self._channels[channel.master].pedal)
+
+    def zone(self, number: int) -> list[int]:
+        """The channel, and if it is a master its members."""
+        return [number, *(i for i, channel in enumerate(self._channels) if channel.master == number)]
+
+    def turn_wheel(self, number: int, wheel: int) -> None:
+        """Set the bend of a channel from the wheel's -8192 to 8191."""
+        # 8191 reaches the end of the range too: both ends are where the wheel stops
+        self._channels[number].bend_unit = wheel / (8191.0 if wheel > 0 else 8192.0)
+        self.send_bend(number)
+
+    def send_bend(self, number: int) -> None:
+        """Pass on how far a channel is bent now, and all that it is the master of."""
+        for member in self.zone(number):
+            channel = self._channels[member]
+            semitones = channel.bend_semitones
+            if channel.master is not None:
+                semitones += self._channels[channel.master].bend_semitones
+            self._bend(member, semitones)
+
+    def set_parameter(self, number: int, control: int, value: int) -> None:
+        """Data entry for the registered parameter that the channel has chosen."""
+        channel = self._channels[number]
+        if channel.parameter == _BEND_RANGE:
+            whole, cents = divmod(channel.bend_range_semitones, 1.0)
+            if control == DATA_ENTRY:
+                whole = min(value, 96)
+            else:
+                cents = min(value, 99) / 100.0
+            # in a zone, all members have the range that one is given
+            members = [number] if channel.master is None else self.zone(channel.master)[1:]
+            for member in members:
+                self._channels[member].bend_range_semitones = whole + cents
+                self.send_bend(member)
+        elif (channel.parameter, control) == (_MPE_CONFIGURATION, DATA_ENTRY) and number in _MASTERS:
+            self.configure_zone(number, min(value, 15))
+
+    def configure_zone(self, master: int, count: int) -> None:
+        """Make ``count`` channels next to ``master`` its members, taken from the other zone if need be."""
+        before = set(self.zone(master)[1:])
+        members = set(range(1, 1 + count) if master == LOWER_MASTER else range(15 - count, 15))
+        self._channels[master].master = None
+        self._channels[master].bend_unit = 0.0
+        self._channels[master].bend_range_semitones = USUAL_BEND_SEMITONES
+        for number in before | members:
+            channel = self._channels[number]
+            channel.master = master if number in members else None
+            channel.bend_unit, channel.brightness = 0.0, None
+            channel.bend_range_semitones = (
+                MEMBER_BEND_SEMITONES if number in members else self._bend_range_semitones
+            )
+        for number in before | {master}:
+            self.send_bend(number)

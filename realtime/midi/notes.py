@@ -1,0 +1,301 @@
+"""MIDI messages to what they do on the stage: notes, bends, pedals, controls, programs, panic.
+
+A note sounds one block after it arrived, never sooner and never later, as long as it is understood within a
+block: jitter would be heard, a fixed millisecond is not. Its onset is then moved up to the next sample at
+:data:`struck.codec.events.event_spec.ANALYSIS_RATE`, at most 45 us, because a take stores onsets as such
+samples: what was played live is what the take plays again, sample by sample. Vectors and gains are at the
+levels of a take for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol, TypeVar
+
+from ...codec.events.errors import StruckError
+from ...codec.events.event_spec import ANALYSIS_RATE
+from ...codec.events.events import Event
+from ...codec.takes.mpe import BRIGHTNESS_CONTROL
+from ..stage.token_bucket import TokenBucket
+from .channels import DATA_ENTRY, DATA_ENTRY_FINE, LOWER_MASTER, NO_PARAMETER, MidiChannels
+from .note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteSettings, NoteTemplates
+from .parser import parse
+
+#: Notes that may start per second on average, and at once. The engine has fewer voices than that.
+NOTES_PER_SECOND: Final = 2_000.0
+NOTES_AT_ONCE: Final = 256
+
+#: Controllers with a meaning of their own; the rest go to the table of parameters.
+SUSTAIN: Final = 64
+RPN_FINE, RPN_COARSE, NRPN_FINE, NRPN_COARSE = 100, 101, 98, 99
+ALL_SOUND_OFF: Final = 120
+RESET_CONTROLLERS: Final = 121
+ALL_NOTES_OFF: Final = 123  # and 124 to 127, which change modes that do not exist here
+
+_SYSTEM_RESET: Final = 0xFF
+_CLOCK: Final = frozenset((0xF8, 0xFA, 0xFB, 0xFC))
+
+
+class Clock(Protocol):
+    """Of :class:`StreamClock` what notes need."""
+
+    rate: int
+    block_frames: int
+
+    def sample_at(self, monotonic_seconds: float) -> int: ...
+
+
+class Sounding(Protocol):
+    """Of :class:`SoundingEvent` what notes need."""
+
+    @property
+    def at_sample(self) -> int: ...
+
+
+class NoteStage(Protocol):
+    """Of :class:`Stage` what MIDI plays on."""
+
+    def play(self, event: Event, origin: str, key: int = 0) -> Sounding | None: ...
+    def release(self, key: int, at_sample: int) -> None: ...
+    def bend(self, channel: int, semitones: float) -> None: ...
+    def panic(self) -> None: ...
+    def count(self, counter: str, number: int = 1) -> None: ...
+    def tell(self, line: str) -> None: ...
+
+
+class ControlStage(Protocol):
+    """Of :class:`Stage` what controllers move."""
+
+    def set_control(self, name: str, value: float) -> None: ...
+
+
+class ControlledParameter(Protocol):
+    """Of :class:`Parameter` what a controller needs."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def control(self) -> int | None: ...
+
+
+class PhraseKeys(Protocol):
+    """Of :class:`~struck.realtime.phrases.band.Accompaniment` what keys play."""
+
+    @property
+    def channel(self) -> int | None: ...
+    def note_on(self, at_sample: int, pitch: int, velocity: int) -> None: ...
+    def note_off(self, at_sample: int, pitch: int) -> None: ...
+    def release_all(self, at_sample: int) -> None: ...
+
+
+P = TypeVar("P", bound=ControlledParameter)
+
+
+def map_controls(
+    stage: ControlStage, parameters: Iterable[P], from_control: Callable[[P, int], float]
+) -> dict[int, Callable[[int], None]]:
+    """By controller number, what sets the parameter of that ``control`` from a value 0 to 127."""
+
+    def setter(parameter: P) -> Callable[[int], None]:
+        return lambda value: stage.set_control(parameter.name, from_control(parameter, value))
+
+    return {parameter.control: setter(parameter) for parameter in parameters if parameter.control is not None}
+
+
+class NotePlayer:
+    """Plays what comes from one MIDI input; used from that input's thread alone.
+
+    Args:
+        stage: where notes sound. Counts ``midi_messages``; ``midi_rejected``, bytes that are no message;
+            ``midi_dropped``, notes of a flood, or the same note twice at once; ``midi_out_of_range``, notes
+            too low or high to sound; ``midi_clock``, clock, start, continue, stop.
+        clock: of the stream.
+        notes: what a note sounds like.
+        controls: by controller number, called with 0 to 127; see :func:`map_controls`.
+        on_program: called with a program number 0 to 127.
+        on_clock: called with the arrival in monotonic seconds and 0xF8 clock, 0xFA start, 0xFB continue,
+            0xFC stop.
+        on_midi: called with every valid message and the stream position at which it takes effect.
+        phrases: plays the notes of its channel.
+    """
+
+    def __init__(
+        self,
+        stage: NoteStage,
+        clock: Clock,
+        notes: NoteSettings,
+        *,
+        controls: Mapping[int, Callable[[int], None]] | None = None,
+        on_program: Callable[[int], None] | None = None,
+        on_clock: Callable[[float, int], None] | None = None,
+        on_midi: Callable[[int, bytes], None] | None = None,
+        phrases: PhraseKeys | None = None,
+    ) -> None:
+        self._stage, self._clock = stage, clock
+        self._phrases = phrases
+        self._controls = dict(controls or {})
+        self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
+        self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
+        self._sounding: dict[int, int] = {}  # key -> onset sample, until it is released
+        self._bucket = TokenBucket(NOTES_PER_SECOND, NOTES_AT_ONCE)
+        self.set_notes(notes)
+        if notes.mpe:
+            self._channels.configure_zone(LOWER_MASTER, 15)
+
+    def set_notes(self, notes: NoteSettings) -> None:
+        """Another sound for the notes to come, such as another patch's; bends, pedals and zones stay."""
+        # One reference is exchanged, so a note on the input's thread sees the old or the new sound, whole.
+        self._templates = NoteTemplates(notes)
+
+    def receive(self, arrival_seconds: float, data: bytes) -> None:
+        """Do what the message in ``data`` says, which arrived at ``time.monotonic()`` = ``arrival_seconds``.
+
+        Never raises, whatever the bytes.
+        """
+        messages, rejected = parse(data)
+        if rejected:
+            self._stage.count("midi_rejected", rejected)
+        for message in messages:
+            if message[0] == 0xFE:  # active sensing says only that the cable is there
+                continue
+            self._stage.count("midi_messages")
+            at_sample = max(0, self._clock.sample_at(arrival_seconds) + self._clock.block_frames)
+            if self._on_midi:
+                self._on_midi(at_sample, message)
+            try:
+                self._perform(arrival_seconds, at_sample, message)
+            except (StruckError, ValueError) as error:
+                self._stage.tell(f"MIDI: {error}")
+
+    def release_all(self) -> None:
+        """End all notes: their sender is gone, and their note-offs with it."""
+        at_sample = max(self._sounding.values(), default=0) + 1
+        for key in list(self._sounding):
+            self._release(key, at_sample)
+        for channel in self._channels:
+            channel.pedal = False
+        if self._phrases is not None:
+            self._phrases.release_all(at_sample)
+
+    def _perform(self, arrival_seconds: float, at_sample: int, message: bytes) -> None:
+        status = message[0]
+        if status >= 0xF0:
+            if status in _CLOCK:
+                self._stage.count("midi_clock")
+                if self._on_clock:
+                    self._on_clock(arrival_seconds, status)
+            elif status == _SYSTEM_RESET:
+                self._panic()
+            return
+        number = status & 0x0F
+        kind = status & 0xF0
+        if self._phrases is not None and number == self._phrases.channel and kind in (0x80, 0x90):
+            self._play_phrase(self._phrases, arrival_seconds, at_sample, message)
+            return
+        if number not in self._templates.notes.channels:
+            return
+        if kind == 0x90 and message[2]:
+            self._note_on(arrival_seconds, at_sample, number, message[1], message[2])
+        elif kind in (0x80, 0x90):
+            self._note_off(at_sample, number, message[1])
+        elif kind == 0xB0:
+            self._control(at_sample, number, message[1], message[2])
+        elif kind == 0xC0 and self._on_program:
+            self._on_program(message[1])
+        elif kind == 0xE0:
+            self._channels.turn_wheel(number, (message[1] | message[2] << 7) - 8192)
+
+    def _play_phrase(
+        self, phrases: PhraseKeys, arrival_seconds: float, at_sample: int, message: bytes
+    ) -> None:
+        if message[0] & 0xF0 == 0x80 or not message[2]:
+            phrases.note_off(at_sample, message[1])
+        elif self._bucket.take(arrival_seconds):
+            phrases.note_on(at_sample, message[1], message[2])
+        else:
+            self._stage.count("midi_dropped")
+
+    # ---- notes ---------------------------------------------------------------------------------------
+
+    def _note_on(self, arrival_seconds: float, at_sample: int, number: int, note: int, velocity: int) -> None:
+        if not LOWEST_NOTE <= note <= HIGHEST_NOTE:
+            self._stage.count("midi_out_of_range")
+            return
+        if not self._bucket.take(arrival_seconds):
+            self._stage.count("midi_dropped")
+            return
+        channel = self._channels[number]
+        brightness = channel.brightness if channel.master is not None else None
+        rate = self._clock.rate
+        grid = -(-at_sample * ANALYSIS_RATE // rate)
+        event = self._templates.event(note, velocity, brightness, grid / ANALYSIS_RATE)
+        key = 1 + 128 * number + note
+        if key in self._sounding:
+            onset_sample = event.onset_sample(rate)
+            if (
+                self._sounding[key] >= onset_sample
+            ):  # twice at once is one note; no release could tell them apart
+                self._stage.count("midi_dropped")
+                return
+            self._release(key, onset_sample)
+        sounding = self._stage.play(event, "midi", key)
+        if sounding is not None:
+            self._sounding[key] = sounding.at_sample
+
+    def _note_off(self, at_sample: int, number: int, note: int) -> None:
+        key = 1 + 128 * number + note
+        if key not in self._sounding or not self._templates.notes.release:
+            return
+        if self._channels.pedal(number):
+            self._channels[number].deferred.add(key)
+        else:
+            self._release(key, at_sample)
+
+    def _release(self, key: int, at_sample: int) -> None:
+        # later than the onset, which was moved up to the grid: else a very short note would ring on
+        onset_sample = self._sounding.pop(key)
+        self._channels[(key - 1) // 128].deferred.discard(key)
+        self._stage.release(key, max(at_sample, onset_sample + 1))
+
+    def _control(self, at_sample: int, number: int, control: int, value: int) -> None:
+        channel = self._channels[number]
+        if control == SUSTAIN:
+            self._set_pedal(at_sample, number, value >= 64)
+        elif control >= ALL_NOTES_OFF:
+            if self._phrases is not None and number == self._phrases.channel:
+                self._phrases.release_all(at_sample)
+            for member in self._channels.zone(number):
+                for key in [key for key in self._sounding if (key - 1) // 128 == member]:
+                    self._release(key, at_sample)
+        elif control == ALL_SOUND_OFF:
+            self._panic()
+        elif control == RESET_CONTROLLERS:
+            self._set_pedal(at_sample, number, False)
+            channel.bend_unit, channel.parameter, channel.brightness = 0.0, NO_PARAMETER, None
+            self._channels.send_bend(number)
+        elif control == BRIGHTNESS_CONTROL and channel.master is not None:
+            channel.brightness = value
+        elif control == RPN_COARSE:
+            channel.parameter = (value, channel.parameter[1])
+        elif control == RPN_FINE:
+            channel.parameter = (channel.parameter[0], value)
+        elif control in (NRPN_COARSE, NRPN_FINE):
+            channel.parameter = NO_PARAMETER  # the data that follow are for something else
+        elif control in (DATA_ENTRY, DATA_ENTRY_FINE) and channel.parameter != NO_PARAMETER:
+            self._channels.set_parameter(number, control, value)
+        elif control in self._controls:
+            self._controls[control](value)
+
+    def _set_pedal(self, at_sample: int, number: int, down: bool) -> None:
+        for member in self._channels.zone(number):
+            self._channels[member].pedal = down
+            if not down:
+                for key in list(self._channels[member].deferred):
+                    self._release(key, at_sample)
+
+    def _panic(self) -> None:
+        self._sounding.clear()
+        for channel in self._channels:
+            channel.pedal = False
+            channel.deferred.clear()
+        self._stage.panic()

@@ -1,0 +1,195 @@
+"""The OSC namespace as one table: every address, its arguments, direction and meaning.
+
+Encoding, decoding, dispatch, documentation and tests all read it. ``python -m struck.realtime.docs.osc_docs``
+writes it into ``docs/osc.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...codec.events.descriptors import DRY, OSC_FIELDS
+from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, ROOM_NAMES, VECTOR_SIZE
+
+#: A subscription ends after this, unless it is renewed.
+SUBSCRIPTION_SECONDS: Final = 60.0
+
+#: Stands for the last part of an address that is a name: of a control, of a counter.
+NAME: Final = "<name>"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a message.
+
+    ``tag`` is its OSC type as struck sends it: ``i`` int32, ``f`` float32, ``s`` string, ``b`` blob. ``low``
+    and ``high`` bound what is accepted; None where nothing is refused. An ``ignored`` one is sent for
+    people and other programs; in a message that comes in it may be anything.
+    """
+
+    name: str
+    tag: str
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    ignored: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address.
+
+    Args:
+        address: may end in ``<name>``.
+        direction: "in" to struck, "out" of it, or "in, out".
+        arguments: in their order.
+        meaning: what the message does or says.
+        optional: the arguments may be left out.
+        repeated: the arguments come again and again, as often as there is something to say.
+        sounding: it changes what sounds, so a take keeps it and a bundle's time tag defers it; a message
+            that only asks is answered at once.
+    """
+
+    address: str
+    direction: str
+    arguments: tuple[Argument, ...]
+    meaning: str
+    optional: bool = False
+    repeated: bool = False
+    sounding: bool = False
+
+    @property
+    def comes_in(self) -> bool:
+        return self.direction != "out"
+
+    @property
+    def tags(self) -> str:
+        """Type tags of the arguments, each once."""
+        return "".join(argument.tag for argument in self.arguments)
+
+
+#: Meaning and unit of the descriptors in an event message.
+_DESCRIPTORS: Final[dict[str, tuple[str, str]]] = {
+    "pitch_hz": ("of the lowest mode, once settled", "Hz"),
+    "brightness": ("power-weighted mean of the modes' octaves above the lowest", "octaves"),
+    "attack_s": ("rise of the force", "s"),
+    "decay_s": ("60 dB decay time of the lowest mode", "s"),
+    "noisiness": ("share of noise in the power, 0 to 1", ""),
+    "room": (", ".join(f"`{room}`" for room in (DRY, *ROOM_NAMES)), ""),
+}
+
+PITCH: Final = Argument("pitch", "i", "60 is middle C", "MIDI note", 0, 127)
+VELOCITY: Final = Argument("velocity", "i", "loudness; 0 ends the phrase", "MIDI velocity", 0, 127)
+
+EVENT: Final = Route(
+    "/struck/event",
+    "in, out",
+    (
+        Argument("id", "i", "counts from 1 through a performance", ignored=True),
+        Argument("gain_db", "f", "level at the attack re full-scale RMS", "dB", GAIN_DB_LOW, GAIN_DB_HIGH),
+        *(
+            Argument(name, tag, _DESCRIPTORS[name][0], _DESCRIPTORS[name][1], ignored=True)
+            for name, tag, _ in OSC_FIELDS
+        ),
+        Argument("vector", "b", f"{VECTOR_SIZE} big-endian float32, the fields below", "", -1.0, 1.0),
+    ),
+    "out: an event sounds, one bundle per event, its time tag is when. In: plays an event; the time tag of "
+    "its bundle is when it sounds. Gain and vector are what counts",
+    sounding=True,
+)
+CONTROL: Final = Route(
+    f"/struck/control/{NAME}",
+    "in",
+    (Argument("value", "f", "in the control's own unit; out of its range lands on the nearest end"),),
+    "sets a control",
+    sounding=True,
+)
+PATCH: Final = Route(
+    "/struck/patch", "in", (Argument("patch", "s", "name of a patch"),), "loads a patch", sounding=True
+)
+PHRASE: Final = Route(
+    "/struck/phrase",
+    "in",
+    (PITCH, VELOCITY, Argument("style", "s", "such as `arpeggio`; empty: the patch's")),
+    "plays a phrase, from the next beat until velocity 0 comes for its pitch and style",
+    sounding=True,
+)
+PANIC: Final = Route("/struck/panic", "in", (), "silence now; what was scheduled is forgotten", sounding=True)
+PING: Final = Route("/struck/ping", "in", (), "asks for `/struck/pong`")
+PONG: Final = Route("/struck/pong", "out", (), "answers a ping")
+STATS: Final = Route(
+    "/struck/stats", "in", (), f"asks for the counters, as one `/struck/stats/{NAME}` each, in bundles"
+)
+STATISTIC: Final = Route(
+    f"/struck/stats/{NAME}",
+    "out",
+    (Argument("value", "f", "a counter as int32 (as float32 from 2^31 on), a level as float32"),),
+    "one counter or level; its name has the unit",
+)
+LATENCY: Final = Route(
+    "/struck/latency",
+    "in, out",
+    (Argument("part", "s", "a part of the way"), Argument("latency", "f", "its share", "s")),
+    "in, without arguments: asks for the latency ledger. Out: the ledger, with what was measured of it; also "
+    "sent to a new subscriber",
+    repeated=True,
+)
+SUBSCRIBE: Final = Route(
+    "/struck/subscribe",
+    "in",
+    (
+        Argument(
+            "port",
+            "i",
+            "port of the sender's host; left out: the one it sent from",
+            "",
+            1,
+            65535,
+        ),
+    ),
+    f"the port gets every event for {SUBSCRIPTION_SECONDS:g} s; sent again, it is renewed",
+    optional=True,
+)
+UNSUBSCRIBE: Final = Route(
+    "/struck/unsubscribe",
+    "in",
+    (Argument("port", "i", "as it was subscribed", "", 1, 65535),),
+    "no more events",
+    optional=True,
+)
+SUBSCRIBED: Final = Route(
+    "/struck/subscribed",
+    "out",
+    (
+        Argument("port", "i", "that gets the events"),
+        Argument("remaining", "f", "until the subscription ends; 0: there is none", "s"),
+    ),
+    "answers `/struck/subscribe` and `/struck/unsubscribe`, to where they came from",
+)
+
+NAMESPACE: Final[tuple[Route, ...]] = (
+    EVENT, CONTROL, PATCH, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE,
+    SUBSCRIBED,
+)  # fmt: skip
+
+_ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}
+
+
+def find_route(address: str) -> tuple[Route, str] | None:
+    """The row of the table that ``address`` belongs to, and the name at its end, "" if the row has none.
+
+    >>> find_route("/struck/control/room_mix")[1]
+    'room_mix'
+    >>> find_route("/struck/unknown") is None
+    True
+    """
+    route = _ROUTES.get(address)
+    if route is not None and not address.endswith(NAME):
+        return route, ""
+    stem, _, name = address.rpartition("/")
+    route = _ROUTES.get(f"{stem}/{NAME}")
+    if route is None or not name or name == NAME:
+        return None
+    return route, name

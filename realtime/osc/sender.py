@@ -1,0 +1,192 @@
+"""Tells other programs of every event that sounds: one OSC bundle each, to fixed targets and subscribers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from ...codec.events.descriptors import read_descriptors
+from ...codec.events.errors import StruckError
+from .packets import write_event
+from .server import OscServer, resolve
+from .subscribers import Peer
+from .time_tags import TimeTags
+
+if TYPE_CHECKING:
+    from ..stage.stage import SoundingEvent, Stage
+
+QUEUE_EVENTS: Final = 1_024
+
+#: Receivers that the performer was told of; subscribers come and go.
+_TOLD_MAX: Final = 64
+
+
+class OscSender:
+    """A sink of the stage; a thread of its own builds and sends the bundles.
+
+    The time tag of a bundle is when the event leaves the engine. Events that came by OSC are not sent on
+    (unless ``relays``): two hosts that listen to each other would play one event for ever.
+
+    What was sent is counted as ``osc_sent``, per receiver; ``osc_out_dropped`` are events for which the
+    queue had no place (the oldest go first); ``osc_unreachable`` are bundles that the network refused.
+
+    Args:
+        stage: for its clock, its weights, its counters.
+        targets: host and port of each fixed receiver.
+        server: its subscribers get the events too, and its port is the one they come from.
+        relays: also send on what came by OSC.
+
+    Raises:
+        StruckError: a target's host is not known, or the target is our own server.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        targets: Sequence[tuple[str, int]] = (),
+        server: OscServer | None = None,
+        *,
+        relays: bool = False,
+    ) -> None:
+        self._stage = stage
+        self._server = server
+        self._relays = relays
+        self._tags = TimeTags()
+        self._targets: list[_Target] = []
+        try:
+            for host, port in targets:
+                self._targets.append(_Target(host, port, server))
+        except StruckError:
+            self._close_targets()
+            raise
+        self._told: set[Peer] = set()
+        self._queue: deque[SoundingEvent] = deque()
+        self._dropped = 0
+        self._condition = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="struck-osc-out", daemon=True)
+
+    def __call__(self, sounding: SoundingEvent) -> None:
+        """Queue one event; never blocks for longer than it takes to queue another."""
+        if sounding.origin == "osc" and not self._relays:
+            return
+        with self._condition:
+            if len(self._queue) >= QUEUE_EVENTS:
+                self._queue.popleft()
+                # Counted by the thread: the stage may hold a lock while it calls its sinks.
+                self._dropped += 1
+            self._queue.append(sounding)
+            self._condition.notify()
+
+    def start(self) -> Self:
+        """Begin to send."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Send what is queued, then stop."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._close_targets()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _close_targets(self) -> None:
+        for target in self._targets:
+            target.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._queue and not self._closing:
+                    self._condition.wait()
+                if not self._queue:
+                    return
+                sounding = self._queue.popleft()
+                dropped, self._dropped = self._dropped, 0
+            if dropped:
+                self._stage.count("osc_out_dropped", dropped)
+            self._send(sounding)
+
+    def _send(self, sounding: SoundingEvent) -> None:
+        receivers: list[tuple[Peer, Callable[[bytes], None]]] = [(t.peer, t.send) for t in self._targets]
+        server = self._server
+        if server is not None:
+            for peer in server.subscribers.peers():
+                receivers.append((peer, lambda packet, peer=peer: server.send(packet, peer)))  # type: ignore[misc]
+        if not receivers:
+            return
+        descriptors = read_descriptors(self._stage.weights, sounding.event)
+        tag = self._tags.from_monotonic(self._stage.clock.monotonic_at(sounding.at_sample))
+        packet = write_event(sounding.id, sounding.event, descriptors, tag)
+        sent = 0
+        for peer, send in receivers:
+            try:
+                send(packet)
+                sent += 1
+            except OSError as error:
+                self._stage.count("osc_unreachable")
+                self._tell_once(peer, error)
+        self._stage.count("osc_sent", sent)
+
+    def _tell_once(self, peer: Peer, error: OSError) -> None:
+        if peer not in self._told and len(self._told) < _TOLD_MAX:
+            self._told.add(peer)
+            self._stage.tell(f"OSC to {peer[0]}:{peer[1]} does not arrive: {error.strerror or error}")
+
+
+class _Target:
+    """A fixed receiver, and the socket that reaches it: the server's, or a connected one of its own.
+
+    Args:
+        host, port: of the receiver.
+        server: sends, where its socket reaches the receiver.
+
+    Raises:
+        StruckError: the host is not known, cannot be reached from here, or is ``server`` itself.
+    """
+
+    def __init__(self, host: str, port: int, server: OscServer | None) -> None:
+        family, self.peer = resolve(host, port)
+        if server is not None and server.is_own(self.peer):
+            raise StruckError(f"OSC to {host}:{port} would come back: that is where struck listens")
+        self._server = server if server is not None and server.reaches(family, self.peer) else None
+        self._socket: socket.socket | None = None
+        if self._server is None:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                self._socket.connect(self.peer)
+            except OSError as error:
+                self._socket.close()
+                raise StruckError(f"OSC to {host}:{port} cannot be sent: {error.strerror}") from error
+            self._socket.setblocking(False)
+
+    def send(self, packet: bytes) -> None:
+        """Send one packet.
+
+        Raises:
+            OSError: the network refuses, or nobody listened at an earlier packet.
+        """
+        if self._server is not None:
+            self._server.send(packet, self.peer)
+        elif self._socket is not None:
+            try:
+                self._socket.send(packet)
+            except ConnectionRefusedError:
+                # That is the answer to an earlier packet; this one was not sent, and may find somebody.
+                self._socket.send(packet)
+                raise
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()

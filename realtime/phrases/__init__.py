@@ -1,0 +1,1 @@
+"""Backing phrases on their beat."""

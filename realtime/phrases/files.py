@@ -1,0 +1,144 @@
+"""What ``struck phrase`` does: phrases that run on from each other, joined, into a sound file and a take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from ...codec.events.errors import StruckError
+from ...codec.events.event_spec import ANALYSIS_RATE
+from ...codec.events.profiles import PROFILES
+from ...codec.files.audio_writer import AudioWriter
+from ...codec.files.part_files import is_same_file
+from ...codec.pipeline import make_header, refuse_other_extension
+from ...codec.takes.takes import TakeWriter
+from ...codec.weights.codec_weights import CodecWeights
+from ...models.codec.refined_encoder import make_encoder
+from ...models.mars.conditions import PhraseConditions
+from ..engine.slots import FADE
+
+if TYPE_CHECKING:
+    from ...models.mars.mars import Mars, PhaseMethod, Phrase, Sampling
+
+#: Phrases heard as events: no performer waits for them.
+_PROFILE: Final = "studio"
+
+Report = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class PhraseFiles:
+    """What is to be written.
+
+    Args:
+        sound: ``.wav``, ``.flac`` or ``.ogg``.
+        rate: of it in Hz; ``subtype``: its sample format as libsndfile names it, None for the usual.
+        take: ``.mcap``: the same as events; None: no take.
+
+    Raises:
+        StruckError: the names do not fit.
+    """
+
+    sound: Path
+    rate: int = 48_000
+    subtype: str | None = None
+    take: Path | None = None
+
+    def __post_init__(self) -> None:
+        AudioWriter(self.sound, self.rate, subtype=self.subtype)  # refuses what cannot be written
+        if self.take is not None:
+            refuse_other_extension(self.take, ".mcap")
+            if is_same_file(self.sound, self.take):
+                raise StruckError(f"{self.take} would be written twice")
+
+
+def make_phrases(
+    mars: Mars,
+    conditions: PhraseConditions,
+    count: int,
+    seed: int,
+    sampling: Sampling,
+    phase: PhaseMethod,
+    advance: Report,
+) -> list[Phrase]:
+    """``count`` phrases, each going on from the one before, with seeds that count up from ``seed``."""
+    phrases: list[Phrase] = []
+    for number in range(count):
+        before = phrases[-1] if phrases else None
+        phrases.append(
+            mars.generate(
+                conditions, seed=(seed + number) % (1 << 32), previous=before, sampling=sampling, phase=phase
+            )
+        )
+        advance(number + 1)
+    return phrases
+
+
+def join_phrases(sounds: Sequence[NDArray[np.float32]], loop_seconds: float) -> NDArray[np.float32]:
+    """Phrases one after the other, each beginning as a loop of the first would: cross-faded, on the beat.
+
+    >>> ones = np.ones(ANALYSIS_RATE, np.float32)
+    >>> joined = join_phrases([ones, ones, ones], 0.5)
+    >>> len(joined) == 2 * ANALYSIS_RATE, float(np.ptp(joined)) < 1e-6
+    (True, True)
+    """
+    begins = [round(number * loop_seconds * ANALYSIS_RATE) for number in range(len(sounds))]
+    out = np.zeros(begins[-1] + len(sounds[-1]), np.float32)
+    share = np.arange(FADE, dtype=np.float32) / FADE
+    for begin, sound in zip(begins, sounds, strict=True):
+        body = np.array(sound, np.float32)
+        if begin:
+            out[begin : begin + FADE] *= 1.0 - share
+            out[begin + FADE :] = 0.0
+            body[:FADE] *= share
+        out[begin : begin + len(body)] += body
+    return out
+
+
+def write_phrases(
+    files: PhraseFiles, sound: NDArray[np.float32], weights: CodecWeights | None, source: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Write ``sound [T]`` at the analysis rate, and with ``weights`` what the codec hears in it.
+
+    The take stands beside its place until the sound is whole.
+
+    Returns:
+        What was written, as numbers and names; and notes for the user.
+
+    Raises:
+        StruckError: a file cannot be written; what stood there stays.
+    """
+    values: dict[str, Any] = {}
+    with ExitStack() as stack:
+        if files.take is not None and weights is not None:
+            profile = PROFILES[_PROFILE]
+            encoder = make_encoder(weights, profile)
+            take = stack.enter_context(TakeWriter(files.take, make_header(weights, profile, source)))
+            events = [*encoder.process(sound), *encoder.flush()]
+            for event in events:
+                take.write_event(event)
+            values = {"take": str(files.take), "event_count": len(events)}
+        out = sound
+        if files.rate != ANALYSIS_RATE:
+            out = soxr.resample(sound, ANALYSIS_RATE, files.rate, quality="VHQ")
+        out = out / max(
+            1.0, float(np.max(np.abs(out)))
+        )  # between its samples it may be louder than full scale
+        with AudioWriter(files.sound, files.rate, subtype=files.subtype) as writer:
+            writer.write(out)
+        if files.take is not None and weights is not None:
+            take.close(len(sound) / ANALYSIS_RATE)
+    values = {
+        "output": str(files.sound),
+        "rate_hz": files.rate,
+        "duration_seconds": writer.frame_count / files.rate,
+        "clipped_sample_count": writer.clipped_count,
+    } | values
+    return values, writer.notes

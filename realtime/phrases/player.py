@@ -1,0 +1,421 @@
+"""The accompanist: from notes to phrases that begin on their beat, or to what is played in their place.
+
+::
+
+    note-on        beat              beat              beat
+       |            |                 |                 |
+       |            [phrase, looped ──────────────────────────...   it was in the bank, or made in time
+       |            [stand-in: a note ][phrase, looped ───────...   it was made a beat late
+
+Everything is decided a little before its beat, so that the engine begins it on the sample.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
+from ...codec.events.events import Event
+from ...codec.takes.mpe import velocity_to_gain
+from ...models.mars.conditions import PhraseConditions
+from ...patches.phrase_patch import PhrasePatch
+from ..engine.parameters import gain_from_db
+from ..stage.stage import Stage
+from .bank import KeptPhrase, PhraseBank, PhraseKey
+from .beats import Beats
+from .slots import PhraseSlots, loop_sound, whole_sound
+
+#: A phrase that is not there so long before its beat is not waited for. It is the time in which this thread
+#: must get to run, on a machine that has other things to do.
+DECIDE_SECONDS: Final = 0.03
+#: What is decided needs so long to reach the engine, beside two blocks.
+_LEAD_SECONDS: Final = 0.004
+#: The pass that follows is put into its slot so long ahead; events of phrases are sent so long ahead.
+_AHEAD_SECONDS: Final = 0.3
+_EVENTS_AHEAD_SECONDS: Final = 0.06
+#: Notes that sound as phrases at once; with two slots for each.
+VOICE_LIMIT: Final = 4
+#: Orders that wait for this thread. It is never far behind; what is beyond is a flood.
+_ORDER_LIMIT: Final = 512
+#: Loudness comes from the velocity by few steps, the rest is gain: otherwise nothing would be played twice.
+_VELOCITIES: Final = (32, 64, 96, 127)
+#: The step at which notes of the patch's ``prepare`` are made.
+_PREPARED_VELOCITY: Final = 96
+#: Notes that are remembered as likely.
+_HISTORY: Final = 16
+_MIDI_CHANNELS: Final = 16
+
+NoteMaker = Callable[[int, int, float], Event | None]
+
+
+class Worker(Protocol):
+    """Of :class:`~struck.realtime.phrases.worker.PhraseWorker` what is needed here."""
+
+    def request(self, key: PhraseKey) -> None: ...
+    def withdraw(self, key: PhraseKey) -> None: ...
+    def forget(self) -> None: ...
+
+
+@dataclass
+class _Voice:
+    """A note that is to be, or is, a phrase."""
+
+    patch: PhrasePatch
+    beats: Beats
+    pitch: int
+    style: str
+    key: PhraseKey  # of the pass that sounds, or is waited for
+    velocity: int
+    gain_db: float
+    start: int  # stream sample at which the pass begins
+    stand_in: int | None = None  # where a note that sounds in its place began
+    sounding: KeptPhrase | None = None
+    slots: list[int] = field(default_factory=list)  # the newest last
+    announced: int = 0  # events of the pass that have been sent
+    asked: bool = False  # the pass that follows has been requested
+    ends: int | None = None  # stream sample at which it is over
+
+    @property
+    def loops(self) -> bool:
+        return self.key.conditions.style != "single"
+
+    @property
+    def stage_key(self) -> int:
+        """Of its events, for their release."""
+        return 1 + 128 * ((self.patch.channel or _MIDI_CHANNELS) - 1) + self.pitch
+
+    @property
+    def never(self) -> bool:
+        """Whether it ends before it has begun."""
+        return self.sounding is None and self.ends is not None and self.ends <= self.start
+
+
+class Accompanist:
+    """Plays notes as phrases. :meth:`note_on` and the like may be called from any thread.
+
+    Args:
+        stage: plays events and phrase slots. Counts ``phrases``, begun; ``phrase_misses``, that were not
+            there in time; ``phrase_late``, that came in on a later beat; ``phrases_repeated``, passes for
+            which the phrase that was to follow was not there; ``phrases_dropped``, notes of a flood.
+        slots: of the phrase player.
+        bank: of phrases.
+        worker: makes them.
+        patch: how notes become phrases.
+        beats: the grid.
+        make_note: of pitch, velocity and onset in seconds, the event of a stand-in; None: it cannot sound.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        slots: PhraseSlots,
+        bank: PhraseBank,
+        worker: Worker,
+        patch: PhrasePatch,
+        beats: Beats,
+        make_note: NoteMaker,
+    ) -> None:
+        self._stage, self._slots, self._bank, self._worker = stage, slots, bank, worker
+        self._patch, self._beats, self._make_note = patch, beats, make_note
+        self._rate = stage.clock.rate
+        self._lock = threading.Lock()  # the voices'
+        self._orders: deque[tuple[str, int, int, int, str]] = deque(maxlen=_ORDER_LIMIT)
+        self._voices: list[_Voice] = []
+        self._played: OrderedDict[tuple[int, str, int], None] = OrderedDict()  # pitch, style, velocity
+        self._turns: Counter[PhraseConditions] = Counter()
+        #: Set when there is something to do.
+        self.wake = threading.Event()
+
+    # -- from any thread
+
+    def note_on(self, at_sample: int, pitch: int, velocity: int, style: str = "") -> None:
+        """A key goes down; ``style`` over the patch's."""
+        self._order("on", at_sample, pitch, velocity, style)
+
+    def note_off(self, at_sample: int, pitch: int, style: str = "", held: bool = True) -> None:
+        """A key goes up; ``held``: what is latched stays."""
+        self._order("off" if held else "stop", at_sample, pitch, 0, style)
+
+    def release_all(self, at_sample: int) -> None:
+        """End all phrases, what is latched too."""
+        self._order("all", at_sample, 0, 0, "")
+
+    def _order(self, what: str, at_sample: int, pitch: int, velocity: int, style: str) -> None:
+        if len(self._orders) == _ORDER_LIMIT:
+            self._stage.count("phrases_dropped")
+        self._orders.append((what, at_sample, pitch, velocity, style))
+        self.wake.set()
+
+    def change(self, patch: PhrasePatch, beats: Beats, make_note: NoteMaker) -> None:
+        """Notes to come are played by another patch; what sounds goes on until its note ends."""
+        with self._lock:
+            self._patch, self._beats, self._make_note = patch, beats, make_note
+            self._worker.forget()
+            for voice in self._voices:
+                voice.asked = False  # they ask again
+        self.wake.set()
+
+    def panic(self) -> None:
+        """Silence, and nothing is held any more."""
+        with self._lock:
+            self._orders.clear()
+            for voice in self._voices:
+                for slot in voice.slots:
+                    self._slots.stop(slot, 0)
+            self._voices.clear()
+            self._worker.forget()
+
+    def likely(self) -> Iterator[PhraseKey]:
+        """What may be wanted next: what was played lately, and prepared; how it goes on; how it varies."""
+        patch = self._patch
+        with self._lock:
+            played = list(reversed(self._played))
+        prepared = [(pitch, "", _PREPARED_VELOCITY) for pitch in patch.prepare]
+        for variation in range(patch.variations):
+            for place in range(2 if patch.continues else 1):
+                for item in (*played, *prepared):
+                    yield PhraseKey(self._conditions(*item), variation, place, patch.seed, patch.as_events)
+
+    @property
+    def voice_count(self) -> int:
+        """Notes that are held or latched."""
+        return len(self._voices)
+
+    # -- this thread's, or that of whoever drives it
+
+    def advance(self, position: int) -> int | None:
+        """Do what is due at stream sample ``position``; the sample at which more is, None for never."""
+        with self._lock:
+            for voice in self._voices:
+                if position >= voice.start:  # the pass before has gone, and its slot may be another's soon
+                    del voice.slots[:-1]
+            while self._orders:
+                self._obey(position, *self._orders.popleft())
+            due: list[int] = []
+            for voice in list(self._voices):
+                at_sample = self._serve(voice, position)
+                if voice.ends is not None and position >= voice.ends:
+                    self._voices.remove(voice)
+                elif at_sample is not None:
+                    due.append(at_sample if voice.ends is None else min(at_sample, voice.ends))
+            return min(due, default=None)
+
+    def _obey(self, position: int, what: str, at_sample: int, pitch: int, velocity: int, style: str) -> None:
+        at_sample = max(at_sample, position + self._lead)
+        if what == "all":
+            for voice in self._voices:
+                self._end(voice, at_sample)
+            return
+        style = style or self._patch.style
+        same = [voice for voice in self._voices if (voice.pitch, voice.style) == (pitch, style)]
+        if what == "on" and not (self._patch.latched and any(voice.ends is None for voice in same)):
+            self._begin(at_sample, pitch, velocity, style, same)
+        elif what != "off" or not self._patch.latched:
+            for voice in same:
+                self._end(voice, _moment(voice.beats, voice.patch.stop, at_sample))
+
+    # -- notes
+
+    def _begin(self, at_sample: int, pitch: int, velocity: int, style: str, same: list[_Voice]) -> None:
+        patch = self._patch
+        start = _moment(self._beats, patch.start, at_sample)
+        conditions = self._conditions(pitch, style, velocity)
+        keys = [
+            PhraseKey(conditions, (self._turns[conditions] + turn) % patch.variations, 0, patch.seed,
+                      patch.as_events)
+            for turn in range(patch.variations)
+        ]  # fmt: skip
+        self._turns[conditions] += 1
+        # Rather one that is there than one that may be late.
+        key = next((key for key in keys if key in self._bank), keys[0])
+        for voice in same:
+            self._end(voice, start)
+        going_on = [voice for voice in self._voices if voice.ends is None]
+        if len(going_on) >= VOICE_LIMIT:
+            if going_on[0].sounding is None and going_on[0].stand_in is None:
+                self._stage.count("phrases_dropped")
+            self._end(going_on[0], min(start, going_on[0].start) if not going_on[0].sounding else start)
+        self._remember(pitch, style, conditions.velocity)
+        gain_db = patch.gain_db + velocity_to_gain(velocity) - velocity_to_gain(conditions.velocity)
+        self._voices.append(_Voice(patch, self._beats, pitch, style, key, velocity, gain_db, start))
+        if key not in self._bank:
+            self._worker.request(key)
+
+    def _end(self, voice: _Voice, at_sample: int) -> None:
+        """Let a voice end; one that has not begun by then is never heard."""
+        if voice.ends is not None and voice.ends <= at_sample:
+            return
+        voice.ends = at_sample
+        if voice.never:
+            self._worker.withdraw(voice.key)
+        self._silence(voice)
+
+    def _silence(self, voice: _Voice) -> None:
+        """Pass the end on to what sounds, or is about to."""
+        if voice.ends is None:
+            return
+        for slot in voice.slots:
+            self._slots.stop(slot, voice.ends)
+        if voice.stand_in is not None:
+            self._stage.release(voice.stage_key, max(voice.ends, voice.stand_in + 2))
+        elif voice.sounding is not None and voice.patch.as_events:
+            self._stage.release(voice.stage_key, voice.ends)
+            # and what was sent ahead of its time
+            self._stage.release(voice.stage_key, voice.ends + self._samples(_EVENTS_AHEAD_SECONDS))
+
+    # -- phrases
+
+    def _serve(self, voice: _Voice, position: int) -> int | None:
+        """Do what is due for a voice; the sample at which more is."""
+        if voice.never:
+            return voice.ends
+        if voice.sounding is None:
+            return self._await(voice, position)
+        if voice.patch.as_events:
+            return self._send_events(voice, voice.sounding, position)
+        if voice.loops:
+            return self._follow(voice, position)
+        end = voice.start + len(voice.sounding.sound)
+        if position >= end:
+            voice.ends = min(end, voice.ends or end)
+        return end
+
+    def _await(self, voice: _Voice, position: int) -> int | None:
+        """On its beat the phrase, if it is there; else a note in its place, and the phrase a beat later."""
+        phrase = self._bank.get(voice.key)
+        if phrase is not None and position <= voice.start - self._lead:
+            start, stand_in = voice.start, voice.stand_in
+            if self._play(voice, phrase, start, joins=False):
+                if stand_in is not None:
+                    self._stage.count("phrase_late")
+                    self._stage.release(voice.stage_key, start)
+                    voice.stand_in = None
+                self._silence(voice)
+                return self._serve(voice, position)
+        decide_at = voice.start - self._samples(DECIDE_SECONDS)
+        if phrase is None and position < decide_at:
+            return decide_at
+        if voice.stand_in is None:
+            self._stand_in(voice)
+            self._silence(voice)
+        if phrase is None:
+            self._worker.request(voice.key)  # others may have pushed it out
+        when = "beat" if voice.patch.start == "now" else voice.patch.start
+        voice.start = _moment(voice.beats, when, max(voice.start + 1, position + self._lead))
+        return voice.start - self._samples(DECIDE_SECONDS)
+
+    def _stand_in(self, voice: _Voice) -> None:
+        voice.stand_in = voice.start
+        self._stage.count("phrase_misses")
+        event = self._make_note(voice.pitch, voice.velocity, voice.start / self._rate)
+        if event is not None:
+            self._stage.play(event, "phrase", voice.stage_key)
+
+    def _play(self, voice: _Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
+        """Let a pass begin; False for lack of a slot."""
+        if not voice.patch.as_events:
+            whole = whole_sound(phrase.sound)
+            sound = loop_sound(phrase.sound, voice.beats.loop_samples) if voice.loops else whole
+            slot = self._slots.play(sound, at_sample, voice.loops, gain_from_db(voice.gain_db), joins)
+            if slot is None:
+                return False
+            del voice.slots[:-1]
+            for before in voice.slots:
+                self._slots.stop(before, at_sample)
+            voice.slots.append(slot)
+        voice.sounding, voice.start, voice.announced, voice.asked = phrase, at_sample, 0, False
+        self._stage.count("phrases")
+        return True
+
+    def _follow(self, voice: _Voice, position: int) -> int | None:
+        """The pass after the one that sounds, where each is to be a new one."""
+        next_start = voice.start + voice.beats.loop_samples
+        if not voice.patch.continues or (voice.ends is not None and voice.ends <= next_start):
+            return voice.ends
+        self._ask_for_next(voice)
+        if position < next_start - self._samples(_AHEAD_SECONDS):
+            return next_start - self._samples(_AHEAD_SECONDS)
+        phrase = self._bank.get(voice.key.next)
+        if phrase is None and position < next_start - self._samples(DECIDE_SECONDS):
+            return next_start - self._samples(DECIDE_SECONDS)
+        in_time = phrase is not None and position <= next_start - self._lead
+        if in_time and phrase is not None and self._play(voice, phrase, next_start, joins=True):
+            voice.key = voice.key.next
+            self._silence(voice)
+        else:  # the engine goes round by itself
+            self._stage.count("phrases_repeated")
+            voice.start, voice.asked = next_start, False
+        return self._follow(voice, position)
+
+    def _ask_for_next(self, voice: _Voice) -> None:
+        if not voice.asked:
+            voice.asked = True
+            self._worker.request(voice.key.next)
+
+    def _send_events(self, voice: _Voice, phrase: KeptPhrase, position: int) -> int | None:
+        """Events of the pass that are due soon; at the pass's end the next one begins."""
+        ahead = self._samples(_EVENTS_AHEAD_SECONDS)
+        length = voice.beats.loop_samples if voice.loops else len(phrase.sound)
+        until = voice.start + length if voice.ends is None else min(voice.ends, voice.start + length)
+        for event in phrase.events[voice.announced :]:
+            at_sample = voice.start + event.onset_sample(self._rate)
+            if at_sample >= until:
+                break
+            if at_sample - ahead > position:
+                return at_sample - ahead
+            gain_db = min(GAIN_DB_HIGH, max(GAIN_DB_LOW, event.gain_db + voice.gain_db))
+            played = replace(event, onset_seconds=at_sample / self._rate, gain_db=gain_db)
+            self._stage.play(played, "phrase", voice.stage_key)
+            voice.announced += 1
+        if not voice.loops:
+            voice.ends = until
+            return until
+        if until < voice.start + length:
+            return until
+        if voice.patch.continues:
+            self._ask_for_next(voice)
+        if position < until - ahead:
+            return until - ahead
+        following = self._bank.get(voice.key.next) if voice.patch.continues else None
+        if following is not None:
+            voice.key, voice.sounding = voice.key.next, following
+            self._stage.count("phrases")
+        elif voice.patch.continues:
+            self._stage.count("phrases_repeated")
+        voice.start, voice.announced, voice.asked = until, 0, False
+        return position
+
+    # -- small ones
+
+    @property
+    def _lead(self) -> int:
+        """What is decided now reaches the engine so much later at the latest."""
+        return 2 * self._stage.clock.block_frames + self._samples(_LEAD_SECONDS)
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self._rate)
+
+    def _conditions(self, pitch: int, style: str, velocity: int) -> PhraseConditions:
+        patch = self._patch
+        step = min(_VELOCITIES, key=lambda step: abs(step - velocity))
+        return PhraseConditions(
+            pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
+        )
+
+    def _remember(self, pitch: int, style: str, velocity: int) -> None:
+        item = (pitch, style, velocity)
+        self._played.pop(item, None)
+        self._played[item] = None
+        while len(self._played) > _HISTORY:
+            self._played.popitem(last=False)
+
+
+def _moment(beats: Beats, when: str, at_sample: int) -> int:
+    """The first ``now``, ``beat`` or ``bar`` at or after a sample."""
+    if when == "bar":
+        return beats.next_bar(at_sample)
+    return beats.next_beat(at_sample) if when == "beat" else at_sample

@@ -1,0 +1,171 @@
+"""The process that makes phrases for the live host: ``python -m struck.realtime.phrases.process_server``.
+
+A process, not a thread: importing torch holds Python's lock for tenths of a second, and its many small calls
+ask for it all the time, while notes and the encoder want it too. A process may also be nicer to the sound
+than the host is, and its memory is its own. It ends with its parent: then its standard input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections import OrderedDict
+from pathlib import Path
+from time import process_time
+from typing import IO, Any, Final
+
+from ...codec.events.errors import StruckError
+from .mars_loader import Load, load_mars
+from .wire import Job, pack_events, write_message
+
+#: How much nicer than the host: the callback's thread goes first wherever both want a core.
+NICENESS: Final = 10
+#: The codec's profile for phrases that become events: its encoder needs the least time.
+EVENTS_PROFILE: Final = "live"
+#: Phrases from which others may go on.
+_REMEMBERED: Final = 24
+
+
+def main(load: Load = load_mars) -> None:
+    """Serve the parent on standard input and output until it goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to understand
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    # What libraries print must not stand between messages.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        PhraseServer(sys.stdin.fileno(), out, load).run()
+    except BrokenPipeError:
+        pass  # the parent has gone
+    except StruckError as error:
+        write_message(out, {"kind": "failed", "line": str(error)})
+    except Exception as error:
+        write_message(out, {"kind": "failed", "line": f"{type(error).__name__}: {error}"})
+
+
+class PhraseServer:
+    """Reads a job and requests, makes phrases.
+
+    Args:
+        source: file descriptor of the requests.
+        out: takes the messages.
+        load: makes the MARS.
+    """
+
+    def __init__(self, source: int, out: IO[bytes], load: Load) -> None:
+        self._source, self._out, self._load = source, out, load
+        self._waiting = b""
+        self._phrases: OrderedDict[str, Any] = OrderedDict()
+        self._encoder: Any = None  # made when a phrase is to be heard
+
+    def run(self) -> None:
+        """Serve until the requests end."""
+        first = self._read(wait=True)
+        if first is None:
+            return
+        self._job = job = Job(**first)
+        self._mars = self._load(Path(job.weights) if job.weights else None, job.device, self._note)
+        seconds = self._mars.warm_up()
+        write_message(
+            self._out,
+            {
+                "kind": "ready",
+                "line": f"phrases are ready: MARS {self._mars.name} on {self._mars.device}, "
+                f"the first took {seconds:.1f} s",
+            },
+        )
+        while (request := self._read(wait=True)) is not None:
+            if "id" in request:
+                self._make(request)
+
+    def _make(self, request: dict[str, Any]) -> None:
+        import soxr
+
+        from ...codec.events.event_spec import ANALYSIS_RATE
+        from ...models.mars.conditions import PhraseConditions
+
+        name = request["id"]
+        before = process_time()
+        stopped = False
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = stopped or self._told_to_stop(name)
+            return stopped
+
+        try:
+            phrase = self._mars.generate(
+                PhraseConditions(**request["conditions"]),
+                seed=request["seed"],
+                previous=self._phrases.get(request["previous"]),
+                stop=stop,
+            )
+        except Exception:
+            if not stopped:
+                raise
+            write_message(self._out, {"kind": "stopped", "id": name})
+            return
+        self._phrases[name] = phrase
+        while len(self._phrases) > _REMEMBERED:
+            self._phrases.popitem(last=False)
+        sound = phrase.samples.astype("float32")
+        events = self._hear(sound) if request["as_events"] else []
+        if self._job.rate != ANALYSIS_RATE:
+            sound = soxr.resample(sound, ANALYSIS_RATE, self._job.rate, quality="HQ")
+        values = {
+            "kind": "phrase",
+            "id": name,
+            "frames": len(sound),
+            "seconds": phrase.seconds,
+            "busy_seconds": process_time() - before,
+        }
+        write_message(self._out, values, sound.astype("<f4"), pack_events(events))
+
+    def _hear(self, sound: Any) -> list[Any]:
+        """The phrase's events, as the codec's ``live`` profile hears them."""
+        if self._encoder is None:
+            from ...codec.events.profiles import PROFILES
+            from ...codec.hearing.encoder import StreamingEncoder
+            from ...codec.weights.codec_weights import load_codec_weights
+
+            weights = load_codec_weights(self._job.codec_weights)
+            self._encoder = StreamingEncoder(weights, PROFILES[EVENTS_PROFILE])
+        events = [*self._encoder.process(sound), *self._encoder.flush()]
+        self._encoder.reset()
+        return sorted(events, key=lambda event: event.onset_seconds)
+
+    def _note(self, line: str) -> None:
+        write_message(self._out, {"kind": "note", "line": line})
+
+    def _told_to_stop(self, name: str) -> bool:
+        request = self._read(wait=False)
+        if request is None:
+            return False
+        return request.get("stop") == name
+
+    def _read(self, wait: bool) -> dict[str, Any] | None:
+        """The next line; None at the end, or where none is here and nobody waits.
+
+        The parent never sends a second request before the first is answered, so what comes meanwhile is a
+        word to stop.
+        """
+        while b"\n" not in self._waiting:
+            if not wait and not select.select([self._source], [], [], 0.0)[0]:
+                return None
+            data = os.read(self._source, 1 << 16)
+            if not data:
+                if wait:
+                    return None
+                raise BrokenPipeError
+            self._waiting += data
+        line, _, self._waiting = self._waiting.partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+if __name__ == "__main__":
+    main()

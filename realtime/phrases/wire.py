@@ -1,0 +1,103 @@
+"""What the live host and the process that makes phrases say to each other, through pipes.
+
+To the process, JSON lines: first the job (:class:`Job`), then one request at a time, and ``{"stop": id}``.
+From it, messages: a JSON line, then as many bytes as its ``byte_count`` says::
+
+    {"kind": "note", "line": ...}              for the performer
+    {"kind": "ready", "line": ...}             loaded and warmed up
+    {"kind": "phrase", "id", "frames", ...}    and the sound, float32, and its events, float64 [E, 34]
+    {"kind": "stopped", "id"}                  given up, as it was told
+    {"kind": "failed", "line"}                 it ends
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import IO, Any, Final
+
+import numpy as np
+
+from ...codec.events.errors import StruckError
+from ...codec.events.event_spec import VECTOR_SIZE
+from ...codec.events.events import Event
+
+#: More is no phrase of ours: 30 s at 192 kHz.
+_BYTES_LIMIT: Final = 32 << 20
+_EVENT_NUMBERS: Final = 2 + VECTOR_SIZE
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process is to be.
+
+    Args:
+        rate: of the device, in Hz.
+        weights: of MARS; empty: those shipped.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: for torch.
+        codec_weights: for phrases that are to be heard as events.
+    """
+
+    rate: int
+    weights: str = ""
+    device: str = "auto"
+    threads: int = 1
+    codec_weights: str = ""
+
+    def to_line(self) -> bytes:
+        return to_line(asdict(self))
+
+
+def to_line(values: dict[str, Any]) -> bytes:
+    """One JSON line."""
+    return json.dumps(values, allow_nan=False).encode() + b"\n"
+
+
+def pack_events(events: Sequence[Event]) -> np.ndarray:
+    """Onsets, gains and vectors, float64 ``[E, 34]``."""
+    rows = np.zeros((len(events), _EVENT_NUMBERS))
+    for row, event in zip(rows, events, strict=True):
+        row[0], row[1], row[2:] = event.onset_seconds, event.gain_db, event.vector
+    return rows
+
+
+def unpack_events(rows: np.ndarray) -> tuple[Event, ...]:
+    """What :func:`pack_events` packed."""
+    return tuple(Event(float(row[0]), float(row[1]), row[2:].astype(np.float32)) for row in rows)
+
+
+def write_message(stream: IO[bytes], values: dict[str, Any], *arrays: np.ndarray) -> None:
+    """Write a message and the bytes of ``arrays`` after it."""
+    body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    stream.write(to_line({**values, "byte_count": len(body)}) + body)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """The next message and the bytes after it; None at the end.
+
+    Raises:
+        StruckError: what comes is no message.
+    """
+    line = stream.readline(1 << 20)
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        values = json.loads(line)
+        count = int(values["byte_count"])
+        if not isinstance(values["kind"], str) or not 0 <= count <= _BYTES_LIMIT:
+            raise ValueError
+    except (ValueError, TypeError, KeyError):
+        raise StruckError("the process that makes phrases does not speak as agreed") from None
+    body = stream.read(count)
+    return (values, body) if len(body) == count else None
+
+
+def read_phrase(values: dict[str, Any], body: bytes) -> tuple[np.ndarray, tuple[Event, ...]]:
+    """Sound and events of a message of the kind ``phrase``."""
+    frames = int(values["frames"])
+    sound = np.frombuffer(body, np.float32, frames).copy()  # kernels take what can be written
+    rows = np.frombuffer(body, np.float64, offset=sound.nbytes)
+    return sound, unpack_events(rows.reshape(-1, _EVENT_NUMBERS))

@@ -1,0 +1,1 @@
+"""Takes and sound recorded while the music plays."""

@@ -1,0 +1,1 @@
+"""Where events from all sources meet the engine."""

@@ -1,0 +1,123 @@
+"""The listener: the encoder beside the audio thread, from the capture ring to events on stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+import numpy as np
+
+from ...codec.events.event_spec import ANALYSIS_RATE
+from ...codec.events.events import Event
+from ...codec.hearing.encoder import StreamingEncoder
+from ..devices.resampler import StreamingResampler
+from ..engine.engine import EngineState
+from ..engine.rings import count_readable, read_frames
+
+#: Sound is taken from the ring at most this much at a time.
+_PIECE_SECONDS: Final = 0.02
+#: An encoder that is this far behind lets go what waits, and is in time again.
+_BACKLOG_SECONDS: Final = 1.0
+
+
+class Listener:
+    """Hears the engine's input and plays what it hears, ``latency_seconds`` after it began.
+
+    What it hears does not depend on when it is called. It may be late; then so are its events, and the
+    decoder counts them.
+
+    Args:
+        encoder: of the profile that is played.
+        state: the engine's.
+        rate: device rate in Hz.
+        latency_seconds: from an onset in the input to its event in the output: the ledger's engine part.
+        play: takes each event, its onset being the stream time at which it is to sound.
+        count: takes the name of a counter and a number.
+    """
+
+    def __init__(
+        self,
+        encoder: StreamingEncoder,
+        state: EngineState,
+        rate: int,
+        latency_seconds: float,
+        play: Callable[[Event], None],
+        count: Callable[[str, int], None],
+    ) -> None:
+        self.rate = rate
+        self.latency_seconds = latency_seconds
+        self._encoder = encoder
+        self._ring = state.capture
+        self._play = play
+        self._count = count
+        self._resampler = StreamingResampler(rate)
+        self._piece = np.zeros((max(1, round(_PIECE_SECONDS * rate)), 1), np.float32)
+        self._stop = Flag()
+        self._thread: Thread | None = None
+        #: What the thread died of; None while it is well.
+        self.error: BaseException | None = None
+        #: Processor time that hearing has taken, and the longest that one piece took.
+        self.busy_seconds = 0.0
+        self.longest_seconds = 0.0
+
+    def warm_up(self) -> None:
+        """Run everything once, so that nothing is compiled or paged in while music plays."""
+        noise = np.random.default_rng(0).standard_normal(ANALYSIS_RATE).astype(np.float32)
+        self._encoder.process(0.1 * noise)
+        self._encoder.flush()
+        self._encoder.reset()
+
+    def pump(self) -> int:
+        """Hear all that waits in the ring; how many frames that was."""
+        heard = 0
+        backlog = count_readable(self._ring) - _BACKLOG_SECONDS * self.rate
+        while count := read_frames(self._ring, self._piece):
+            piece = self._piece[:count, 0]
+            if backlog > 0.0:
+                # Silence costs the encoder next to nothing, and time stays what it is.
+                piece = np.zeros_like(piece)
+                self._count("unheard_samples", count)
+                backlog -= count
+            began, busy = time.perf_counter(), time.thread_time()
+            self._emit(self._encoder.process(self._resampler.process(piece)))
+            self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
+            self.busy_seconds += time.thread_time() - busy
+            heard += count
+        return heard
+
+    def finish(self) -> None:
+        """Hear what is left, to the last sample, as if silence followed."""
+        self.pump()
+        self._emit(self._encoder.process(self._resampler.flush()))
+        self._emit(self._encoder.flush())
+
+    def start(self) -> None:
+        """Listen in a thread of its own."""
+        self._thread = Thread(target=self._run, name="listener", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 2.0) -> bool:
+        """End the thread; whether it has ended in time."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+            return not self._thread.is_alive()
+        return True
+
+    def _run(self) -> None:
+        # Often enough that waiting is a small part of a hop.
+        pause = min(0.005, self._encoder.profile.hop_samples / ANALYSIS_RATE / 6.0)
+        try:
+            while not self._stop.is_set():
+                if not self.pump():
+                    time.sleep(pause)
+        except BaseException as error:  # handed to the thread that watches over the performance
+            self.error = error
+
+    def _emit(self, events: list[Event]) -> None:
+        for event in events:
+            self._play(replace(event, onset_seconds=event.onset_seconds + self.latency_seconds))

@@ -1,0 +1,380 @@
+"""The stage: where the events of all sources meet, are changed by the performer's controls, and sound.
+
+Every source's thread calls in here; one lock among them makes the command ring's single producer. The audio
+thread knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
+from threading import Lock
+from time import monotonic, sleep
+from typing import Final
+
+import numpy as np
+
+from ...codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, VECTOR_SIZE, from_physical, to_physical
+from ...codec.events.events import Event
+from ...codec.events.quantize import quantize_events, restore_events
+from ...codec.playing.record_maker import RecordMaker
+from ...codec.weights.codec_weights import CodecWeights
+from ..engine.clock import StreamClock
+from ..engine.engine import (
+    AT_SAMPLE,
+    BEND,
+    COMMAND_SIZE,
+    CONTROL,
+    JOIN_PHRASE,
+    KEY,
+    KIND,
+    PANIC,
+    PLAY,
+    POSITION,
+    RECORD,
+    RELEASE,
+    START_PHRASE,
+    STOP_PHRASE,
+    VALUE,
+    EngineState,
+)
+from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
+from ..engine.rings import push_row
+
+
+@dataclass(frozen=True)
+class SoundingEvent:
+    """An event that sounds on stage."""
+
+    id: int  # counts from 1 through the performance
+    event: Event  # its onset is the stream time at which it sounds
+    at_sample: int  # the same in samples of the device
+    origin: str  # "heard", "midi", "osc"
+
+
+Sink = Callable[[SoundingEvent], None]
+#: Voice records of 8 kB each: 4 MB.
+_RECORDS_KEPT: Final = 512
+#: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
+_PANIC_SECONDS: Final = 0.1
+_RESUME_SECONDS: Final = 0.5
+#: A command's four numbers, as engine.py lays them out.
+_Head = tuple[int, int, int, float]
+
+
+def channel_of(key: int) -> int | None:
+    """MIDI channel 0 to 15 of a key (1 + 128 * channel + note); None for 0, no key."""
+    return (key - 1) // 128 if key > 0 else None
+
+
+class Stage:
+    """Plays events and carries out what performers ask for, from any thread.
+
+    Args:
+        state: the engine's.
+        weights: the codec's.
+        clock: of the stream.
+        tell: takes one line for the performer.
+        exact: events keep their float vectors; otherwise all are quantised as in a take, so that the take
+            sounds as the stage did.
+    """
+
+    def __init__(
+        self,
+        state: EngineState,
+        weights: CodecWeights,
+        clock: StreamClock,
+        tell: Callable[[str], None],
+        exact: bool = False,
+    ) -> None:
+        self.weights = weights
+        self.clock = clock
+        self.tell = tell
+        self._state = state
+        self._exact = exact
+        self._records = RecordMaker(weights, clock.rate)
+        self._made: dict[tuple[float, bytes], np.ndarray] = {}
+        self._sinks: list[Sink] = []
+        self._panic_calls: list[Callable[[float], None]] = []
+        self._lock = Lock()
+        self._paused = False
+        self._row = np.zeros(COMMAND_SIZE)
+        self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
+        self._bends = [0.0] * 16
+        self._counts: Counter[str] = Counter()
+        self._count_lock = Lock()
+        self._last_id = 0
+        self._load_patch: Callable[[str], None] | None = None
+        self._play_phrase: Callable[[int, int, str], None] | None = None
+        self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
+        #: The least time in samples from the arrival of a heard event to its sound; None before the first.
+        self.least_margin_samples: int | None = None
+
+    def add_sink(self, sink: Sink) -> None:
+        """Let ``sink`` have every event that is going to sound; it must not block."""
+        self._sinks.append(sink)
+
+    def add_panic(self, call: Callable[[float], None]) -> None:
+        """Let ``call`` know of a panic and its stream time in seconds: events after it do not sound."""
+        self._panic_calls.append(call)
+
+    def warm_up(self) -> None:
+        """Run once what plays an event, so that nothing is paged in while music plays."""
+        self._records.make([Event(0.0, 0.0, np.zeros(VECTOR_SIZE, np.float32))])
+
+    def hand_over(
+        self,
+        load_patch: Callable[[str], None],
+        play_phrase: Callable[[int, int, str], None],
+        stats: Callable[[], dict[str, int | float]],
+    ) -> None:
+        """Say who carries out :meth:`load_patch`, :meth:`play_phrase` and :meth:`stats`."""
+        self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
+
+    # -- events
+
+    def play(self, event: Event, origin: str, key: int = 0) -> SoundingEvent | None:
+        """Let ``event`` sound at its onset, a stream time; at once if that has passed.
+
+        Args:
+            event: as its source made it; the controls change it here.
+            origin: ``heard``, ``midi`` or ``osc``.
+            key: 1 + 128 * channel + note for what can be released and bent; 0 for the rest.
+
+        Returns:
+            What will sound, or None: too soft for the threshold, or refused for lack of room (counted).
+        """
+        channel = channel_of(key)
+        bend = 0.0 if channel is None else self._bends[channel]
+        if event.gain_db < self._controls["threshold_db"]:
+            self.count("events_below_threshold")
+            return None
+        event = self._shape(event, bend)
+        rate = self.clock.rate
+        position = int(self._state.numbers[POSITION])
+        at_sample = event.onset_sample(rate)
+        if origin == "heard":
+            margin = at_sample - position
+            least = self.least_margin_samples
+            self.least_margin_samples = margin if least is None else min(least, margin)
+        elif at_sample < position:
+            # The next block takes it, on the grid of takes. Should that be computed just now, it is a block
+            # late, and counted; one block more for all would be the price of none.
+            seconds = ceil(position / rate * ANALYSIS_RATE) / ANALYSIS_RATE
+            event = replace(event, onset_seconds=seconds)
+            at_sample = event.onset_sample(rate)
+        record = self._make_record(event)
+        with self._lock:
+            if not self._push((PLAY, at_sample, key, 2.0 ** (bend / 12.0)), record):
+                return None
+            if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
+                self._push((BEND, 0, channel, 2.0 ** (self._bends[channel] / 12.0)))
+            self._last_id += 1
+            sounding = SoundingEvent(self._last_id, event, at_sample, origin)
+        self.count(f"events_{origin}")
+        for sink in self._sinks:
+            sink(sounding)
+        return sounding
+
+    def release(self, key: int, at_sample: int) -> None:
+        """Let the voices of ``key`` that began before ``at_sample`` go into their release then."""
+        with self._lock:
+            self._push((RELEASE, at_sample, key, 0.0))
+
+    def bend(self, channel: int, semitones: float) -> None:
+        """Bend what sounds and what will sound on a MIDI channel, 0 to 15."""
+        with self._lock:
+            self._bends[channel] = semitones
+            self._push((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
+
+    def panic(self) -> None:
+        """Silence now: no voice, no waiting event, no room, no phrase."""
+        with self._lock:
+            self._push_patiently([(PANIC, 0, 0, 0.0)], _PANIC_SECONDS)
+        self.count("panics")
+        self._after_panic()
+
+    def _after_panic(self) -> None:
+        position = int(self._state.numbers[POSITION])
+        for call in self._panic_calls:
+            call(position / self.clock.rate)
+
+    def pause(self) -> None:
+        """The stream stands still: from now on events are refused and counted (``events_unplayed``).
+
+        Nobody empties the command ring then, and what is played would come all at once later. What is turned
+        or bent meanwhile is kept for :meth:`resume`.
+        """
+        with self._lock:
+            self._paused = True
+
+    def resume(self) -> bool:
+        """The stream goes on: silence first, then controls and bends as they stand.
+
+        Returns:
+            False if the engine did not take that in time; it may sound as it did before.
+        """
+        heads: list[_Head] = [(PANIC, 0, 0, 0.0)]
+        with self._lock:
+            self._paused = False
+            for channel, semitones in enumerate(self._bends):
+                heads.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
+            for index, name in enumerate(ENGINE_PARAMETERS):
+                heads.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
+            taken = self._push_patiently(heads, _RESUME_SECONDS)
+        self._after_panic()
+        return taken
+
+    # -- phrases
+
+    def play_phrase(self, pitch: int, velocity: int, style: str) -> None:
+        """Play a backing phrase of ``style`` on ``pitch``.
+
+        Raises:
+            ValueError: pitch or velocity is outside 0 to 127.
+        """
+        for name, value in (("pitch", pitch), ("velocity", velocity)):
+            if not 0 <= value <= 127:
+                raise ValueError(f"{name} is {value}; the range is 0 to 127")
+        if self._play_phrase is not None:
+            self._play_phrase(pitch, velocity, style)
+
+    def start_slot(
+        self, slot: int, at_sample: int, loops: bool, gain: float = 1.0, joins: bool = False
+    ) -> bool:
+        """Play a filled phrase slot; ``joins`` where it takes over from another that is stopped then.
+
+        Returns:
+            False for lack of room among the commands (counted).
+        """
+        with self._lock:
+            kind = JOIN_PHRASE if joins else START_PHRASE
+            return self._push((kind, at_sample, slot, -gain if loops else gain))
+
+    def stop_slot(self, slot: int, at_sample: int) -> None:
+        """Fade a phrase slot out."""
+        with self._lock:
+            self._push((STOP_PHRASE, at_sample, slot, 0.0))
+
+    # -- controls
+
+    def set_control(self, name: str, value: float) -> None:
+        """Turn a control of the parameter table; a value beyond its range lands on the end.
+
+        Raises:
+            ValueError: there is no such control, or the value is not finite.
+        """
+        if name not in PARAMETER:
+            raise ValueError(f"no control is called {name}; they are {', '.join(PARAMETER)}")
+        value = PARAMETER[name].check(value)
+        with self._lock:
+            self._controls[name] = value
+            if name in ENGINE_PARAMETERS:
+                self._push((CONTROL, 0, ENGINE_PARAMETERS.index(name), gain_from_db(value)))
+
+    def controls(self) -> dict[str, float]:
+        """Where all controls stand."""
+        return dict(self._controls)
+
+    def load_patch(self, name: str) -> None:
+        """Change to the patch ``name``.
+
+        Raises:
+            StruckError: it is not known, or broken.
+        """
+        if self._load_patch is not None:
+            self._load_patch(name)
+
+    # -- counters
+
+    def count(self, counter: str, number: int = 1) -> None:
+        """Add to a counter that :meth:`counts` shows."""
+        with self._count_lock:
+            self._counts[counter] += number
+
+    def counts(self) -> dict[str, int]:
+        """All counters by name."""
+        with self._count_lock:
+            return dict(self._counts)
+
+    def stats(self) -> dict[str, int | float]:
+        """All that is known of the performance now, by names with units."""
+        return self._stats()
+
+    # --
+
+    def _make_record(self, event: Event) -> np.ndarray:
+        """The event's voice record; of what was played lately, a note say, the one that was made then."""
+        sound = (event.gain_db, event.vector.tobytes())
+        record = self._made.get(sound)
+        if record is None:
+            if len(self._made) >= _RECORDS_KEPT:
+                self._made.clear()
+            record = self._made[sound] = self._records.make([event])[0]
+        return record
+
+    def _push_patiently(self, heads: list[_Head], seconds: float) -> bool:
+        """Send commands that must not be lost, with the lock: wait while the ring is full.
+
+        False if that takes too long.
+        """
+        end = monotonic() + seconds
+        for head in heads:
+            while not self._push(head):
+                if monotonic() > end:
+                    return False
+                sleep(0.001)
+        return True
+
+    def _push(self, head: _Head, record: np.ndarray | None = None) -> bool:
+        if self._paused:
+            if head[0] == PLAY:
+                self.count("events_unplayed")
+            return head[0] != PLAY
+        row = self._row
+        row[KIND], row[AT_SAMPLE], row[KEY], row[VALUE] = head
+        if record is not None:
+            row[RECORD:] = record
+        if push_row(self._state.commands, row if record is not None else row[:RECORD]):
+            return True
+        self.count("commands_refused")
+        return False
+
+    def _shape(self, event: Event, bend: float) -> Event:
+        """``event`` with the controls' changes, as a take can hold it."""
+        c = self._controls
+        vector = event.vector
+        shift = c["transpose"] + bend
+        factors = (("decay", c["decay"]), ("noise_decay", c["decay"]), ("attack", c["attack"]))
+        changed = (
+            shift
+            or c["brightness_db"]
+            or c["room"] >= 0.0
+            or c["room_mix"]
+            or any(factor != 1.0 for _, factor in factors)
+        )
+        if changed:
+            vector = vector.copy()
+
+            def put(name: str, value: float) -> None:
+                vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
+
+            def get(name: str) -> float:
+                return float(to_physical(FIELDS[INDEX[name]], float(event.vector[INDEX[name]])))
+
+            if shift:
+                put("pitch", get("pitch") + shift)
+            if c["brightness_db"]:
+                put("tilt", get("tilt") + c["brightness_db"])
+            for name, factor in factors:
+                if factor != 1.0:
+                    put(name, factor * get(name))
+            if c["room"] >= 0.0:
+                put("room", c["room"])
+            if c["room_mix"]:
+                put("room_mix", min(1.0, max(0.0, get("room_mix") + c["room_mix"])))
+        if changed:
+            event = replace(event, vector=vector)
+        return event if self._exact else restore_events(quantize_events([event]))[0]

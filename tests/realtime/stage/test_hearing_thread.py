@@ -1,0 +1,198 @@
+"""The listener: what it hears does not depend on when it is called, and time stays right whatever is lost."""
+
+import time
+
+import numpy as np
+import pytest
+
+from struck.codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
+from struck.codec.events.events import Event
+from struck.codec.events.profiles import PROFILES
+from struck.realtime.engine.engine import make_engine_state
+from struck.realtime.engine.rings import write_frames
+from struck.realtime.stage.hearing_thread import Listener
+
+LATENCY_SECONDS = 0.1
+RATE = 48_000
+
+
+class ClickEncoder:
+    """Hears every sample above a half as an event; decides hop by hop, as the real one does."""
+
+    profile = PROFILES["tight"]
+
+    def __init__(self):
+        self.reset()
+        self.most = 0
+
+    def reset(self):
+        self._sound = np.zeros(0, np.float32)
+        self._heard = 0
+
+    def process(self, samples):
+        self.most = max(self.most, len(samples))
+        self._sound = np.concatenate([self._sound, samples])
+        events = []
+        while len(self._sound) >= self.profile.hop_samples:
+            events += self._hear(self.profile.hop_samples)
+        return events
+
+    def flush(self):
+        return self._hear(len(self._sound))
+
+    def _hear(self, count):
+        hop, self._sound = self._sound[:count], self._sound[count:]
+        found = [
+            Event((self._heard + place) / ANALYSIS_RATE, -20.0, np.zeros(VECTOR_SIZE, np.float32))
+            for place in np.flatnonzero(hop > 0.5)
+        ]
+        self._heard += len(hop)
+        return found
+
+
+class Room:
+    """A listener, and what it plays."""
+
+    def __init__(self, rate=RATE, ring_seconds=4.0, encoder=None):
+        self.rate = rate
+        self.state = make_engine_state(
+            rate, 1, 1, 1, pending_count=1, ring_seconds=ring_seconds, phrase_seconds=0.0
+        )
+        self.encoder = encoder or ClickEncoder()
+        self.events, self.counts = [], {}
+        self.listener = Listener(
+            self.encoder, self.state, rate, LATENCY_SECONDS, self.events.append, self._count
+        )
+
+    def _count(self, name, number):
+        self.counts[name] = self.counts.get(name, 0) + number
+
+    def offer(self, sound, block=64):
+        for start in range(0, len(sound), block):
+            write_frames(self.state.capture, np.ascontiguousarray(sound[start : start + block, None]))
+
+    @property
+    def onsets_seconds(self):
+        return [event.onset_seconds - LATENCY_SECONDS for event in self.events]
+
+
+def clicks(*at_seconds, seconds=1.0, rate=RATE):
+    """Bursts loud and long enough to stay above a half at any rate, but for one sample of the encoder."""
+    sound = np.zeros(round(seconds * rate), np.float32)
+    width = rate / ANALYSIS_RATE
+    time_samples = np.arange(len(sound))
+    for at in at_seconds:
+        sound += 0.9 * np.exp(-(((time_samples - at * rate) / (0.9 * width)) ** 2)).astype(np.float32)
+    return sound
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 96_000])
+def test_events_sound_the_latency_after_their_onset(rate):
+    room = Room(rate)
+    onsets = [4_410 / ANALYSIS_RATE, 11_025 / ANALYSIS_RATE, 22_000 / ANALYSIS_RATE]
+    room.offer(clicks(*onsets, rate=rate))
+    room.listener.finish()
+    assert sorted({round(onset, 3) for onset in room.onsets_seconds}) == [0.2, 0.5, 0.998]
+    assert min(abs(onset - onsets[0]) for onset in room.onsets_seconds) < 1e-9
+
+
+def test_any_slicing_and_any_moment_give_the_same_events():
+    rng = np.random.default_rng(1)
+    sound = clicks(*rng.uniform(0.0, 0.98, 20)) + rng.normal(0.0, 0.05, RATE).astype(np.float32)
+    outcomes = []
+    for block, every in ((64, 1), (64, 50), (1, 4_000), (480, 3), (2_048, 1), (64, 10_000)):
+        room = Room()
+        for number, start in enumerate(range(0, len(sound), block)):
+            room.offer(sound[start : start + block], block)
+            if number % every == 0:
+                room.listener.pump()
+        room.listener.finish()
+        outcomes.append(room.events)
+    assert len(outcomes[0]) >= 15
+    assert all(events == outcomes[0] for events in outcomes)
+
+
+def test_pump_says_how_much_it_heard_and_takes_small_pieces():
+    room = Room()
+    room.offer(np.zeros(RATE // 2, np.float32))
+    assert room.listener.pump() == RATE // 2 // 64 * 64
+    assert room.listener.pump() == 0
+    assert room.encoder.most <= 0.021 * ANALYSIS_RATE
+    assert room.listener.busy_seconds >= 0.0
+    assert room.listener.longest_seconds > 0.0
+
+
+def test_what_the_ring_lost_is_silence_of_its_length():
+    room = Room(ring_seconds=0.2)
+    sound = clicks(0.1, 0.3, 0.7, 0.9)
+    room.offer(sound[: RATE // 2])  # no room for all of it: the listener was away
+    room.listener.pump()
+    room.offer(sound[RATE // 2 :][: RATE // 5])
+    room.listener.pump()
+    room.offer(sound[RATE // 2 + RATE // 5 :][: RATE // 5])
+    room.listener.pump()
+    room.offer(sound[-RATE // 10 :])
+    room.listener.finish()
+    assert {round(onset, 2) for onset in room.onsets_seconds} == {0.1, 0.7, 0.9}
+
+
+def test_a_backlog_is_let_go_counted_and_does_not_move_what_follows():
+    room = Room()
+    sound = clicks(0.5, 1.0, 2.5, 3.0, seconds=3.5)
+    room.offer(sound[: 3 * RATE])  # 3 s wait: 2 s are let go
+    room.listener.pump()
+    room.offer(sound[3 * RATE :])
+    room.listener.finish()
+    assert {round(onset, 2) for onset in room.onsets_seconds} == {2.5, 3.0}
+    assert room.counts["unheard_samples"] == pytest.approx(2 * RATE, abs=0.02 * RATE)
+
+
+def test_below_a_second_everything_is_heard():
+    room = Room()
+    room.offer(clicks(0.2, 0.8, seconds=0.99))
+    room.listener.finish()
+    assert {round(onset, 1) for onset in room.onsets_seconds} == {0.2, 0.8}
+    assert room.counts == {}
+
+
+def test_its_thread_hears_by_itself_and_ends():
+    room = Room()
+    room.listener.start()
+    room.offer(clicks(0.1, seconds=0.3))
+    deadline = time.monotonic() + 30.0
+    while not room.events and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert {round(onset, 1) for onset in room.onsets_seconds} == {0.1}
+    assert room.listener.stop()
+    assert room.listener.stop()  # twice is harmless
+    assert room.listener.error is None
+
+
+def test_a_thread_that_was_never_started_has_ended():
+    assert Room().listener.stop()
+
+
+def test_an_encoder_that_fails_is_told_and_not_hidden():
+    class Broken(ClickEncoder):
+        def process(self, samples):
+            raise ZeroDivisionError("hop")
+
+    room = Room(encoder=Broken())
+    room.listener.start()
+    room.offer(np.zeros(6_400, np.float32))
+    deadline = time.monotonic() + 30.0
+    while room.listener.error is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert isinstance(room.listener.error, ZeroDivisionError)
+    assert room.listener.stop()
+
+
+def test_warming_up_leaves_no_trace():
+    cold, warm = Room(), Room()
+    warm.listener.warm_up()
+    assert warm.events == []
+    sound = clicks(0.05, 0.3)
+    for room in (cold, warm):
+        room.offer(sound)
+        room.listener.finish()
+    assert warm.events == cold.events

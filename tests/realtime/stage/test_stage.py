@@ -1,0 +1,467 @@
+"""The stage: what the controls do to events, and what reaches the engine of what is asked for."""
+
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from struck.codec.events.controls import compute_controls, make_tables
+from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
+from struck.codec.events.quantize import quantize_events, restore_events
+from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
+from struck.realtime.engine.engine import (
+    AT_SAMPLE,
+    BEND,
+    COMMAND_SIZE,
+    CONTROL,
+    KEY,
+    KIND,
+    PANIC,
+    PLAY,
+    POSITION,
+    RELEASE,
+    START_PHRASE,
+    STOP_PHRASE,
+    VALUE,
+    make_engine_state,
+    process_engine,
+)
+from struck.realtime.engine.parameters import ENGINE_PARAMETERS, PARAMETERS
+from struck.realtime.engine.rings import LOST, pop_row
+from struck.realtime.stage.stage import Stage, channel_of
+
+from ...codec.playing.decoder_events import RANDOM_WEIGHTS, event, random_events
+from ..osc.osc_host import FakeClock
+
+RATE = FakeClock.rate
+KEY_OF_CHANNEL_3 = 1 + 128 * 3 + 60
+
+
+class Show:
+    """A stage over an engine that plays blocks of 64 when asked to."""
+
+    def __init__(self, exact=False, voice_count=32):
+        self.engine = make_engine_state(
+            RATE, 1, 1, voice_count, pending_count=512, ring_seconds=0.1, phrase_seconds=0.1
+        )
+        self.clock = FakeClock()
+        self.lines = []
+        self.stage = Stage(self.engine, RANDOM_WEIGHTS, self.clock, self.lines.append, exact)
+        self.heard = []
+        self.stage.add_sink(self.heard.append)
+
+    def blocks(self, count=1):
+        source, out = np.zeros((64, 1), np.float32), np.zeros((64, 1), np.float32)
+        played = []
+        for _ in range(count):
+            process_engine(self.engine, source, out)
+            played.append(out[:, 0].copy())
+        return np.concatenate(played) if played else np.zeros(0, np.float32)
+
+    def commands(self):
+        """All rows that wait in the ring, taken out."""
+        found, row = [], np.zeros(COMMAND_SIZE)
+        while pop_row(self.engine.commands, row):
+            found.append(row.copy())
+        return found
+
+    def shaped(self, given, **controls):
+        """What becomes of an event with controls set."""
+        for name, value in controls.items():
+            self.stage.set_control(name, value)
+        sounding = self.stage.play(given, "osc")
+        assert sounding is not None
+        return sounding.event
+
+
+def note(onset_seconds=1.0, **values):
+    return event(onset_seconds, -20.0, **{"pitch": 60.0, "decay": 2.0, "attack": 0.01, **values})
+
+
+def value(heard, name):
+    return float(read_field(heard.vector, name))
+
+
+def step(name):
+    """Half a level of a field, with a hair."""
+    return 0.51 / (2 ** (FIELDS[INDEX[name]].bits - 1) - 1)
+
+
+# -- controls
+
+
+@pytest.mark.parametrize(
+    ("control", "amount", "field", "expected"),
+    [
+        ("transpose", 7.0, "pitch", 67.0),
+        ("transpose", -12.5, "pitch", 47.5),
+        ("brightness_db", -4.0, "tilt", -16.0),
+        ("decay", 3.0, "decay", 6.0),
+        ("decay", 0.5, "noise_decay", 0.5),
+        ("attack", 8.0, "attack", 0.08),
+        ("room", 2.0, "room", 2.0),
+        ("room_mix", 0.25, "room_mix", 0.5),
+        ("room_mix", -1.0, "room_mix", 0.0),
+    ],
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_control_changes_its_field_and_no_other(control, amount, field, expected, exact):
+    given = note(tilt=-12.0, noise_decay=1.0, room=0.0, room_mix=0.25)
+    heard = Show(exact).shaped(given, **{control: amount})
+    wanted = given.vector.astype(np.float64)
+    wanted[INDEX[field]] = from_physical(FIELDS[INDEX[field]], expected)
+    if control == "decay":  # the two decay times go together
+        for name in ("decay", "noise_decay"):
+            wanted[INDEX[name]] = from_physical(FIELDS[INDEX[name]], amount * value(given, name))
+    allowed = 1e-6 if exact else np.array([step(f.name) for f in FIELDS])
+    assert np.all(np.abs(heard.vector - wanted) <= allowed)
+    assert heard.gain_db == given.gain_db
+
+
+def test_controls_at_their_defaults_change_nothing():
+    given = restore_events(quantize_events(random_events(2, seed=1, longest_onset_seconds=1.0)))[1]
+    assert Show().shaped(given) == given
+    assert Show(exact=True).shaped(given) == given
+
+
+@pytest.mark.parametrize("amount", [48.0, -48.0])
+def test_what_a_field_cannot_hold_lands_on_its_end(amount):
+    heard = Show().shaped(note(pitch=126.0 if amount > 0 else 20.0), transpose=amount)
+    assert heard.vector[INDEX["pitch"]] == math.copysign(1.0, amount)
+
+
+def test_quantised_unless_exact():
+    given = random_events(1, seed=2, longest_onset_seconds=1.0)[0]
+    quantised = Show().shaped(given)
+    assert quantised != given
+    assert restore_events(quantize_events([quantised]))[0] == quantised
+    assert Show(exact=True).shaped(given) == given
+
+
+def test_quiet_events_stay_under_the_threshold():
+    show = Show()
+    show.stage.set_control("threshold_db", -30.0)
+    assert show.stage.play(event(1.0, -31.0), "heard") is None
+    assert show.stage.play(event(1.0, -30.0), "heard") is not None
+    assert show.stage.counts() == {"events_below_threshold": 1, "events_heard": 1}
+    assert [sounding.event.gain_db for sounding in show.heard] == [-30.0]
+
+
+def test_gains_go_to_the_engine_as_factors():
+    show = Show()
+    show.stage.set_control("events_db", -20.0)
+    show.stage.set_control("dry_db", -60.0)
+    show.stage.set_control("transpose", 1.0)
+    rows = show.commands()
+    assert [int(row[KIND]) for row in rows] == [CONTROL, CONTROL]
+    assert [ENGINE_PARAMETERS[int(row[KEY])] for row in rows] == ["events_db", "dry_db"]
+    assert [row[VALUE] for row in rows] == [pytest.approx(0.1), 0.0]
+
+
+def test_controls_tell_where_they_stand():
+    stage = Show().stage
+    assert stage.controls() == {parameter.name: parameter.default for parameter in PARAMETERS}
+    stage.set_control("decay", 1e9)
+    stage.set_control("attack", -5)
+    assert (stage.controls()["decay"], stage.controls()["attack"]) == (10.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "words"),
+    [
+        ("volume", 1.0, "no control is called volume"),
+        ("decay", math.nan, "finite"),
+        ("decay", math.inf, "fin"),
+    ],
+)
+def test_controls_that_are_refused(name, amount, words):
+    show = Show()
+    before = show.stage.controls()
+    with pytest.raises(ValueError, match=words):
+        show.stage.set_control(name, amount)
+    assert show.stage.controls() == before
+    assert show.commands() == []
+
+
+# -- events
+
+
+def test_ids_count_and_sinks_hear_what_sounds():
+    show = Show()
+    more = []
+    show.stage.add_sink(more.append)
+    origins = ("heard", "midi", "osc", "heard")
+    played = [show.stage.play(note(0.5 + 0.1 * i), origin) for i, origin in enumerate(origins)]
+    assert [sounding.id for sounding in played] == [1, 2, 3, 4]
+    assert [sounding.origin for sounding in played] == list(origins)
+    assert show.heard == more == played
+    for sounding in played:
+        assert sounding.at_sample == round(sounding.event.onset_seconds * RATE)
+    assert show.stage.counts() == {"events_heard": 2, "events_midi": 1, "events_osc": 1}
+
+
+def test_an_event_sounds_at_its_sample():
+    show = Show()
+    sounding = show.stage.play(note(441 / ANALYSIS_RATE, attack=0.001), "osc")
+    assert sounding.at_sample == 960
+    out = show.blocks(20)
+    assert np.all(out[:960] == 0.0)
+    assert np.any(out[960:980] != 0.0)
+
+
+@pytest.mark.parametrize("origin", ["midi", "osc"])
+def test_a_note_from_the_past_goes_into_the_next_block_on_the_grid_of_takes(origin):
+    show = Show()
+    show.blocks(100)
+    position = int(show.engine.numbers[POSITION])
+    for exact_onset, at_sample in ((0.0, 0), ((position - 1) / RATE, 0), ((position + 30) / RATE, 30)):
+        sounding = show.stage.play(note(exact_onset), origin)
+        assert 0 <= sounding.at_sample - position - at_sample <= math.ceil(RATE / ANALYSIS_RATE)
+        on_grid = sounding.event.onset_seconds * ANALYSIS_RATE
+        assert on_grid == pytest.approx(round(on_grid), abs=1e-6)
+        assert restore_events(quantize_events([sounding.event]))[0].onset_sample(RATE) == sounding.at_sample
+    show.blocks(3)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[STARTED], numbers[LATE], numbers[PENDING]) == (3, 0, 0)
+
+
+def test_a_heard_event_keeps_its_time_and_its_margin_is_remembered():
+    show = Show()
+    show.blocks(100)
+    assert show.stage.least_margin_samples is None
+    for ahead in (480, 96, 960):
+        show.stage.play(note((6400 + ahead) / RATE), "heard")
+    assert show.stage.least_margin_samples == pytest.approx(96, abs=2)
+    late = show.stage.play(note(6300 / RATE), "heard")
+    assert late.at_sample < 6400  # the decoder sees that it is late, and counts it
+    assert show.stage.least_margin_samples < 0
+    show.blocks(1)
+    assert show.engine.decoder.numbers[LATE] == 1
+
+
+def test_a_full_ring_refuses_counts_and_tells_no_sink():
+    show = Show()
+    room = len(show.engine.commands.rows)
+    played = [show.stage.play(note(), "osc") for _ in range(room + 3)]
+    assert played[room:] == [None] * 3
+    assert len(show.heard) == room
+    assert show.stage.counts() == {"events_osc": room, "commands_refused": 3}
+    assert show.engine.commands.index[LOST] == 3
+    show.blocks(64)
+    again = show.stage.play(note(2.0), "osc")
+    assert again.id == room + 1  # numbers are given to what sounds only
+
+
+# -- keys and bends
+
+
+def test_channels_of_keys():
+    assert [channel_of(key) for key in (0, 1, 128, 129, 1 + 128 * 15 + 127)] == [None, 0, 0, 1, 15]
+
+
+def test_release_reaches_the_engine_with_its_time():
+    show = Show()
+    show.stage.release(KEY_OF_CHANNEL_3, 4_800)
+    (row,) = show.commands()
+    assert (row[KIND], row[KEY], row[AT_SAMPLE]) == (RELEASE, KEY_OF_CHANNEL_3, 4_800)
+
+
+def test_bend_goes_to_its_channel_and_later_notes_contain_it():
+    show = Show(exact=True)
+    show.stage.bend(3, 2.0)
+    bent = show.stage.play(note(), "midi", KEY_OF_CHANNEL_3)
+    other = show.stage.play(note(), "midi", 1 + 128 * 4 + 60)
+    keyless = show.stage.play(note(), "heard")
+    bend, *plays = show.commands()
+    assert (bend[KIND], bend[KEY]) == (BEND, 3)
+    assert bend[VALUE] == pytest.approx(2.0 ** (2.0 / 12.0))
+    assert [row[VALUE] for row in plays] == pytest.approx([2.0 ** (2.0 / 12.0), 1.0, 1.0])
+    assert [row[KEY] for row in plays] == [KEY_OF_CHANNEL_3, 1 + 128 * 4 + 60, 0]
+    pitches = [value(sounding.event, "pitch") for sounding in (bent, other, keyless)]
+    assert pitches == pytest.approx([62.0, 60.0, 60.0], abs=1e-4)
+
+
+def test_a_bent_note_sounds_as_one_bent_while_it_sounds():
+    """Bent before or after its onset, or both ways there and back: the same lowest mode in the end."""
+
+    def spectrum_peak_hz(*bends_before, after=()):
+        show = Show(exact=True)
+        for semitones in bends_before:
+            show.stage.bend(3, semitones)
+        flat = {"glide": 0.0, "tilt": -30.0, "noisiness": 1e-4, "room_mix": 0.0, "stiffness": 0.0}
+        show.stage.play(note(0.0, pitch=69.0, **flat, hold=6.0, decay=20.0), "midi", KEY_OF_CHANNEL_3)
+        show.blocks(4)
+        for semitones in after:
+            show.stage.bend(3, semitones)
+        out = show.blocks(400)[2_000:]
+        spectrum = np.abs(np.fft.rfft(out * np.hanning(len(out)), 1 << 18))
+        return np.argmax(spectrum) * RATE / (1 << 18)
+
+    frequency = compute_controls(
+        {k: v.astype(np.float64) for k, v in RANDOM_WEIGHTS.decoder.items()},
+        np.array([-20.0]),
+        note(0.0, pitch=69.0, stiffness=0.0).vector[None].astype(np.float64),
+        make_tables(lambda a: np.asarray(a, np.float64)),
+        np,
+    ).frequency_hz[0, 0]
+    assert frequency == pytest.approx(440.0, rel=1e-3)
+    plain = spectrum_peak_hz()
+    whole_tone = plain * 2.0 ** (2.0 / 12.0)
+    assert spectrum_peak_hz(2.0) == pytest.approx(whole_tone, rel=1e-3)
+    assert spectrum_peak_hz(after=(2.0,)) == pytest.approx(whole_tone, rel=1e-3)
+    assert spectrum_peak_hz(2.0, after=(0.0,)) == pytest.approx(plain, rel=1e-3)
+
+
+# -- phrases, patches, panic
+
+
+def test_panic_silences_and_says_when():
+    show = Show()
+    times = []
+    show.stage.add_panic(times.append)
+    show.stage.play(note(0.0), "osc")
+    show.stage.play(note(5.0), "osc")
+    show.blocks(10)
+    assert show.engine.decoder.numbers[ACTIVE] == 1
+    show.stage.panic()
+    show.blocks(2)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
+    assert times == [640 / RATE]
+    assert show.stage.counts()["panics"] == 1
+
+
+def test_slots_are_started_with_their_gain_and_stopped():
+    show = Show()
+    show.stage.start_slot(2, 100, loops=True, gain=0.5)
+    show.stage.start_slot(1, 200, loops=False)
+    show.stage.stop_slot(2, 300)
+    assert [tuple(row[[KIND, AT_SAMPLE, KEY, VALUE]]) for row in show.commands()] == [
+        (START_PHRASE, 100, 2, -0.5), (START_PHRASE, 200, 1, 1.0), (STOP_PHRASE, 300, 2, 0.0),
+    ]  # fmt: skip
+
+
+def test_patches_phrases_and_stats_are_handed_over():
+    show = Show()
+    show.stage.count("osc_rejected", 2)
+    show.stage.load_patch("bells")  # nobody is there yet
+    show.stage.play_phrase(60, 100, "arpeggio")
+    assert show.stage.stats() == {"osc_rejected": 2}
+    done = []
+    show.stage.hand_over(done.append, lambda *phrase: done.append(phrase), lambda: {"voices": 3, "load": 0.5})
+    show.stage.load_patch("bells")
+    show.stage.play_phrase(60, 100, "arpeggio")
+    assert done == ["bells", (60, 100, "arpeggio")]
+    assert show.stage.stats() == {"voices": 3, "load": 0.5}
+
+
+@pytest.mark.parametrize(("pitch", "velocity"), [(-1, 60), (128, 60), (60, -1), (60, 128)])
+def test_phrases_that_no_keyboard_plays(pitch, velocity):
+    show = Show()
+    show.stage.hand_over(print, lambda *phrase: pytest.fail("was played"), dict)
+    with pytest.raises(ValueError, match="the range is 0 to 127"):
+        show.stage.play_phrase(pitch, velocity, "arpeggio")
+
+
+def test_a_panic_waits_for_room():
+    show = Show()
+    while show.stage.play(note(5.0), "osc") is not None:
+        continue
+    engine = threading.Timer(0.02, show.blocks, (20,))
+    engine.start()
+    show.stage.panic()
+    engine.join()
+    show.blocks(20)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
+
+
+def test_while_the_engine_stands_still_nothing_waits_for_it():
+    show = Show()
+    show.stage.play(note(0.0), "osc")
+    show.blocks(2)
+    show.stage.play(note(3.0), "osc")
+    show.stage.pause()
+    for _ in range(1_000):
+        assert show.stage.play(note(), "midi", KEY_OF_CHANNEL_3) is None
+        show.stage.set_control("events_db", -20.0)
+        show.stage.release(KEY_OF_CHANNEL_3, 0)
+    show.stage.panic()  # at once, as it is silent anyway
+    assert show.stage.counts() == {"events_osc": 2, "events_unplayed": 1_000, "panics": 1}
+    show.stage.resume()
+    show.blocks(4)
+    numbers = show.engine.decoder.numbers
+    assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
+    assert show.engine.targets[ENGINE_PARAMETERS.index("events_db")] == pytest.approx(0.1)
+    assert show.stage.play(note(4.0), "osc") is not None
+
+
+# -- threads
+
+
+def test_a_bend_that_falls_into_the_making_of_a_note_is_not_missed(monkeypatch):
+    show = Show(exact=True)
+    make = show.stage._records.make
+
+    def make_and_bend(events):
+        show.stage.bend(3, 1.0)
+        return make(events)
+
+    monkeypatch.setattr(show.stage._records, "make", make_and_bend)
+    show.stage.play(note(), "midi", KEY_OF_CHANNEL_3)
+    rows = show.commands()
+    assert [int(row[KIND]) for row in rows] == [BEND, PLAY, BEND]
+    assert rows[1][VALUE] == 1.0
+    assert rows[2][VALUE] == pytest.approx(2.0 ** (1.0 / 12.0))
+
+
+def test_many_threads_at_once_lose_and_mix_nothing():
+    show = Show(voice_count=8)
+    stop = threading.Event()
+
+    def play_blocks():
+        while not stop.is_set():
+            show.blocks(4)
+
+    def perform(part):
+        for i in range(150):
+            show.stage.play(note(1e3 + part, pitch=40.0 + part), "osc", 1 + 128 * part)
+            show.stage.bend(part, 0.01 * i)
+            show.stage.set_control("events_db", -float(i % 10))
+            show.stage.count("told")
+
+    engine = threading.Thread(target=play_blocks)
+    performers = [threading.Thread(target=perform, args=(part,)) for part in range(4)]
+    engine.start()
+    for thread in performers:
+        thread.start()
+    for thread in performers:
+        thread.join()
+    stop.set()
+    engine.join()
+    show.blocks(64)
+    counts = show.stage.counts()
+    refused = counts.get("commands_refused", 0)
+    assert counts["told"] == 600
+    assert sorted(sounding.id for sounding in show.heard) == list(range(1, len(show.heard) + 1))
+    assert counts["events_osc"] == len(show.heard) >= 600 - refused
+    assert refused == show.engine.commands.index[LOST]
+    # every row arrived whole: each event's key and time belong together
+    numbers = show.engine.decoder.numbers
+    assert numbers[PENDING] == min(512, len(show.heard))
+    places = show.engine.decoder.pending[: numbers[PENDING]]
+    assert len(set(places.tolist())) == numbers[PENDING]
+
+
+def test_panic_is_one_command():
+    show = Show()
+    show.stage.panic()
+    assert [int(row[KIND]) for row in show.commands()] == [PANIC]
+
+
+def test_warming_up_plays_nothing():
+    show = Show()
+    show.stage.warm_up()
+    assert show.commands() == []
+    assert show.heard == []
