@@ -21,6 +21,8 @@ class Event:
         onset_seconds: time at which the event starts, from the start of its stream, >= 0.
         gain_db: level at the attack in dB relative to a full-scale RMS of 1, in [-90, 12].
         vector: float32 ``[32]``, each number in [-1, 1]; see :mod:`struck.codec.events.event_spec`.
+        id: what amendments and ends call it by, an unsigned 32-bit number, unique among what sounds; None
+            where nothing will. Two events that differ only in this are equal: they sound alike.
 
     Raises:
         ValueError: a value is not finite, or out of its range.
@@ -29,6 +31,7 @@ class Event:
     onset_seconds: float
     gain_db: float
     vector: FloatArray = field(repr=False)
+    id: int | None = None
 
     def __post_init__(self) -> None:
         vector = np.asarray(self.vector, dtype=np.float32)
@@ -40,6 +43,8 @@ class Event:
             raise ValueError(f"onset_seconds is {self.onset_seconds}; it must be finite and >= 0")
         if not GAIN_DB_LOW <= self.gain_db <= GAIN_DB_HIGH:
             raise ValueError(f"gain_db is {self.gain_db}; the range is {GAIN_DB_LOW} to {GAIN_DB_HIGH}")
+        if self.id is not None and not 0 <= self.id < 2**32:
+            raise ValueError(f"id is {self.id}; the range is 0 to {2**32 - 1}")
         vector = vector.copy()
         vector.flags.writeable = False
         object.__setattr__(self, "vector", vector)

@@ -1,0 +1,172 @@
+"""What happens to an event after its onset: amendments and ends, and streams made of all three.
+
+A stream is events, amendments and ends in the order of their times. An amendment says: from ``at`` on, the
+event sounds as if it had been born with these values. An end releases it, as its ``release`` field says.
+A stream without amendments and ends is a valid stream, and so is one whose events have no id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
+from .events import Event, FloatArray
+
+#: Ids are unsigned 32-bit numbers; after the last comes 0 again.
+ID_COUNT: Final = 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class Amendment:
+    """New values of an event that sounds.
+
+    Args:
+        id: of the event, in 0..2**32 - 1.
+        at_seconds: stream time from which it has them, >= 0.
+        gain_db: its new level in dB, in [-90, 12]; None leaves it.
+        vector: float32 ``[32]``, NaN where a field stays as it is, the others in [-1, 1]; None leaves all.
+
+    Raises:
+        ValueError: a value is out of its range, or nothing is amended.
+    """
+
+    id: int
+    at_seconds: float
+    gain_db: float | None = None
+    vector: FloatArray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        check_time("at_seconds", self.at_seconds)
+        vector = np.full(VECTOR_SIZE, np.nan, np.float32)
+        if self.vector is not None:
+            vector[:] = _check_vector(self.vector)
+        if self.gain_db is not None and not GAIN_DB_LOW <= self.gain_db <= GAIN_DB_HIGH:
+            raise ValueError(f"gain_db is {self.gain_db}; the range is {GAIN_DB_LOW} to {GAIN_DB_HIGH}")
+        if self.gain_db is None and np.isnan(vector).all():
+            raise ValueError(f"the amendment of event {self.id} at {self.at_seconds} s amends nothing")
+        vector.flags.writeable = False
+        object.__setattr__(self, "at_seconds", float(self.at_seconds))
+        object.__setattr__(self, "gain_db", None if self.gain_db is None else float(self.gain_db))
+        object.__setattr__(self, "vector", vector)
+
+    @classmethod
+    def of_fields(
+        cls, id: int, at_seconds: float, values: Mapping[str, float], gain_db: float | None = None
+    ) -> Amendment:
+        """An amendment of fields given by name, in their units; values out of range land on the range's end.
+
+        >>> amendment = Amendment.of_fields(7, 1.5, {"pitch": 61.0}, gain_db=-12.0)
+        >>> amendment.fields, round(float(amendment.vector[0]), 3)
+        (('pitch',), -0.183)
+
+        Raises:
+            ValueError: there is no such field, or a value is not finite.
+        """
+        vector = np.full(VECTOR_SIZE, np.nan, np.float32)
+        for name, value in values.items():
+            if name not in INDEX:
+                raise ValueError(f"no field is called {name}; they are {', '.join(INDEX)}")
+            if not np.isfinite(value):
+                raise ValueError(f"{name} is {value}; it must be finite")
+            vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
+        return cls(id, at_seconds, gain_db, vector)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that it amends."""
+        assert self.vector is not None
+        return tuple(FIELDS[i].name for i in np.flatnonzero(~np.isnan(self.vector)))
+
+    def apply(self, event: Event) -> Event:
+        """``event`` as it is from now on; its onset and id stay."""
+        assert self.vector is not None
+        return replace(
+            event,
+            gain_db=event.gain_db if self.gain_db is None else self.gain_db,
+            vector=np.where(np.isnan(self.vector), event.vector, self.vector),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Amendment):
+            return NotImplemented
+        assert self.vector is not None
+        assert other.vector is not None
+        return (self.id, self.at_seconds, self.gain_db) == (
+            other.id,
+            other.at_seconds,
+            other.gain_db,
+        ) and np.array_equal(self.vector, other.vector, equal_nan=True)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.at_seconds, self.gain_db))
+
+
+@dataclass(frozen=True)
+class End:
+    """An event is released.
+
+    Args:
+        id: of the event, in 0..2**32 - 1.
+        at_seconds: stream time of the release, >= 0.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    id: int
+    at_seconds: float
+
+    def __post_init__(self) -> None:
+        check_id(self.id)
+        check_time("at_seconds", self.at_seconds)
+        object.__setattr__(self, "at_seconds", float(self.at_seconds))
+
+
+#: What a stream is made of.
+StreamItem: TypeAlias = Event | Amendment | End
+
+
+def item_seconds(item: StreamItem) -> float:
+    """Stream time of ``item``: the onset of an event, the ``at`` of the others."""
+    return item.onset_seconds if isinstance(item, Event) else item.at_seconds
+
+
+def in_stream_order(items: Iterable[StreamItem]) -> list[StreamItem]:
+    """``items`` by time; at the same time events first, then amendments, then ends, each as they came."""
+    rank = {Event: 0, Amendment: 1, End: 2}
+    return sorted(items, key=lambda item: (item_seconds(item), rank[type(item)]))
+
+
+def difference(before: Event, after: Event, id: int, at_seconds: float) -> Amendment | None:
+    """The amendment that makes ``after`` of ``before``; None where they sound alike."""
+    vector = np.where(after.vector == before.vector, np.float32(np.nan), after.vector)
+    gain_db = None if after.gain_db == before.gain_db else after.gain_db
+    if gain_db is None and np.isnan(vector).all():
+        return None
+    return Amendment(id, at_seconds, gain_db, vector)
+
+
+def check_id(id: int) -> None:
+    """Raise ValueError where ``id`` is not an unsigned 32-bit number."""
+    if isinstance(id, bool) or not isinstance(id, int | np.integer) or not 0 <= id < ID_COUNT:
+        raise ValueError(f"an event's id is a whole number in 0..{ID_COUNT - 1}, not {id!r}")
+
+
+def check_time(name: str, seconds: float) -> None:
+    """Raise ValueError where ``seconds`` is not a time in a stream."""
+    if not (np.isfinite(seconds) and seconds >= 0.0):
+        raise ValueError(f"{name} is {seconds}; it must be finite and >= 0")
+
+
+def _check_vector(vector: FloatArray) -> FloatArray:
+    vector = np.asarray(vector, dtype=np.float32)
+    if vector.shape != (VECTOR_SIZE,):
+        raise ValueError(f"an amendment's vector has shape ({VECTOR_SIZE},), not {vector.shape}")
+    if np.any(np.abs(vector) > 1.0):  # NaN stands for a field that stays
+        raise ValueError("an amendment's vector holds numbers in [-1, 1], and NaN where a field stays")
+    return vector
