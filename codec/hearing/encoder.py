@@ -131,8 +131,7 @@ class StreamingEncoder:
 
     Example:
         >>> from struck.codec.events.profiles import PROFILES
-        >>> from struck.codec.weights.codec_weights import load_codec_weights
-        >>> from struck.models import default_codec_weights_path
+        >>> from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
         >>> encoder = StreamingEncoder(load_codec_weights(default_codec_weights_path()), PROFILES["live"])
         >>> encoder.process(np.zeros(22_050, np.float32)) + encoder.flush()
         []
