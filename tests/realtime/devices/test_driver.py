@@ -298,8 +298,8 @@ pcm.second { type null }
 """
 PORTAUDIO_TRIAL = """
 import time
-from struck.realtime.devices import read_devices
-from struck.realtime.device_driver import DeviceDriver
+from struck.realtime.devices.devices import read_devices
+from struck.realtime.devices.driver import DeviceDriver
 from tests.realtime.devices.stream_callbacks import Counting, FRAMES, HAD_INPUT, HAD_OUTPUT
 devices = read_devices()
 if not any(device.name == "second" for device in devices.devices):

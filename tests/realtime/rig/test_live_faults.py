@@ -335,8 +335,8 @@ def test_a_full_disk_is_told_once_and_music_goes_on(server, peer, tmp_path):
 
 BROKEN_ENCODER = """
 import sys
-from struck.codec.encoder import StreamingEncoder
-from struck.realtime.cli import main
+from struck.codec.hearing.encoder import StreamingEncoder
+from struck.realtime.commands.cli import main
 process, calls = StreamingEncoder.process, []
 def broken(self, samples):
     calls.append(len(samples))
