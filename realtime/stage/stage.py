@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from threading import Lock
 from time import monotonic, sleep
@@ -42,19 +42,8 @@ from ..engine.engine import (
 )
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
 from ..engine.rings import push_row
+from .soundings import Sink, SoundingEvent
 
-
-@dataclass(frozen=True)
-class SoundingEvent:
-    """An event that sounds on stage."""
-
-    id: int  # counts from 1 through the performance
-    event: Event  # its onset is the stream time at which it sounds
-    at_sample: int  # the same in samples of the device
-    origin: str  # "heard", "midi", "osc"
-
-
-Sink = Callable[[SoundingEvent], None]
 #: Voice records of 8 kB each: 4 MB.
 _RECORDS_KEPT: Final = 512
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
