@@ -227,10 +227,10 @@ class OscDispatcher:
 
     def _amend(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         changes = dict(zip(values[1::2], values[2::2], strict=True))
-        self._stage.amend(self._names.find(peer, values[0]), self._at_seconds(due_seconds), changes, "osc")
+        self._stage.amend(self._names.find(peer, values[0]), self._at_seconds(due_seconds), changes)
 
     def _end(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
-        self._stage.end(self._names.find(peer, values[0]), self._at_seconds(due_seconds), "osc")
+        self._stage.end(self._names.find(peer, values[0]), self._at_seconds(due_seconds))
 
     def _at_seconds(self, due_seconds: float | None) -> float:
         """Stream time at which what is due then, or at once, takes place."""

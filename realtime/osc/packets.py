@@ -255,10 +255,10 @@ def write_message(route: Route, *values: Value, name: str = "") -> bytes:
     Raises:
         ValueError: the values are not as many as the route's arguments.
     """
-    tags = "".join(argument.tag for argument in route.spread(len(values)))
-    if len(tags) != len(values) and not (route.optional and not values):
-        raise ValueError(f"{route.address} has {len(tags)} arguments, not {len(values)}")
-    tags = tags[: len(values)]
+    arguments = route.spread(len(values))
+    if len(arguments) != len(values) and not (route.optional and not values):
+        raise ValueError(f"{route.address} has {len(arguments)} arguments, not {len(values)}")
+    tags = "".join("s" if v in a.texts else a.tag for a, v in zip(arguments, values, strict=False))
     return _join(route.address.replace(NAME, name), tags, values)
 
 
