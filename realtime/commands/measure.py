@@ -95,7 +95,6 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.errors import StruckError
-    from ...models import default_phrase_additive_path, default_phrase_classifiers_path
     from ...models.evaluation.notes.classifiers import PhraseClassifiers
     from ...models.evaluation.phrases.additive import AdditiveSynth
     from ...models.evaluation.phrases.data import open_evaluation_data
@@ -103,6 +102,7 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ...models.evaluation.phrases.files import check_folder, write_files
     from ...models.evaluation.phrases.tables import format_text
     from ...models.mars.mars import Mars
+    from ...models.shipped_weights import default_phrase_additive_path, default_phrase_classifiers_path
 
     if options.output is not None:
         check_folder(options.output)
