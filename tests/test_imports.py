@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 #: The rooms from the ground up; a module may import what stands in its own room or in one before it.
-#: The name of a room alone (``models``) means the modules that stand in no room inside it; the ``__init__.py``
-#: of a top folder is its public face, a room of its own above all others of that folder.
+#: The name of a room alone (``models``) means the modules that stand in no room inside it; a top folder's
+#: ``__init__.py`` is its public face, a room of its own above all others of that folder.
 ROOMS = (
     "codec/events",
     "codec/files",
