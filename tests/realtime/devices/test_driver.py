@@ -348,6 +348,7 @@ def test_portaudio_calls_the_compiled_callback(tmp_path):
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
+@pytest.mark.jack
 def test_a_compiled_callback_does_not_wait_for_python():
     """Blocks of 2.7 ms while two threads hold Python's lock, which each may for 5 ms."""
     compiled = python = 0.0
