@@ -297,6 +297,7 @@ while True:
 """
 
 
+@pytest.mark.wall_clock
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_9_loses_less_than_a_second_of_what_sounded(tmp_path):
     path = tmp_path / "a.mcap"
