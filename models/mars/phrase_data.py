@@ -24,8 +24,9 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.files.part_files import part_file
 
-from ..codec.general_midi import find_sound_fonts, render_midi
+from ..codec.general_midi import render_midi
 from ..codec.notes import find_onset, load_recorded_notes
+from ..codec.sound_fonts import find_sound_fonts
 from .condition_inputs import CLIP_SAMPLES
 from .conditions import PhraseConditions
 from .phrase_scores import ScoreNote, draw_conditions, vary, write_score

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ...codec.events.errors import StruckError
 from ..stage.token_bucket import KindTeller, TokenBucket
 from . import namespace as osc
+from .addresses import Peer
 from .packets import (
     Refusal,
     TimedMessage,
@@ -23,8 +24,12 @@ from .packets import (
     write_message,
     write_statistic,
 )
+<<<<<<< HEAD
 from .peer_names import PeerNames
 from .subscribers import Peer, Subscribers
+=======
+from .subscribers import Subscribers
+>>>>>>> stage
 from .time_tags import IMMEDIATELY, TimeTags
 
 if TYPE_CHECKING:

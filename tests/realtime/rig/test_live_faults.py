@@ -26,6 +26,7 @@ from .jack_rig import jack_server
 from .live_rig import Live, live, program
 
 pytestmark = [
+    pytest.mark.jack,
     pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the compiler there is no C pointer"),
     pytest.mark.skipif(sys.platform != "linux", reason="the rig is a JACK server on Linux"),
 ]
