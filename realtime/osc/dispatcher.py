@@ -24,12 +24,8 @@ from .packets import (
     write_message,
     write_statistic,
 )
-<<<<<<< HEAD
 from .peer_names import PeerNames
-from .subscribers import Peer, Subscribers
-=======
 from .subscribers import Subscribers
->>>>>>> stage
 from .time_tags import IMMEDIATELY, TimeTags
 
 if TYPE_CHECKING:

@@ -24,15 +24,9 @@ class Argument:
     """One argument of a message.
 
     ``tag`` is its OSC type as struck sends it: ``i`` int32, ``f`` float32, ``s`` string, ``b`` blob. ``low``
-<<<<<<< HEAD
     and ``high`` bound what is accepted; None where nothing is refused. ``texts`` are accepted in place of a
     number. An ``ignored`` one is sent for people and other programs; in a message that comes in it may be
-    anything.
-=======
-    and ``high`` bound what is accepted; None where nothing is refused. An ``ignored`` one is sent for
-    people and other programs; in a message that comes in it may be anything. A text that ``may_be_empty``
-    means something when it is.
->>>>>>> stage
+    anything. A text that ``may_be_empty`` means something when it is.
     """
 
     name: str
@@ -42,11 +36,8 @@ class Argument:
     low: float | None = None
     high: float | None = None
     ignored: bool = False
-<<<<<<< HEAD
     texts: tuple[str, ...] = ()
-=======
     may_be_empty: bool = False
->>>>>>> stage
 
 
 @dataclass(frozen=True)

@@ -202,13 +202,10 @@ def _read_text(route: Route, argument: Argument, value: Any) -> str:
         value = f"{value:g}"
     if not isinstance(value, str) or not value.isprintable():
         raise Refusal("types", f"{route.address}: {argument.name} must be a text")
-<<<<<<< HEAD
-    if argument.texts and value not in argument.texts:
-        raise Refusal("values", f"{route.address}: {argument.name} is {value}, which is none of its names")
-=======
     if not value and not argument.may_be_empty:
         raise Refusal("values", f"{route.address}: {argument.name} is empty")
->>>>>>> stage
+    if argument.texts and value not in argument.texts:
+        raise Refusal("values", f"{route.address}: {argument.name} is {value}, which is none of its names")
     return value
 
 

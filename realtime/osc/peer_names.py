@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Final
 
-from .subscribers import Peer
+from .addresses import Peer
 
 #: Names kept of one sender, and senders kept; the longest unused go first.
 NAMES_MAX: Final = 1_024

@@ -11,24 +11,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ...codec.events.descriptors import read_descriptors
 from ...codec.events.errors import StruckError
-<<<<<<< HEAD
 from ..stage.soundings import SoundingAmendment, SoundingEnd
-from .packets import write_amendment, write_end, write_event
-from .server import OscServer, resolve
-from .subscribers import Peer
-from .time_tags import TimeTags
-
-if TYPE_CHECKING:
-    from ..stage.soundings import Sounding
-=======
 from .addresses import Peer, resolve
-from .packets import write_event
+from .packets import write_amendment, write_end, write_event
 from .server import OscServer
 from .time_tags import TimeTags
 
 if TYPE_CHECKING:
-    from ..stage.outcomes import SoundingEvent
->>>>>>> stage
+    from ..stage.soundings import Sounding
     from ..stage.stage import Stage
 
 QUEUE_EVENTS: Final = 1_024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +22,9 @@ class Life:
         raw: as its source has it now.
         sounding: as it sounds now, with all that was done to it.
         expression: of its player.
-        latest_sample: device sample of its onset or of its latest amendment; none may come before it.
+        latest_sample: device sample of its onset or of its latest amendment; the next comes after it.
+        fades_sample: device sample at which it will have faded by 60 dB, as it sounds now.
+        moved: its player has moved something that is not heard yet.
     """
 
     origin: str
@@ -31,6 +32,8 @@ class Life:
     sounding: Event
     expression: Expression = PLAIN
     latest_sample: int = 0
+    fades_sample: int = 0
+    moved: bool = False
 
 
 class Lives:
@@ -42,8 +45,9 @@ class Lives:
     def __len__(self) -> int:
         return len(self._lives)
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(list(self._lives))
+    def items(self) -> list[tuple[int, Life]]:
+        """Ids and events, in the order in which they came."""
+        return list(self._lives.items())
 
     def add(self, id: int, life: Life) -> None:
         """Remember an event that will sound."""
