@@ -77,9 +77,8 @@ class ChangeModels:
         self._amended, self._ended = _Places(), _Places()
         self._sets = Tables([np.array([4, 4]), *(np.array([12, 4]) for _ in range(COLUMN_COUNT))], SHARP)
         # Small steps are likelier than large ones.
-        self._steps = Tables(
-            [1 + 24 // (1 + np.abs(np.arange(-bits, bits + 1))) for bits in _MOST_BITS], SHARP
-        )
+        sizes = [np.abs(np.arange(-bits, bits + 1)) for bits in _MOST_BITS]
+        self._steps = Tables([1 + 24 // (1 + size) for size in sizes], SHARP)
         self._last_set = np.zeros(COLUMN_COUNT, dtype=bool)
 
     def write_amendments(
@@ -142,12 +141,9 @@ class ChangeModels:
                 sets[row] = self._likely_set(life)
             life.last_set = self._last_set = sets[row]
         columns = np.nonzero(sets.T)[0]
-        symbols = np.concatenate(
-            [
-                reader.get(counts, int(sets[:, column].sum()))
-                for column, counts in enumerate(self._steps.columns)
-            ]
-        )
+        amounts = sets.sum(axis=0).tolist()
+        tables = zip(self._steps.columns, amounts, strict=True)
+        symbols = np.concatenate([reader.get(counts, amount) for counts, amount in tables])
         classes = symbols - _MOST_BITS[columns]
         differences = np.zeros((count, COLUMN_COUNT), dtype=np.int64)
         differences.T[sets.T] = np.sign(classes) * get_lower_bits(reader, np.abs(classes))

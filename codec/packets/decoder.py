@@ -65,8 +65,7 @@ class PacketDecoder:
         for amendment, life in run.amendments:
             life.amend(amendment)
             self._lives.touch(life)
-        told = [*run.events, *(item for item, _ in (*run.amendments, *run.ends))]
-        return in_stream_order([*repairs, *told])
+        return in_stream_order([*repairs, *run.events, *amendments, *ends])
 
     def _decode_levels(self, models: Models, head: PacketHead, sections: _Sections) -> list[StreamItem]:
         reader = SymbolReader(sections[0])

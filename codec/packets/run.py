@@ -65,8 +65,10 @@ class Run:
     @property
     def first_sample(self) -> int:
         """Of the first thing in it, at the analysis rate."""
-        changes = [item for item, _ in (*self.amendments[:1], *self.ends[:1])]
-        return sample_of(min(item_seconds(item) for item in (*self.events[:1], *changes)))
+        times = [event.onset_seconds for event in self.events[:1]]
+        times += [amendment.at_seconds for amendment, _ in self.amendments[:1]]
+        times += [end.at_seconds for end, _ in self.ends[:1]]
+        return sample_of(min(times))
 
     def onset_deltas(self, first: int) -> IntArray:
         """Samples from each event to the one before, from sample ``first`` to the first."""
@@ -95,4 +97,4 @@ def _on_a_sample(item: StreamItem) -> StreamItem:
 
 
 def _deltas(seconds: Sequence[float], first: int) -> IntArray:
-    return np.diff([sample_of(x) for x in seconds], prepend=first)
+    return np.diff(np.array([sample_of(x) for x in seconds], dtype=np.int64), prepend=first)

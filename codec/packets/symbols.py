@@ -153,8 +153,8 @@ def get_lower_bits(reader: SymbolReader, lengths: IntArray) -> IntArray:
     return values
 
 
-def signed_classes(values: IntArray, most_bits: int) -> IntArray:
-    """Symbols ``0..2 * most_bits`` of signed values: bit length of the size, from the most negative up."""
+def signed_classes(values: IntArray, most_bits: IntArray) -> IntArray:
+    """Symbols ``[N]`` in ``0..2 * most_bits [N]`` of signed values ``[N]``: sign and bit length."""
     return most_bits + np.sign(values) * bit_lengths(np.abs(values))
 
 
