@@ -97,4 +97,5 @@ def _on_a_sample(item: StreamItem) -> StreamItem:
 
 
 def _deltas(seconds: Sequence[float], first: int) -> IntArray:
-    return np.diff(np.array([sample_of(x) for x in seconds], dtype=np.int64), prepend=first)
+    samples = np.array([first, *map(sample_of, seconds)], dtype=np.int64)
+    return samples[1:] - samples[:-1]

@@ -155,7 +155,8 @@ def get_lower_bits(reader: SymbolReader, lengths: IntArray) -> IntArray:
 
 def signed_classes(values: IntArray, most_bits: IntArray) -> IntArray:
     """Symbols ``[N]`` in ``0..2 * most_bits [N]`` of signed values ``[N]``: sign and bit length."""
-    return most_bits + np.sign(values) * bit_lengths(np.abs(values))
+    lengths = bit_lengths(np.abs(values))
+    return np.where(values < 0, most_bits - lengths, most_bits + lengths)
 
 
 def _categorical(counts: IntArray) -> constriction.stream.model.Categorical:
