@@ -220,13 +220,13 @@ def _shifted(
 
 
 def _moved(life: EventLife, onset_seconds: float) -> EventLife:
-    later = onset_seconds - life.event.onset_seconds
+    def at(seconds: float) -> float:
+        return onset_seconds + max(0.0, seconds - life.event.onset_seconds)
+
     return EventLife(
         replace(life.event, onset_seconds=onset_seconds),
-        tuple(
-            replace(item, at_seconds=max(onset_seconds, item.at_seconds + later)) for item in life.amendments
-        ),
-        None if life.end is None else replace(life.end, at_seconds=life.end.at_seconds + later),
+        tuple(replace(item, at_seconds=at(item.at_seconds)) for item in life.amendments),
+        None if life.end is None else replace(life.end, at_seconds=at(life.end.at_seconds)),
     )
 
 
@@ -234,7 +234,7 @@ def _as_stream(lives: Iterable[EventLife]) -> list[StreamItem]:
     return in_stream_order(item for life in lives for item in life.items)
 
 
-_Vectored = TypeVar("_Vectored", Event, Amendment)
+_Vectored = TypeVar("_Vectored", bound=Event | Amendment)
 
 
 def _with_vector(item: _Vectored, vector: NDArray[np.floating]) -> _Vectored:
