@@ -21,6 +21,7 @@ from ...codec.events.event_spec import (
 from ...codec.events.events import Event, FloatArray
 from ...codec.events.quantize import quantize_gains, quantize_vectors
 from ...codec.takes.mpe import control_to_tilt, velocity_to_gain
+from ...patches.patch import PRESSURE_TARGETS
 from ..stage.shaping import Expression
 from .channels import USUAL_BEND_SEMITONES
 
@@ -29,9 +30,6 @@ LOWEST_NOTE: Final = int(FIELDS[INDEX["pitch"]].low)
 HIGHEST_NOTE: Final = int(69.0 + 12.0 * np.log2(BANDWIDTH_HZ / 440.0))
 
 _CACHE_SIZE: Final = 8_192
-
-#: What pressure can do.
-PRESSURE_TARGETS: Final = ("level", "brightness", "off")
 
 
 def _plucked_string() -> FloatArray:

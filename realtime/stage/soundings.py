@@ -45,6 +45,11 @@ class SoundingAmendment:
     at_sample: int
     origin: str
 
+    @property
+    def item(self) -> Amendment:
+        """As a stream holds it."""
+        return self.amendment
+
 
 @dataclass(frozen=True)
 class SoundingEnd:
@@ -54,6 +59,11 @@ class SoundingEnd:
     end: End
     at_sample: int
     origin: str
+
+    @property
+    def item(self) -> End:
+        """As a stream holds it."""
+        return self.end
 
 
 Sounding: TypeAlias = SoundingEvent | SoundingAmendment | SoundingEnd

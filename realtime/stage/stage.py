@@ -19,9 +19,9 @@ import numpy as np
 from ...codec.events.amendments import End, difference
 from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
+from ...codec.events.lives import sounding_seconds
 from ...codec.events.quantize import quantize_events, restore_events
 from ...codec.playing.record_maker import RecordMaker
-from ...codec.takes.mpe import sounding_seconds
 from ...codec.weights.codec_weights import CodecWeights
 from ..engine import commands
 from ..engine.clock import StreamClock
