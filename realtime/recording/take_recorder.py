@@ -5,7 +5,8 @@ Whoever plays hands things over and goes on at once::
     event(), change(), midi(), osc(), patch(), mark()  ->  queue (bounded)  ->  heap, by time  ->  take
 
 Events come when the engine has told that they sound, and where: what it dropped is not in the take, nor are
-its amendments. Those and messages come with the time at which they take effect, a little ahead. The heap puts both in order.
+its amendments. Those and messages come with the time at which they take effect, a little ahead. The heap puts
+both in order.
 """
 
 from __future__ import annotations
