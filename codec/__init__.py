@@ -1,8 +1,8 @@
 """Sound to events and back.
 
-An event says: something was struck, it resonates, in a room. It is an onset in seconds, a gain in dB and a vector
-of 32 numbers, from which its pitch, brightness, attack, decay, noisiness and room are read. A take is a file of
-events. All sound is mono float32 with full scale at 1.
+An event says: something was struck, it resonates, in a room. It is an onset in seconds, a gain in dB and a
+vector of 32 numbers, from which its pitch, brightness, attack, decay, noisiness and room are read. A take is
+a file of events. All sound is mono float32 with full scale at 1.
 
 **Hear a sound.** Any sound file will do; here a second of A3 that dies away:
 

@@ -37,7 +37,9 @@ def change(event: Event, weights: CodecWeights | None = None, **descriptors: flo
     (880, 4.0, 'hall', -12.0)
     """
     weights = weights or shipped_codec_weights()
-    order = list(Descriptors.__dataclass_fields__)  # pitch first: what it moves is put back and may then be set
+    order = list(
+        Descriptors.__dataclass_fields__
+    )  # pitch first: what it moves is put back and may then be set
     for name in sorted(descriptors, key=lambda name: order.index(name) if name in order else -1):
         event = set_descriptor(weights, event, name, descriptors[name])
     return event
