@@ -1,4 +1,4 @@
-"""Where compiled code is kept: beside the source, else in the user's cache folder, else nowhere, which is told."""
+"""Where compiled code is kept: beside the source, else in the user's cache folder, else nowhere, and told."""
 
 import subprocess
 import sys
