@@ -21,6 +21,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from ..files.samples import as_mono
 from ..playing.kernel_options import CAN_CACHE
 
 #: Window lengths in samples. Seven, a factor two apart: 12 ms to 0.74 s at 22,050 Hz, cut at 4 sigma.
@@ -85,9 +86,9 @@ def pursue(signal: ArrayLike, atom_count: int, progress: Callable[[int, int], No
     Raises:
         ValueError: the signal is not one-dimensional or not finite, or the count is negative.
     """
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise ValueError("a signal has shape [N] and holds finite numbers only")
+    samples = as_mono(signal)
+    if not np.isfinite(samples).all():
+        raise ValueError("a signal holds finite numbers only")
     if atom_count < 0:
         raise ValueError(f"atom_count is {atom_count}; it must be >= 0")
 

@@ -24,7 +24,5 @@ def test_what_is_nearly_in_order_is_put_in_order():
 
 
 def test_what_is_further_out_of_order_is_refused_with_what_helps():
-    with pytest.raises(
-        StruckError, match=r"event at 0.40 s stands behind one at 0.50 s; `struck convert"
-    ):
+    with pytest.raises(StruckError, match=r"event at 0.40 s stands behind one at 0.50 s; `struck convert"):
         list(in_onset_order(events(0.5, 3.0, 0.4)))
