@@ -60,11 +60,22 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
 
 
 def in_onset_order(events: Iterable[Event]) -> Iterator[Event]:
-    """``events``, nearly in order, in order of onset; those of the last two seconds are held back."""
+    """``events``, nearly in order, in order of onset; those of the last two seconds are held back.
+
+    Raises:
+        StruckError: an event stands further behind than that.
+    """
     waiting: list[tuple[float, int, Event]] = []
+    done_seconds = 0.0
     for count, event in enumerate(events):
+        if event.onset_seconds < done_seconds:
+            raise StruckError(
+                f"the event at {event.onset_seconds:.2f} s stands behind one at {done_seconds:.2f} s; "
+                "`struck convert TAKE.mcap OTHER.mcap` puts the events in order"
+            )
         heapq.heappush(waiting, (event.onset_seconds, count, event))
         while waiting[0][0] < event.onset_seconds - _DISORDER_SECONDS:
+            done_seconds = waiting[0][0]
             yield heapq.heappop(waiting)[2]
     while waiting:
         yield heapq.heappop(waiting)[2]

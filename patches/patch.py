@@ -98,7 +98,7 @@ def load_patch(name: str) -> Patch:
     Raises:
         StruckError: there is none, or it says something that is not known, or not possible.
     """
-    if not name.endswith(".toml"):
+    if not name.lower().endswith(".toml"):
         if name not in shipped_patches():
             raise StruckError(
                 f"no patch is called {name}; there are {', '.join(shipped_patches())}, and files named .toml"

@@ -186,6 +186,6 @@ def _flatten(values: dict) -> dict:
     flat |= {name: count for name, count in values["counters"].items() if count}
     del flat["faults"]  # told on standard error
     for path, whole in values["recordings"].items():
-        kind = "take" if path.endswith(".mcap") else "sound"
+        kind = "take" if path.lower().endswith(".mcap") else "sound"
         flat[kind] = f"{path}, {'whole' if whole else 'NOT WHOLE, see its .part'}"
     return flat

@@ -114,7 +114,7 @@ def run_convert(options: argparse.Namespace, console: Console) -> None:
 
     refuse_same_file(options.input, options.output)
     # Only a table tells what is heard of an event, which the weights decide.
-    weights = load_weights(options) if options.output.suffix == ".csv" else None
+    weights = load_weights(options) if options.output.suffix.lower() == ".csv" else None
     convert(options.input, options.output, weights)
     _finish_file(options, console)
 
@@ -129,9 +129,10 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
     refuse_same_file(options.input, options.output)
     refuse_other_extension(options.output, ".png", ".svg", ".pdf")
     take = TakeReader(options.input)
-    events = list(take.events())
+    events = sorted(take.events(), key=lambda event: event.onset_seconds)
     if options.sound is not None:
-        samples, signal_name = read_mono(options.sound, ANALYSIS_RATE), options.sound.name
+        samples = read_mono(options.sound, ANALYSIS_RATE, console.note)
+        signal_name = options.sound.name
     else:
         weights = load_weights(options)
         take.check_weights(weights)

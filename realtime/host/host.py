@@ -198,7 +198,7 @@ class Host:
             stage.set_control(name, value)
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
         if s.backing is not None:
-            self._backing = Backing(s.backing, engine, stage)
+            self._backing = Backing(s.backing, engine, stage, self._tell)
         recordings = self._recordings = Recordings(engine, self.rate, self._tell, stage.count)
         source = s.input if self._reader is None else self._reader.path.name
         header = make_header(self._weights, self.profile, source, s.exact)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import BANDWIDTH_HZ, FIELDS, VECTOR_SIZE
 from ...codec.events.events import Event, stack_gains, stack_vectors
+from ...codec.files.samples import as_mono
 from .plot_data import (
     COLUMNS_MAX,
     Projection,
@@ -73,9 +74,7 @@ def plot_take(
     # state and looks for a screen.
     from matplotlib.figure import Figure
 
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1:
-        raise ValueError(f"a signal has shape [N], not {samples.shape}")
+    samples = as_mono(signal)
     if rate <= 0:
         raise ValueError(f"rate is {rate}; it must be positive")
     path = Path(path)

@@ -191,3 +191,9 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(StruckError, match="cannot read the patch"):
         load_patch(str(tmp_path / "folder.toml"))
+
+
+def test_a_patch_file_may_be_named_in_capitals(tmp_path):
+    (tmp_path / "MINE.TOML").write_text('description = "mine"\n')
+    patch = load_patch(str(tmp_path / "MINE.TOML"))
+    assert (patch.name, patch.description) == ("MINE", "mine")

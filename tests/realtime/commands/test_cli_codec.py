@@ -207,3 +207,15 @@ def test_evaluate(sound, tmp_path, capsys):
     assert values["files"][0]["struck"]["bits_per_second"] > 0
     assert [note["name"] for note in values["single_notes"]] == ["plucked string A3", "struck string E4"]
     assert all(note["event_count"] > 0 for note in values["single_notes"])
+
+
+def test_extensions_in_capitals(take, tmp_path, capsys):
+    (tmp_path / "TAKE.MCAP").write_bytes(take.read_bytes())
+    for name in ("OUT.WAV", "UP.MCAP", "TABLE.CSV", "PICTURE.PNG"):
+        command = {"OUT.WAV": "render", "UP.MCAP": "edit", "TABLE.CSV": "convert", "PICTURE.PNG": "plot"}[
+            name
+        ]
+        run_json(capsys, command, tmp_path / "TAKE.MCAP", tmp_path / name)
+    assert soundfile.info(tmp_path / "OUT.WAV").format == "WAV"
+    assert "pitch_hz" in (tmp_path / "TABLE.CSV").read_text()  # what is heard, which needs the weights
+    assert (tmp_path / "PICTURE.PNG").read_bytes().startswith(b"\x89PNG")
