@@ -113,7 +113,7 @@ def encode_file(
         TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
     ):
         for event in encode_stream(encoder, reader, advance):
-            take.write_event(event)
+            take.write(event)
             event_count += 1
         take.close(reader.duration_seconds)
     byte_count = destination.stat().st_size

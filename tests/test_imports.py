@@ -18,6 +18,7 @@ ROOMS = (
     "codec/files",
     "codec/weights",
     "codec/playing",
+    "codec/packets",
     "codec/takes",
     "codec/hearing",
     "codec/measures",

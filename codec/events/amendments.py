@@ -7,7 +7,8 @@ A stream without amendments and ends is a valid stream, and so is one whose even
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -18,6 +19,10 @@ from .events import Event, FloatArray
 
 #: Ids are unsigned 32-bit numbers; after the last comes 0 again.
 ID_COUNT: Final = 2**32
+
+#: An encoder decides hop by hop and a take is written packet by packet: across their edges an item may stand
+#: behind one that happens up to this much later.
+DISORDER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +141,31 @@ def item_seconds(item: StreamItem) -> float:
     return item.onset_seconds if isinstance(item, Event) else item.at_seconds
 
 
+def stream_key(item: StreamItem) -> tuple[float, int]:
+    """What streams are sorted by: the time; at the same time events first, then amendments, then ends."""
+    return item_seconds(item), 0 if isinstance(item, Event) else 1 if isinstance(item, Amendment) else 2
+
+
 def in_stream_order(items: Iterable[StreamItem]) -> list[StreamItem]:
     """``items`` by time; at the same time events first, then amendments, then ends, each as they came."""
-    rank = {Event: 0, Amendment: 1, End: 2}
-    return sorted(items, key=lambda item: (item_seconds(item), rank[type(item)]))
+    return sorted(items, key=stream_key)
+
+
+def nearly_in_stream_order(
+    items: Iterable[StreamItem], disorder_seconds: float = DISORDER_SECONDS
+) -> Iterator[StreamItem]:
+    """The same for items that are nearly in order already, lazily.
+
+    What stands more than ``disorder_seconds`` behind a later one comes out of order.
+    """
+    waiting: list[tuple[tuple[float, int], int, StreamItem]] = []
+    for count, item in enumerate(items):
+        key = stream_key(item)
+        heapq.heappush(waiting, (key, count, item))
+        while waiting[0][0][0] < key[0] - disorder_seconds:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
 
 
 def difference(before: Event, after: Event, id: int, at_seconds: float) -> Amendment | None:

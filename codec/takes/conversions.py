@@ -121,7 +121,7 @@ def write_take(path: Path, header: TakeHeader, duration_seconds: float, items: I
     with TakeWriter(path, header) as writer:
         for item in items:
             if isinstance(item, Event):
-                writer.write_event(item)
+                writer.write(item)
             else:
                 writer.write_message(item.channel, item.seconds, item.value)
         writer.close(duration_seconds)

@@ -38,7 +38,7 @@ class FileCodec:
             path = Path(folder) / "take.mcap"
             with TakeWriter(path, make_header(self._weights, self._profile, "evaluation")) as take:
                 for event in found:
-                    take.write_event(event)
+                    take.write(event)
             reader = TakeReader(path)
             payload_bits = reader.statistics().payload_bits
             events = list(reader.events())

@@ -40,12 +40,12 @@ def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
         heard_samples = event_count = 0
         for block in reader.blocks(BLOCK_SAMPLES):
             for event in encoder.process(block):
-                take.write_event(event)
+                take.write(event)
                 event_count += 1
             heard_samples += len(block)
             show_progress("listening", heard_samples / ANALYSIS_RATE, reader.duration_seconds, event_count)
         for event in encoder.flush():
-            take.write_event(event)
+            take.write(event)
             event_count += 1
         take.close(reader.duration_seconds)
     end_progress(

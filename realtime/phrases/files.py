@@ -123,7 +123,7 @@ def write_phrases(
             take = stack.enter_context(TakeWriter(files.take, make_header(weights, profile, source)))
             events = [*encoder.process(sound), *encoder.flush()]
             for event in events:
-                take.write_event(event)
+                take.write(event)
             values = {"take": str(files.take), "event_count": len(events)}
         out = sound
         if files.rate != ANALYSIS_RATE:

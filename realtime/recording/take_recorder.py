@@ -207,7 +207,7 @@ class TakeRecorder(RecordingThread):
 
     def _write(self, entry: _Entry) -> None:
         if entry.channel == "/events":
-            self._writer.write_event(entry.value)
+            self._writer.write(entry.value)
             self.event_count += 1
         else:
             self._writer.write_message(entry.channel, entry.seconds, entry.value)

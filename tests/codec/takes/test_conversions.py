@@ -39,7 +39,7 @@ def make_take(path: Path, events: list[Event] | None = None, exact: bool = False
         events = [Event(0.3 * i, -float(i), rng.uniform(-1, 1, VECTOR_SIZE)) for i in range(25)]
     with TakeWriter(path, replace(HEADER, exact=exact)) as writer:
         for event in events:
-            writer.write_event(event)
+            writer.write(event)
         writer.write_midi(7.5, b"\x90\x3c\x40")
         writer.write_mark(7.75, "dropout", blocks=2)
         writer.close(9.0)
@@ -192,7 +192,7 @@ def test_and_so_may_that_of_what_is_read(tmp_path: Path, name: str) -> None:
 
 def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
     writer = TakeWriter(tmp_path / "a.mcap", HEADER, live=True)
-    writer.write_event(make_event(0.5))
+    writer.write(make_event(0.5))
     writer.abort()
     convert(part_path(tmp_path / "a.mcap"), tmp_path / "a.mcap")
     reader = TakeReader(tmp_path / "a.mcap")
@@ -321,7 +321,7 @@ def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) ->
     with TakeWriter(
         tmp_path / "a.mcap", replace(HEADER, exact=True, weights_hash=weights.decoder_hash)
     ) as writer:
-        writer.write_event(event)
+        writer.write(event)
     convert(tmp_path / "a.mcap", tmp_path / "a.csv", weights)
     (row,) = read_csv(tmp_path / "a.csv")
     heard = vars(read_descriptors(weights, event))

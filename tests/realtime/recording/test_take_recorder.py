@@ -170,7 +170,7 @@ class SlowWriter(TakeWriter):
 
     def write_event(self, event):
         self.gate.wait()
-        super().write_event(event)
+        super().write(event)
 
 
 @pytest.fixture
