@@ -27,7 +27,8 @@ import numpy as np
 from numba import boolean, float32, float64, int64, njit, typeof, void
 
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .shared_noise import EXACT, NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
+from .kernel_options import EXACT
+from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .voice_records import BUS_COUNT, CHUNK
 from .voices import (
     ARRIVAL,

@@ -20,7 +20,8 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT
-from .shared_noise import EXACT, NOISE_COLUMNS
+from .kernel_options import EXACT
+from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
 
 # rows of VoiceState.slow (float64 per mode)

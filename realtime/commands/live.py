@@ -153,14 +153,14 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
 def run_live(options: argparse.Namespace, console: Console) -> None:
     settings = make_settings(options)
     with console.patience("the first start compiles for this machine; that takes a minute or two, once"):
-        from ..host.host import Performance
+        from ..host.host import Host
     from ..host.signals import StopSignals
     from ..screen.screen import Screen
     from ..screen.teller import Teller
 
     teller = Teller()
     # Until it is open a signal interrupts as in any command: nothing has been played, nothing is left behind.
-    performance = Performance(settings, load_weights(options), teller)
+    performance = Host(settings, load_weights(options), teller)
     with StopSignals() as signals:
         with Screen(performance.status, teller), performance:
             teller.tell(performance.ledger.describe())

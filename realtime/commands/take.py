@@ -131,7 +131,8 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
     take = TakeReader(options.input)
     events = sorted(take.events(), key=lambda event: event.onset_seconds)
     if options.sound is not None:
-        samples, signal_name = read_mono(options.sound, ANALYSIS_RATE), options.sound.name
+        samples = read_mono(options.sound, ANALYSIS_RATE, console.note)
+        signal_name = options.sound.name
     else:
         weights = load_weights(options)
         take.check_weights(weights)

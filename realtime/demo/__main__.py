@@ -2,7 +2,7 @@
 
     .venv/bin/python -m struck.realtime.demo IN.wav FOLDER      (`make demo` runs this)
 
-Also a short example of the Python interface: everything it needs of struck is imported below.
+The README has a shorter example, with the public names only; this one shows progress and draws pictures.
 """
 
 from __future__ import annotations
@@ -91,8 +91,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to write what came of it")
     options = parser.parse_args()
     folder = options.folder
-    take, sound, picture, notes, lines = (
-        folder / name for name in ("take.mcap", "resynthesis.wav", "picture.png", "notes.mid", "events.jsonl")
+    take, sound, picture, overview, notes, lines = (
+        folder / name
+        for name in (
+            "take.mcap",
+            "resynthesis.wav",
+            "picture.png",
+            "overview.png",
+            "notes.mid",
+            "events.jsonl",
+        )
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,9 +111,16 @@ def main() -> None:
         events = list(TakeReader(take).events())
         play(events, sound, weights)
         original = read_mono(options.input, ANALYSIS_RATE)
-        plot_take(
-            picture, events, original, ANALYSIS_RATE, name=options.input.name, signal_name="what was played"
-        )
+        for path in (picture, overview):
+            plot_take(
+                path,
+                events,
+                original,
+                ANALYSIS_RATE,
+                name=options.input.name,
+                signal_name="performance",
+                overview=path == overview,
+            )
         convert(take, notes)
         convert(take, lines)
     except (StruckError, OSError) as error:
@@ -116,7 +131,8 @@ def main() -> None:
     for path, meaning in (
         (take, "the events: struck render, edit, info ... read it"),
         (sound, "the events played: listen to it beside the input"),
-        (picture, "the events over the input's spectrogram"),
+        (picture, "the events over the input's spectrogram, and their vectors"),
+        (overview, "the same at a glance: the README's picture"),
         (notes, "the events as notes, for any sequencer"),
         (lines, "the events as text, one line of JSON each"),
     ):

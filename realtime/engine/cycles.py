@@ -10,6 +10,8 @@ from llvmlite import ir
 from numba import int64, njit, types
 from numba.extending import intrinsic
 
+from ...codec.playing.kernel_options import CAN_CACHE
+
 # ARM gives programs its steady counter, x86 its time stamp counter; LLVM knows each by another name.
 _INSTRUCTION: Final = (
     "llvm.readsteadycounter"
@@ -27,7 +29,7 @@ def _read_counter(typing_context):
     return types.int64(), generate
 
 
-@njit(int64(), nogil=True, cache=True)
+@njit(int64(), nogil=True, cache=CAN_CACHE)
 def read_cycles():
     """Ticks since some moment; they pass evenly on every processor made since about 2010."""
     return _read_counter()

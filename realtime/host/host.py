@@ -1,4 +1,4 @@
-"""A performance: all parts of the live host put together, watched over, and taken apart again."""
+"""The live host: all parts of a performance put together, watched over, and taken apart again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...codec.files.audio_files import AudioReader, open_audio
 from ...codec.hearing.encoder import StreamingEncoder
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
-from ...codec.weights.codec_weights import CodecWeights
+from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
 from ...patches.patch import Patch, load_patch
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
@@ -44,7 +44,7 @@ from .block_load import LoadMeter
 from .gauges import Gauges
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
-from .signals import Stop
+from .signals import Stop, StopFlag
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
@@ -71,24 +71,30 @@ class _Callback:
         self.userdata: int = self._table.ctypes.data
 
 
-class Performance:
+def _print_line(line: str) -> None:
+    print(f"struck: {line}", file=sys.stderr, flush=True)
+
+
+class Host:
     """Opens everything that the settings name, plays, and closes it.
 
     Nothing sounds and no file is begun before all that can fail has been tried.
 
     Args:
         settings: what is asked for.
-        weights: the codec's.
-        teller: takes lines for the performer.
+        weights: the codec's; None takes those shipped.
+        teller: takes lines for the performer; None lets them go to standard error.
 
     Raises:
         StruckError: something cannot be had; nothing is left open.
     """
 
-    def __init__(self, settings: LiveSettings, weights: CodecWeights, teller: Teller) -> None:
+    def __init__(
+        self, settings: LiveSettings, weights: CodecWeights | None = None, teller: Teller | None = None
+    ) -> None:
         self.settings = settings
-        self._weights = weights
-        self._tell = teller.tell
+        self._weights = weights or shipped_codec_weights()
+        self._tell = _print_line if teller is None else teller.tell
         self._stack = ExitStack()
         self._closed = False
         self._driver: DeviceDriver | None = None
@@ -195,7 +201,7 @@ class Performance:
             stage.set_control(name, value)
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
         if s.backing is not None:
-            self._backing = Backing(s.backing, engine, stage)
+            self._backing = Backing(s.backing, engine, stage, self._tell)
         recordings = self._recordings = Recordings(engine, self.rate, self._tell, stage.count)
         source = s.input if self._reader is None else self._reader.path.name
         header = make_header(self._weights, self.profile, source, s.exact)
@@ -233,8 +239,8 @@ class Performance:
 
     # -- playing
 
-    def run(self, stop: Stop) -> None:
-        """Play until the input ends, the time is up, or ``stop`` is set.
+    def run(self, stop: Stop | None = None) -> None:
+        """Play until the input ends, the time is up, or ``stop`` (a ``threading.Event``, say) is set.
 
         On a device a part that fails is told and noted in :attr:`faults`, and the rest goes on: notes and the
         dry sound do not need the encoder.
@@ -243,6 +249,7 @@ class Performance:
             StruckError: from file to file, the output cannot be written.
         """
         assert self._recordings is not None
+        stop = stop or StopFlag()
         self._recordings.begin()
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -478,7 +485,7 @@ class Performance:
             if self._recordings is not None:
                 self.faults += self._recordings.close(error, pause_seconds)
 
-    def __enter__(self) -> Performance:
+    def __enter__(self) -> Host:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -12,12 +12,13 @@ import os
 import select
 import signal
 import sys
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from time import process_time
 from typing import IO, Any, Final
 
-from ...codec.events.errors import StruckError
+from ...codec.events.errors import StruckError, StruckWarning
 from .mars_loader import Load, load_mars
 from .wire import Job, pack_events, write_message
 
@@ -34,6 +35,7 @@ def main(load: Load = load_mars) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to understand
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    warnings.simplefilter("ignore", StruckWarning)  # the parent has told it
     # What libraries print must not stand between messages.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

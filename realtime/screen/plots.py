@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import BANDWIDTH_HZ, FIELDS, VECTOR_SIZE
 from ...codec.events.events import Event, stack_gains, stack_vectors
+from ...codec.files.samples import as_mono
 from .plot_data import (
     COLUMNS_MAX,
     Projection,
@@ -51,6 +52,7 @@ def plot_take(
     name: str,
     signal_name: str = "sound of the events",
     removed_db: Sequence[float] | None = None,
+    overview: bool = False,
 ) -> None:
     """Draw a take into the file ``path``.
 
@@ -62,6 +64,7 @@ def plot_take(
         signal_name: what the signal is, for the first panel's title.
         removed_db: energy removed in dB after 1, 2, 3 ... events, in the order in which they were found.
             None: the last panel shows the events' share of power, loudest first.
+        overview: only the first panel, and smaller: a picture for a page of text.
 
     Raises:
         ValueError: the signal is not one-dimensional, ``rate`` is not positive, or the extension is another.
@@ -71,9 +74,7 @@ def plot_take(
     # state and looks for a screen.
     from matplotlib.figure import Figure
 
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1:
-        raise ValueError(f"a signal has shape [N], not {samples.shape}")
+    samples = as_mono(signal)
     if rate <= 0:
         raise ValueError(f"rate is {rate}; it must be positive")
     path = Path(path)
@@ -86,18 +87,22 @@ def plot_take(
     onsets = np.asarray([event.onset_seconds for event in events])
     seconds = max(samples.size / rate, float(onsets[-1]) if events else 0.0, 1e-3)
 
-    figure = Figure(figsize=(14.0, 15.0), dpi=110, layout="constrained")
-    top, middle, heat, bottom = figure.subplots(4, 1, height_ratios=(5.0, 2.6, 5.2, 2.2))
+    size, dpi = ((11.0, 4.8), 80) if overview else ((14.0, 15.0), 110)
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    panels = (5.0,) if overview else (5.0, 2.6, 5.2, 2.2)
+    top, *others = figure.subplots(len(panels), 1, height_ratios=panels, squeeze=False)[:, 0]
     figure.suptitle(
         f"{name}: {len(events)} event{'' if len(events) == 1 else 's'} in {seconds:.2f} s "
         f"({len(events) / seconds:.1f} events/s)",
-        fontsize=15,
+        fontsize=12 if overview else 15,
     )
     _draw_spectrogram(figure, top, samples, rate, seconds, signal_name)
     _draw_events(figure, top, onsets, gains_db, vectors, projection)
-    _draw_projection(figure, middle, onsets, gains_db, vectors, projection, seconds)
-    _draw_vectors(figure, heat, vectors)
-    _draw_energy(bottom, gains_db, removed_db)
+    if not overview:
+        middle, heat, bottom = others
+        _draw_projection(figure, middle, onsets, gains_db, vectors, projection, seconds)
+        _draw_vectors(figure, heat, vectors)
+        _draw_energy(bottom, gains_db, removed_db)
 
     picture = BytesIO()
     figure.savefig(picture, format=path.suffix.lower().lstrip("."))

@@ -15,7 +15,7 @@ from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.realtime.engine.engine import OUT_MOST
 from struck.realtime.engine.parameters import PARAMETERS
-from struck.realtime.host.host import Performance
+from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller
 
@@ -43,7 +43,7 @@ class Show:
     def __init__(self, weights, sound_path, during=None, **options):
         options = {"input": str(sound_path), "output": "none", "profile": "tight", **options}
         self.teller = Teller()
-        self.performance = Performance(LiveSettings(**options), weights, self.teller)
+        self.performance = Host(LiveSettings(**options), weights, self.teller)
         self.soundings = []
         self.performance.stage.add_sink(self.soundings.append)
         with self.performance:
@@ -264,7 +264,7 @@ def test_stopping_ends_it_in_order(weights, sound_path, tmp_path):
         profile="tight",
         record=tmp_path / "show.mcap",
     )
-    with Performance(settings, weights, Teller()) as performance:
+    with Host(settings, weights, Teller()) as performance:
         stop.set()
         performance.run(stop)
     performance.close()  # twice is harmless
@@ -281,7 +281,7 @@ def test_a_fault_leaves_no_half_sound_but_the_take_of_what_was(weights, sound_pa
     )
 
     def fail():
-        with Performance(settings, weights, Teller()) as performance:
+        with Host(settings, weights, Teller()) as performance:
             performance.stage.add_sink(lambda sounding: 1 // 0)
             performance.run(threading.Event())
 
@@ -326,7 +326,7 @@ def test_what_cannot_be_had_is_told_and_replaces_nothing(
         if name in given:
             given[name] = tmp_path / given[name]
     with pytest.raises(StruckError, match=words):
-        Performance(LiveSettings(**given), weights, Teller())
+        Host(LiveSettings(**given), weights, Teller())
     assert sorted(tmp_path.iterdir()) == before
     assert all((tmp_path / name).read_bytes() == b"precious" for name in kept.values())
 

@@ -58,6 +58,16 @@ def test_a_picture_comes_out(tmp_path: Path, count: int, seconds: float, removed
     assert [file.name for file in tmp_path.iterdir()] == ["take.png"]
 
 
+def test_an_overview_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "take.png"
+    plot_take(path, make_events(40, 2.0), make_tone(2.0), RATE, name="take", overview=True)
+    pixels = read_grey(path)
+    assert 300 < pixels.shape[0] < 500
+    assert pixels.std() > 10.0
+    plot_take(path, [], make_tone(2.0), RATE, name="take", overview=True)
+    assert not np.array_equal(read_grey(path), pixels)
+
+
 def test_events_are_drawn_where_and_as_loud_as_they_are(tmp_path: Path) -> None:
     """Two pictures that differ in the place of one event differ; without sound or events little is dark."""
     silence = np.zeros(RATE, dtype=np.float32)
