@@ -58,20 +58,23 @@ def hann_lobes(parts, count, lobes, slopes):
 
 
 @njit(**EXACT)
-def place_partials(amplitude, frequency_hz, heard, count, bins_per_hz, bins, parts, lobes, slopes, frame):
-    """Add partials into an empty ``frame [F]``; ``bins [M]`` is where each begins, -1 where it does not show.
+def place_partials(amplitude, frequency_hz, heard, count, bins_per_hz, placed):
+    """Add partials into an empty frame.
 
     Args:
         amplitude: ``[M]`` of the modes that are heard.
         frequency_hz: ``[M]`` of all modes, read at ``heard[:count]``.
+        placed: a :class:`struck.codec.hearing.refit.records.Placed`; its ``bins`` tell where each partial
+            begins, -1 where it does not show.
     """
+    bins, parts, lobes, frame = placed.bins, placed.parts, placed.lobes, placed.frame
     last = frame.shape[0] - 3
     for i in range(count):
         place = frequency_hz[heard[i]] * bins_per_hz
         first = int(place)
         parts[i] = place - frame.dtype.type(first)
         bins[i] = first - 1 if 1 <= first <= last and amplitude[i] > _QUIETEST else -1
-    hann_lobes(parts, count, lobes, slopes)
+    hann_lobes(parts, count, lobes, placed.slopes)
     for i in range(count):
         at = bins[i]
         if at >= 0:
@@ -93,8 +96,9 @@ def take_powers(bins, count, frame, power, fourth):
 
 
 @njit(**EXACT)
-def place_partials_back(amplitude, bins, count, lobes, slopes, frame, d_power, d_fourth, d_amplitude, d_place):
-    """Gradients of each partial's amplitude and place (in bins) ``[M]``; empties ``frame [F]``."""
+def place_partials_back(amplitude, count, placed, d_power, d_fourth, d_amplitude, d_place):
+    """Gradients of each partial's amplitude and place (in bins) ``[M]``; empties the frame."""
+    bins, lobes, slopes, frame = placed.bins, placed.lobes, placed.slopes, placed.frame
     for i in range(count):
         d_amplitude[i] = _ZERO
         d_place[i] = _ZERO
@@ -111,4 +115,5 @@ def place_partials_back(amplitude, bins, count, lobes, slopes, frame, d_power, d
     for i in range(count):
         at = bins[i]
         if at >= 0:
-            frame[at : at + 4] = _ZERO
+            for s in range(4):
+                frame[at + s] = _ZERO

@@ -63,7 +63,7 @@ def sound_partials(scalars, modes, heard, heard_count, common, envelope, count, 
     """
     share = scalars[TAIL_SHARE]
     direct = scalars[DIRECT]
-    state[:] = 0.0
+    state.fill(_ZERO)
     for k in range(count):
         level, age, noise_level = envelope[k, LEVEL], envelope[k, AGE], envelope[k, NOISE]
         base = common * envelope[k, CENTRE]
@@ -121,7 +121,7 @@ def sound_partials_back(
     share = scalars[TAIL_SHARE]
     direct = scalars[DIRECT]
     d_common = 0.0
-    state[:] = 0.0  # what later frames say of a power that enters now
+    state.fill(_ZERO)  # what later frames say of a power that enters now
     for k in range(count - 1, -1, -1):
         level, age, noise_level = envelope[k, LEVEL], envelope[k, AGE], envelope[k, NOISE]
         centre = envelope[k, CENTRE]
