@@ -18,6 +18,7 @@ ROOMS = (
     "codec/playing",
     "codec/takes",
     "codec/hearing",
+    "codec/hearing/refit",
     "codec/measures",
     "codec",
     "models",

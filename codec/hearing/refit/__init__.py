@@ -1,1 +1,1 @@
-"""Refitting: events are moved downhill until their spectrogram is the one heard. Compiled, gradients by hand."""
+"""Refitting: events are moved downhill until their spectrogram is the one heard; compiled."""

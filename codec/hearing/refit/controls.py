@@ -1,57 +1,53 @@
 """Controls of one event compiled, with their gradient by hand: the twin of ``compute_controls``.
 
-What :mod:`struck.codec.controls` does for arrays of events in numpy or torch is done here for one event at a
-time. Between the two ways, a *tape* keeps what the way back needs. Axes: E event, M mode, B noise band.
+What :mod:`struck.codec.events.controls` does for arrays of events in numpy or torch is done here for one
+event at a time. Axes: E event, M mode, B noise band.
 """
 
 from __future__ import annotations
 
 from math import exp, log, log10, sqrt
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numba import njit
 
-from ...controls import LN_1000, TIMBRE_HIDDEN, TIMBRE_OUTPUTS, make_tables, mel
-from ...event_spec import (
+from ...events.controls import LN_1000, mel
+from ...events.event_spec import (
     BANDWIDTH_HZ,
     ENVELOPE_POINT_COUNT,
-    FIELDS,
     INDEX,
     MODE_COUNT,
     NOISE_BAND_COUNT,
     ROOM_COUNT,
     VECTOR_SIZE,
 )
-from ...shared_noise import EXACT
+from ...playing.shared_noise import EXACT
+from .control_tables import (
+    ATTACK,
+    DECAY,
+    DIRECT,
+    FREQUENCY,
+    GAIN,
+    GAIN_DB,
+    GLIDE_RATIO,
+    GLIDE_SECONDS,
+    HOLD,
+    LINEAR,
+    LOG,
+    LOGISTIC,
+    NOISE_RATE,
+    POWER4,
+    RELEASE_RATE,
+    ROOM,
+    SHIFT,
+    SIGNED_SQUARE,
+    SQUARE,
+    TAIL,
+    TAIL_SHARE,
+    VECTOR,
+)
 from .timbre import run_timbre, run_timbre_back
-
-#: Columns of an event's scalar controls; from ROOM on, the squared weight of each room.
-TAIL_SHARE: Final = 0
-GLIDE_RATIO: Final = 1
-GLIDE_SECONDS: Final = 2
-ATTACK: Final = 3
-HOLD: Final = 4
-RELEASE_RATE: Final = 5
-NOISE_RATE: Final = 6
-DIRECT: Final = 7  # squared share of the dry sound
-ROOM: Final = 8
-SCALAR_COUNT: Final = ROOM + ROOM_COUNT
-
-#: Rows of an event's mode controls ``[4, M]``.
-FREQUENCY: Final = 0
-GAIN: Final = 1
-DECAY: Final = 2
-TAIL: Final = 3
-
-#: Columns of an event's parameters: gain in dB, the 32 numbers, the onset's shift in s.
-GAIN_DB: Final = 0
-VECTOR: Final = 1
-SHIFT: Final = 1 + VECTOR_SIZE
-PARAMETER_COUNT: Final = 2 + VECTOR_SIZE
-
-_SCALES: Final = ("latent", "linear", "log", "power4", "square", "signed_square", "logistic")
-_LINEAR, _LOG, _POWER4, _SQUARE, _SIGNED_SQUARE, _LOGISTIC = range(1, 7)
 
 _PITCH = INDEX["pitch"]
 _GLIDE = INDEX["glide"]
@@ -90,69 +86,23 @@ _SHORTEST_SECONDS: Final = 0.004
 _LONGEST_SECONDS: Final = 80.0
 
 
-class ControlConstants(NamedTuple):
-    """Tables of the event's fields and of the modes' ratios."""
-
-    kinds: np.ndarray  # int64 [32] place in _SCALES
-    low: np.ndarray  # float64 [32]
-    high: np.ndarray  # float64 [32]
-    harmonic: np.ndarray  # float64 [M] log of the mode's number
-    families: np.ndarray  # float64 [4, M] log ratios to that
-    squares: np.ndarray  # float64 [M] of the mode's number
-    noise_octaves: np.ndarray  # float64 [B] above 1 kHz
-
-
-def make_control_constants() -> ControlConstants:
-    """The constants, from the same tables as the twin's."""
-    tables = make_tables(lambda a: a.astype(np.float64))
-    return ControlConstants(
-        np.array([_SCALES.index(field.scale) for field in FIELDS]),
-        np.array([field.low for field in FIELDS]),
-        np.array([field.high for field in FIELDS]),
-        *tables.ratios,
-        tables.noise_octaves,
-    )
-
-
-class Tape(NamedTuple):
-    """What the way back needs of each event's way there."""
-
-    values: np.ndarray  # [E, 32] physical
-    slopes: np.ndarray  # [E, 32] of the physical values over the vector's numbers
-    first: np.ndarray  # [E, H]
-    second: np.ndarray  # [E, H]
-    out: np.ndarray  # [E, O]
-    log_ratio: np.ndarray  # [E, M]
-    mode_power: np.ndarray  # [E, M] shares, sum 1
-    mode_total: np.ndarray  # [E] their sum before that
-    noise_power: np.ndarray  # [E, B] shares, sum 1
-
-
-def make_tape(count: int, dtype: Any = np.float32) -> Tape:
-    """Room for ``count`` events."""
-    sizes = (VECTOR_SIZE, VECTOR_SIZE, TIMBRE_HIDDEN, TIMBRE_HIDDEN, TIMBRE_OUTPUTS, MODE_COUNT, MODE_COUNT)
-    arrays = [np.empty((count, size), dtype) for size in sizes]
-    # Before they are shares, powers span 24 decades: more than single precision has.
-    return Tape(*arrays, np.empty(count), np.empty((count, NOISE_BAND_COUNT), dtype))
-
-
 @njit(**EXACT)
 def _read_scale(kind, low, high, v):
-    """Physical value and its slope at position ``v``; see :func:`struck.codec.event_spec.to_physical`."""
+    """Physical value and its slope at ``v``; see :func:`struck.codec.events.event_spec.to_physical`."""
     u = 0.5 * (v + 1.0)
-    if kind == _LINEAR:
+    if kind == LINEAR:
         return low + (high - low) * u, 0.5 * (high - low)
-    if kind == _LOG:
+    if kind == LOG:
         span = log(high / low)
         value = low * exp(span * u)
         return value, 0.5 * span * value
-    if kind == _POWER4:
+    if kind == POWER4:
         return high * u * u * u * u, 2.0 * high * u * u * u
-    if kind == _SQUARE:
+    if kind == SQUARE:
         return high * u * u, high * u
-    if kind == _SIGNED_SQUARE:
+    if kind == SIGNED_SQUARE:
         return high * v * abs(v), 2.0 * high * abs(v)
-    if kind == _LOGISTIC:
+    if kind == LOGISTIC:
         value = 1.0 / (1.0 + exp(-v * high * _LN10_OVER_10))
         return value, value * (1.0 - value) * high * _LN10_OVER_10
     return v, 1.0
@@ -320,7 +270,8 @@ def compute_event_controls_back(
             d_ratio += frequency * d_frequency
             d_value[_PITCH] += frequency * d_frequency * (_LN2 / 12.0)
         squares = constants.squares[m]
-        d_value[_STIFFNESS] += 0.5 * d_ratio * (squares / (1.0 + stiffness * squares) - 1.0 / (1.0 + stiffness))
+        per_stiffness = squares / (1.0 + stiffness * squares) - 1.0 / (1.0 + stiffness)
+        d_value[_STIFFNESS] += 0.5 * d_ratio * per_stiffness
         d_bar += d_ratio * families[0, m]
         d_membrane += d_ratio * families[1, m]
         d_plate += d_ratio * families[2, m]
@@ -328,7 +279,10 @@ def compute_event_controls_back(
 
     if norm > 1.0:  # the weights' sum is 1: only their proportions move
         common = d_bar * bar + d_membrane * membrane + d_plate * plate + d_bell * bell
-        d_bar, d_membrane, d_plate, d_bell = d_bar - common, d_membrane - common, d_plate - common, d_bell - common
+        d_bar -= common
+        d_membrane -= common
+        d_plate -= common
+        d_bell -= common
     # In the middle both families pull: each would enter from there.
     if value[_BAR_MEMBRANE] >= 0.0:
         d_value[_BAR_MEMBRANE] += d_bar / norm

@@ -1,7 +1,7 @@
 """What a frame's window sees of an event's force and decay, with the gradient by hand.
 
-The twin of the upper half of :func:`struck.codec.spectrum.compute_frames`, for one event and any frames from
-any first age on. Axes: T frame, J place under the window.
+The twin of the upper half of :func:`struck.codec.hearing.spectrum.compute_frames`, for one event and any
+frames from any first age on. Axes: T frame, J place under the window.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...shared_noise import EXACT
-from ...spectrum import make_frame_tables
-from .controls import ATTACK, HOLD, NOISE_RATE, RELEASE_RATE
+from ...playing.shared_noise import EXACT
+from ..spectrum import make_frame_tables
+from .control_tables import ATTACK, HOLD, NOISE_RATE, RELEASE_RATE
 
 #: Columns of an envelope ``[T, 4]``: the force averaged under the window, how much later than the frame's
 #: centre the window sees most of it (s), the age there (s), and the noise's power.
@@ -120,7 +120,7 @@ def shape_envelope_back(
             if noise_rate * since < _LARGEST_NOISE_EXPONENT:
                 d_noise_rate -= 2.0 * since * noise * d_noise
                 d_t -= 2.0 * noise_rate * noise * d_noise
-            if 0.0 < released and release_rate * released < _LARGEST_EXPONENT:
+            if released > 0.0 and release_rate * released < _LARGEST_EXPONENT:
                 d_release -= released * force * d_force
                 d_released = -release_rate * force * d_force
                 d_t += d_released

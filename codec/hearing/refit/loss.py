@@ -1,8 +1,8 @@
 """How far a model is from what is heard, and the gradient over the model's sums of powers (numba).
 
 ``loss = expected error / energy heard + mel weight x mean |difference of mel bands| in dB``; see
-:func:`struck.codec.spectrum.mean_magnitude` for the sums and the error that is expected when phases are
-unknown. Axes: T frame, F bin, K mel band.
+:func:`struck.codec.hearing.spectrum.mean_magnitude` for the sums and the error that is expected when phases
+are unknown. Axes: T frame, F bin, K mel band.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...controls import mel, mel_to_hz
-from ...event_spec import ANALYSIS_RATE, BANDWIDTH_HZ
-from ...shared_noise import EXACT
-from ...spectrum import RAYLEIGH_SHARE
+from ...playing.shared_noise import EXACT
+from ..spectrum import RAYLEIGH_SHARE
 
-MEL_BANDS: Final = 80
 #: Mel bands are floored this far under the loudest one heard.
 FLOOR_DB: Final = 60.0
 
-_SUMS: Final[dict[str, Any]] = EXACT | {"fastmath": {"reassoc", "contract", "nsz"}}
+SUMS: Final[dict[str, Any]] = EXACT | {"fastmath": {"reassoc", "contract", "nsz"}}
 _SHARE: Final = np.float32(RAYLEIGH_SHARE)
 _ZERO: Final = np.float32(0.0)
 _QUARTER: Final = np.float32(0.25)
@@ -31,20 +28,6 @@ _ONE: Final = np.float32(1.0)
 _TWO: Final = np.float32(2.0)
 _TINY_FOURTH: Final = np.float32(1e-30)
 _TINY_SQUARE: Final = np.float32(1e-20)
-
-
-def mel_band_matrix(n_fft: int, bands: int = MEL_BANDS) -> np.ndarray:
-    """Triangular mel bands that average power, float32 ``[F, K]``."""
-    top = float(mel(np.float64(BANDWIDTH_HZ)))
-    edges = mel_to_hz(np.linspace(0.0, top, bands + 2)) * n_fft / ANALYSIS_RATE
-    bins = np.arange(n_fft // 2 + 1)[:, None]
-    rise = (bins - edges[:-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
-    fall = (edges[2:] - bins) / np.maximum(edges[2:] - edges[1:-1], 1.0)
-    matrix = np.clip(np.minimum(rise, fall), 0.0, 1.0)
-    # The narrowest bands fall between bins: give them their nearest.
-    nearest = np.clip(np.round(edges[1:-1]).astype(int), 0, n_fft // 2)
-    matrix[nearest, np.arange(bands)] = np.maximum(matrix[nearest, np.arange(bands)], 1e-3)
-    return (matrix / matrix.sum(0)).astype(np.float32)
 
 
 class SparseRows(NamedTuple):
@@ -62,7 +45,7 @@ def make_sparse_rows(matrix: np.ndarray, dtype: Any = np.float32) -> SparseRows:
     return SparseRows(np.ascontiguousarray(matrix, dtype), first.astype(np.int64), last.astype(np.int64))
 
 
-@njit(**_SUMS)
+@njit(**SUMS)
 def row_products(rows, x, out):
     """``out [rows] = matrix @ x [F]``."""
     for r in range(rows.values.shape[0]):
@@ -84,7 +67,7 @@ def add_rows(rows, x, out):
                 out[f] += a * row[f]
 
 
-@njit(**_SUMS)
+@njit(**SUMS)
 def _expect_error(observed, power, fourth, scale, d_power, d_fourth):
     """Expected error of one frame, unscaled; its gradients ``[F]``, times ``scale``."""
     total = _ZERO

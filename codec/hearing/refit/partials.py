@@ -1,7 +1,7 @@
 """An event's partials and noise in frames, by way of the rooms too, with the gradient by hand.
 
-The twin of the lower half of :func:`struck.codec.spectrum.compute_frames`. A room is an exponential tail, so
-what reaches a frame by way of it is a one-pole filter along time of the powers that entered before::
+The twin of the lower half of :func:`struck.codec.hearing.spectrum.compute_frames`. A room is an exponential
+tail, so what reaches a frame by way of it is a one-pole filter along time of the powers that entered before::
 
     entered   ...  P[k-2]  P[k-1]  P[k]       heard[k] = now P[k] + later S[k]
     state                  S[k-1]  S[k]       S[k] = keep S[k-1] + P[k-1]
@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...controls import LN_1000
-from ...event_spec import ROOM_COUNT, ROOM_T60_SECONDS
-from ...shared_noise import EXACT
-from .controls import DECAY, DIRECT, GAIN, ROOM, TAIL, TAIL_SHARE
+from ...events.controls import LN_1000
+from ...events.event_spec import ROOM_COUNT, ROOM_T60_SECONDS
+from ...playing.shared_noise import EXACT
+from .control_tables import DECAY, DIRECT, GAIN, ROOM, TAIL, TAIL_SHARE
 from .envelope import AGE, CENTRE, LEVEL, NOISE
 
 #: Rows of a mode's track: amplitude before the rooms, both stages of decay, amplitude after the rooms.

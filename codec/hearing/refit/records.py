@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...event_spec import ANALYSIS_RATE, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
-from ...spectrum import HOP, noise_band_matrix
-from .controls import SCALAR_COUNT, ControlConstants, Tape, make_control_constants, make_tape
+from ...events.event_spec import ANALYSIS_RATE, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
+from ..spectrum import HOP, mel_band_matrix, noise_band_matrix
+from .control_tables import SCALAR_COUNT, ControlConstants, Tape, make_control_constants, make_tape
 from .envelope import WindowPlaces, make_window_places
-from .loss import FLOOR_DB, SparseRows, make_sparse_rows, mel_band_matrix
+from .loss import FLOOR_DB, SparseRows, make_sparse_rows
 from .partials import RoomFilters, make_room_filters
 from .timbre import Timbre, make_timbre
 
@@ -73,13 +73,25 @@ def make_heard(
             window's own.
     """
     dtype = renderer.bins_per_hz.dtype
-    looked = [np.ascontiguousarray(a[:: renderer.stride[0]], dtype) for a in (observed, power, fourth)]
-    square = looked[0] ** 2
+    stride = int(renderer.stride[0])
+
+    def looked_at(frames: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(frames[::stride], dtype)
+
+    heard = looked_at(observed)
+    square = heard**2
     bands = square @ renderer.mels.values.T
     floor = max(float(bands.max(initial=0.0)), loudest) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
     mel_db = (10.0 * np.log10(bands + floor)).astype(dtype)
     scale = 1.0 / (float(square.sum(dtype=np.float64)) + 1e-12)
-    return Heard(*looked, mel_db, np.array([floor], dtype), np.array([scale], dtype))
+    return Heard(
+        heard,
+        looked_at(power),
+        looked_at(fourth),
+        mel_db,
+        np.array([floor], dtype),
+        np.array([scale], dtype),
+    )
 
 
 class Sounding(NamedTuple):

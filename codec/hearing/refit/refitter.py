@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...event_frames import FRAMES_BEFORE
-from ...event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
-from .controls import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ...events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
+from ..event_frames import FRAMES_BEFORE
+from .control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from .records import Heard, Renderer, Scratch, make_heard, make_renderer, make_scratch
 from .window import add_events, compute_loss
 from .window_events import WindowEvents, quantize_parameters
@@ -69,8 +69,11 @@ class Momentum:
 
     def join(self, other: Momentum) -> Momentum:
         """Of these events and then the other's."""
-        pairs = ((self.first, other.first), (self.second, other.second), (self.steps, other.steps))
-        return Momentum(*(np.concatenate(pair) for pair in pairs))
+        return Momentum(
+            np.concatenate([self.first, other.first]),
+            np.concatenate([self.second, other.second]),
+            np.concatenate([self.steps, other.steps]),
+        )
 
     def after(self, gradient: NDArray[np.float32]) -> tuple[Momentum, NDArray[np.float32]]:
         """With one more gradient ``[E, 34]``; and the step that it suggests at a learning rate of 1."""
@@ -126,15 +129,16 @@ class Refitter:
         self.steps = steps
         self.mel_weight = mel_weight
         self._renderer: Renderer = make_renderer(weights, n_fft, stride)
-        self._bins = n_fft // 2 + 1
+        self.stride = stride
+        self.bins = n_fft // 2 + 1
 
     def sums(self, events: WindowEvents, rows: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Sums of powers and fourth powers ``[ceil(rows / stride), F]`` of ``events``.
 
         See :func:`struck.codec.hearing.spectrum.mean_magnitude`.
         """
-        looked = -(-rows // int(self._renderer.stride[0]))
-        power, fourth = np.zeros((2, looked, self._bins), np.float32)
+        looked = -(-rows // self.stride)
+        power, fourth = np.zeros((2, looked, self.bins), np.float32)
         scratch = make_scratch(self._renderer, len(events), rows)
         ends = events.last_rows()
         add_events(
@@ -154,7 +158,8 @@ class Refitter:
         heard = self._hear(observed, power, fourth, loudest_power)
         scratch = make_scratch(self._renderer, len(events), len(observed))
         # The mel difference is told whether it counts or not.
-        return self._judge(heard, events.to_parameters(), events, len(observed), max(self.mel_weight, 1e-9), scratch)
+        mel_weight = max(self.mel_weight, 1e-9)
+        return self._judge(heard, events.to_parameters(), events, len(observed), mel_weight, scratch)
 
     def refit(
         self,
@@ -248,8 +253,8 @@ class Refitter:
         self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, loudest_power: float
     ) -> Heard:
         for name, array in (("observed", observed), ("power", power), ("fourth", fourth)):
-            if array.shape != (len(observed), self._bins):
-                raise ValueError(f"{name} has shape {array.shape}, not [rows, {self._bins}] like the others")
+            if array.shape != (len(observed), self.bins):
+                raise ValueError(f"{name} has shape {array.shape}, not [rows, {self.bins}] like the others")
         return make_heard(self._renderer, observed, power, fourth, loudest_power)
 
     def _judge(

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...controls import TIMBRE_INPUTS, TIMBRE_SHAPES
-from ...event_spec import INDEX, LATENTS
-from ...shared_noise import EXACT
+from ...events.controls import TIMBRE_INPUTS, TIMBRE_SHAPES
+from ...events.event_spec import INDEX, LATENTS
+from ...playing.shared_noise import EXACT
 
 
 class Timbre(NamedTuple):

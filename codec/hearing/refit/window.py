@@ -19,22 +19,12 @@ import numpy as np
 from numba import float32, float64, int64, njit, typeof, void
 from numba.types import UniTuple
 
-from ...controls import TIMBRE_SHAPES
-from ...event_frames import FRAMES_BEFORE
-from ...event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
-from ...shared_noise import EXACT
-from .controls import (
-    DECAY,
-    FREQUENCY,
-    GAIN,
-    GLIDE_RATIO,
-    GLIDE_SECONDS,
-    ROOM,
-    SHIFT,
-    TAIL,
-    compute_event_controls,
-    compute_event_controls_back,
-)
+from ...events.controls import TIMBRE_SHAPES
+from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
+from ...playing.shared_noise import EXACT
+from ..event_frames import FRAMES_BEFORE
+from .control_tables import DECAY, FREQUENCY, GAIN, GLIDE_RATIO, GLIDE_SECONDS, ROOM, SHIFT, TAIL
+from .controls import compute_event_controls, compute_event_controls_back
 from .envelope import AGE, shape_envelope, shape_envelope_back
 from .lobes import place_partials, place_partials_back, take_powers
 from .loss import add_rows, judge, row_products
@@ -107,6 +97,12 @@ def _bins_per_hz(scalars, age, bins_per_hz):
 
 
 @njit(**EXACT)
+def _of_event(sounding, e):
+    """Scalars, modes, noise bands and modes heard of event ``e``."""
+    return sounding.scalars[e], sounding.modes[e], sounding.bands[e], sounding.heard[e]
+
+
+@njit(**EXACT)
 def _sound(renderer, sounding, e, first_second, tracks):
     """Envelope, modes and noise of event ``e`` into ``tracks``."""
     count, heard_count = sounding.spans[e, 1], sounding.spans[e, 2]
@@ -137,7 +133,7 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
     sounding, tracks, placed = scratch.sounding, scratch.tracks, scratch.placed
     scratch.noise_rows.fill(0.0)
     for e in range(parameters.shape[0]):
-        scalars, modes, heard, bands = sounding.scalars[e], sounding.modes[e], sounding.heard[e], sounding.bands[e]
+        scalars, modes, bands, heard = _of_event(sounding, e)
         compute_event_controls(
             parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes, bands
         )
@@ -180,7 +176,7 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         skipped = max(0, -first // stride)
         if count <= skipped:
             continue
-        scalars, modes, heard, bands = sounding.scalars[e], sounding.modes[e], sounding.heard[e], sounding.bands[e]
+        scalars, modes, bands, heard = _of_event(sounding, e)
         common = sounding.common[e]
         first_second = (first - onset_rows[e]) * HOP_SECONDS - parameters[e, SHIFT]
         _sound(renderer, sounding, e, first_second, tracks)
@@ -206,9 +202,9 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
             d_scale *= renderer.bins_per_hz[0]
             back.scalars[GLIDE_RATIO] += bend * d_scale
             if 0.0 < bend < 1.0:
-                d_bend = scalars[GLIDE_RATIO] * d_scale
-                back.scalars[GLIDE_SECONDS] += d_bend * age / (scalars[GLIDE_SECONDS] * scalars[GLIDE_SECONDS])
-                back.envelope[k, AGE] -= d_bend / scalars[GLIDE_SECONDS]
+                d_bend = scalars[GLIDE_RATIO] * d_scale / scalars[GLIDE_SECONDS]
+                back.scalars[GLIDE_SECONDS] += d_bend * age / scalars[GLIDE_SECONDS]
+                back.envelope[k, AGE] -= d_bend
             d_noise = 0.0
             for b in range(NOISE_BAND_COUNT):
                 d_noise += bands[b] * scratch.noise_rows[t, b]
@@ -226,8 +222,8 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         _listen_back(modes, common, d_common + of_envelope, back.modes)
         gradient[e, SHIFT] = -d_first
         compute_event_controls_back(
-            parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes, back.scalars,
-            back.modes, back.bands, gradient[e],
+            parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes,
+            back.scalars, back.modes, back.bands, gradient[e],
         )  # fmt: skip
 
 

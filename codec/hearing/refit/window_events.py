@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...event_spec import ANALYSIS_RATE, VECTOR_SIZE
-from ...quantize import quantize_gains, quantize_vectors
-from .controls import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ...events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
+from ...events.quantize import quantize_gains, quantize_vectors
+from .control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 
 #: An end row that no window reaches.
 NEVER = np.iinfo(np.int32).max
@@ -63,7 +63,11 @@ class WindowEvents:
         """The events that ``chosen`` (places, or one truth value each) names."""
         ends = None if self.end_rows is None else self.end_rows[chosen]
         return WindowEvents(
-            self.gain_db[chosen], self.vectors[chosen], self.onset_rows[chosen], self.shift_seconds[chosen], ends
+            self.gain_db[chosen],
+            self.vectors[chosen],
+            self.onset_rows[chosen],
+            self.shift_seconds[chosen],
+            ends,
         )
 
     def to_parameters(self) -> NDArray[np.float32]:
