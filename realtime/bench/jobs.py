@@ -60,9 +60,9 @@ def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = 
 
     from ...codec.events.profiles import PROFILES
     from ...codec.hearing.encoder import StreamingEncoder
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import ANALYSIS_RATE, encode_file
     from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
-    from ...models.codec.refined_encoder import make_refiner
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())

@@ -17,12 +17,12 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
+from struck.codec.hearing.refit.refined_encoder import make_encoder
 from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
 from struck.codec.playing.decoder import render
 from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
-from struck.models.codec.refined_encoder import make_encoder
 from struck.realtime.screen.plots import plot_take
 
 BLOCK_SAMPLES = 1024
