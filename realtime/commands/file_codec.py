@@ -40,7 +40,7 @@ class FileCodec:
                 for event in found:
                     take.write(event)
             reader = TakeReader(path)
-            payload_bits = reader.statistics().payload_bits
+            payload_bits = reader.statistics().event_bits
             events = list(reader.events())
         return CodecResult(
             decoded=render_samples(self._weights, events, ANALYSIS_RATE),
