@@ -18,21 +18,9 @@ from ...codec.playing.convolver import PARTITIONS, QUIET
 from ...codec.playing.decoder import Decoder
 from ..engine.address_tables import make_address_table
 from ..engine.callback import BUSY, make_callback_state, portaudio_callback
+from ..engine.commands import AT_SAMPLE, COMMAND_SIZE, KEY, KIND, PANIC, PLAY, RECORD, VALUE
 from ..engine.cycles import CycleClock
-from ..engine.engine import (
-    AT_SAMPLE,
-    COMMAND_SIZE,
-    KEY,
-    KIND,
-    PANIC,
-    PLAY,
-    POSITION,
-    RECORD,
-    RECORDING,
-    VALUE,
-    make_engine_state,
-    publish_number,
-)
+from ..engine.engine import POSITION, RECORDING, make_engine_state, publish_number
 from ..engine.rings import push_row, read_frames
 from .decoder import interruption_count, plain_weights, sustained_events
 from .jobs import describe_load

@@ -203,10 +203,9 @@ class Host:
         source = s.input if self._reader is None else self._reader.path.name
         header = make_header(self._weights, self.profile, source, s.exact)
         sounds = [path for path in (s.record_audio, s.output_file) if path is not None]
-        recordings.open(s.record, sounds, header, live=self._driver is not None)
+        recordings.open(s.record, sounds, header, self._driver is not None, stage.attend)
         if recordings.take is not None:
-            stage.add_sink(recordings.take.event)
-            stage.add_panic(recordings.take.forget_after)
+            stage.add_witness(recordings.take.outcome)
             self.messages.record(recordings.take)
         recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
         recordings.patch(self.patch.name, stage.controls())
@@ -264,7 +263,13 @@ class Host:
         assert self._reader is not None
         s = self.settings
         driver = FileDriver(
-            self.state, self._reader, self.block_frames, self._listener, recordings.write, s.paced
+            self.state,
+            self._reader,
+            self.block_frames,
+            self._listener,
+            recordings.write,
+            s.paced,
+            self.stage.attend,
         )
         driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
 
@@ -282,6 +287,7 @@ class Host:
         quiet_since: float | None = None
         while not stop.wait(_WATCH_SECONDS):
             self.clock.observe()
+            self.stage.attend()
             self._watch.look_for_dropouts(self.block_frames)
             self._watch.look_for_damage()
             if time.monotonic() - polled_at >= _POLL_SECONDS:

@@ -16,7 +16,8 @@ from .subscribers import Peer
 from .time_tags import TimeTags
 
 if TYPE_CHECKING:
-    from ..stage.stage import SoundingEvent, Stage
+    from ..stage.outcomes import SoundingEvent
+    from ..stage.stage import Stage
 
 QUEUE_EVENTS: Final = 1_024
 

@@ -42,6 +42,7 @@ class FileDriver:
         listener: hears the input after every block; None plays without hearing.
         take: gets every block of output ``[F, C]``; it is overwritten afterwards.
         paced: wait for the clock.
+        attend: called after every block, to read what the engine tells.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FileDriver:
         listener: Listener | None,
         take: Take | None = None,
         paced: bool = False,
+        attend: Callable[[], None] = lambda: None,
     ) -> None:
         self.rate = reader.rate
         self.block_frames = block_frames
@@ -60,6 +62,7 @@ class FileDriver:
         self._listener = listener
         self._take = take
         self._paced = paced
+        self._attend = attend
         self._source = np.zeros((block_frames, state.silence.shape[1]), np.float32)
         self._out = np.zeros((block_frames, state.sink.shape[1]), np.float32)
         self._began = time.monotonic()
@@ -118,6 +121,7 @@ class FileDriver:
     def _step(self, count: int) -> None:
         run_block(self._state, self._source[:count], self._out[:count], 0)
         self.frame_count += count
+        self._attend()
         if self._take is not None:
             self._take(self._out[:count])
         if self._paced:

@@ -5,8 +5,8 @@ import pytest
 
 from struck.codec.playing.block import LATE, PENDING, STARTED, bend_voices, insert_event, release_voices
 from struck.codec.playing.decoder import Decoder
+from struck.realtime.engine.commands import BEND, LOOPS, PANIC, RELEASE, START_PHRASE, STOP_PHRASE
 from struck.realtime.engine.engine import (
-    BEND,
     CAPTURING,
     DAMAGED,
     FEED_ENDED,
@@ -15,14 +15,10 @@ from struck.realtime.engine.engine import (
     IN_PEAK,
     OUT_MOST,
     OUT_PEAK,
-    PANIC,
     RECORDING,
     REFUSED_PHRASES,
-    RELEASE,
     SLICE_FRAMES,
-    START_PHRASE,
     STARVED,
-    STOP_PHRASE,
     limiter_gain,
     make_engine_state,
     publish_number,
@@ -40,7 +36,7 @@ def decoder_for(rate=RATE):
 
 
 def insert(decoder, record, onset, key):
-    return insert_event(decoder.state, record, onset, key, 1.0)
+    return insert_event(decoder.state, record, onset, key, 1.0, 0)
 
 
 # -- events
@@ -104,7 +100,7 @@ def test_any_slicing_gives_the_same_bytes(slicing, inputs, outputs):
         host.send(BEND, key=2, value=1.1)
         host.control("output_db", 6.0)
         host.control("ceiling_db", -12.0)
-        host.send(START_PHRASE, 1_001, key=0, value=-0.5)
+        host.send(START_PHRASE, 1_001, key=0, value=0.5, flags=LOOPS)
         host.send(START_PHRASE, 100, key=1, value=0.5)
         host.send(STOP_PHRASE, 6_000, key=0)
         for i, event in enumerate(events[1:]):
@@ -364,7 +360,7 @@ def test_a_bend_is_the_decoders_and_reaches_only_its_channel():
     host.run(640)
     decoder.process(640)
     host.send(BEND, key=1, value=1.25)
-    assert bend_voices(decoder.state, key_of(1, 0), key_of(1, 127), 1.25, 2.0 * np.pi / RATE) == 2
+    assert bend_voices(decoder.state, key_of(1, 0), key_of(1, 127), 1.25, 2.0 * np.pi / RATE, 100) == 2
     assert host.run(4_800)[:, 0].tobytes() == decoder.process(4_800).tobytes()
 
 
@@ -377,7 +373,7 @@ def test_panic_is_silence_now():
         host.play(tone(room_mix=0.5), 100 * i, key=9)
     host.play(tone(), 20_000)
     host.send(RELEASE, 30_000, key=9)
-    host.send(START_PHRASE, 0, key=0, value=-1.0)
+    host.send(START_PHRASE, 0, key=0, value=1.0, flags=LOOPS)
     host.send(START_PHRASE, 20_000, key=1, value=1.0)
     assert host.run(9_600).any()
     host.send(PANIC)
