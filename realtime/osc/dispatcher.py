@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ...codec.events.errors import StruckError
 from ..stage.token_bucket import KindTeller, TokenBucket
 from . import namespace as osc
+from .addresses import Peer
 from .packets import (
     Refusal,
     TimedMessage,
@@ -23,7 +24,7 @@ from .packets import (
     write_message,
     write_statistic,
 )
-from .subscribers import Peer, Subscribers
+from .subscribers import Subscribers
 from .time_tags import IMMEDIATELY, TimeTags
 
 if TYPE_CHECKING:

@@ -221,6 +221,7 @@ class TakeRecorder(RecordingThread):
     def _finish(self) -> None:
         assert self._end_seconds is not None
         end_seconds = max(0.0, self._end_seconds)
+        self._attend()
         self._write_until(end_seconds)
         # Messages that are left have come, only their time lies ahead; events after the end are left out.
         for entry in sorted(self._heap):
