@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from ...codec.events.descriptors import read_descriptors
 from ...codec.events.errors import StruckError
+from ..stage.token_bucket import KindTeller
 from .addresses import Peer, resolve
 from .packets import write_event
 from .server import OscServer
@@ -65,6 +67,7 @@ class OscSender:
             self._close_targets()
             raise
         self._told: set[Peer] = set()
+        self._teller = KindTeller(stage.tell, time.monotonic)
         self._queue: deque[SoundingEvent] = deque()
         self._dropped = 0
         self._condition = threading.Condition()
@@ -118,7 +121,11 @@ class OscSender:
                 dropped, self._dropped = self._dropped, 0
             if dropped:
                 self._stage.count("osc_out_dropped", dropped)
-            self._send(sounding)
+            try:
+                self._send(sounding)
+            except Exception as error:  # a fault of ours: counted and told, and the next event goes out
+                self._stage.count("osc_faults")
+                self._teller.say("faults", f"OSC: an event was not sent: {error!r}")
 
     def _send(self, sounding: SoundingEvent) -> None:
         receivers: list[tuple[Peer, Callable[[bytes], None]]] = [(t.peer, t.send) for t in self._targets]
