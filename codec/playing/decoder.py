@@ -85,7 +85,7 @@ class Decoder:
         at_sample = event.onset_sample(self.rate) if at_sample is None else index(at_sample)
         if at_sample < 0:
             raise ValueError(f"at_sample is {at_sample}; it must not be negative")
-        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0))
+        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0, 0))
 
     def process(self, frames: int) -> FloatArray:
         """The next ``frames`` samples, float32 ``[frames]``.

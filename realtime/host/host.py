@@ -6,6 +6,8 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from ...codec.events.events import Event
@@ -15,7 +17,7 @@ from ...codec.hearing.encoder import StreamingEncoder
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
-from ...patches.patch import Patch, load_patch
+from ...patches.patch import Patch, find_patch, load_patch
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
 from ..devices.driver import DeviceDriver, stream_channels
@@ -101,6 +103,9 @@ class Host:
         self._listening = False
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
+        self._patch_lock = Lock()
+        #: Where files of patches are found while it plays; None: only shipped ones are.
+        self._patch_folder = Path(settings.patch).parent if settings.patch.lower().endswith(".toml") else None
         #: What failed for good while the rest went on, one line each.
         self.faults: list[str] = []
         try:
@@ -203,10 +208,9 @@ class Host:
         source = s.input if self._reader is None else self._reader.path.name
         header = make_header(self._weights, self.profile, source, s.exact)
         sounds = [path for path in (s.record_audio, s.output_file) if path is not None]
-        recordings.open(s.record, sounds, header, live=self._driver is not None)
+        recordings.open(s.record, sounds, header, self._driver is not None, stage.attend)
         if recordings.take is not None:
-            stage.add_sink(recordings.take.event)
-            stage.add_panic(recordings.take.forget_after)
+            stage.add_witness(recordings.take.outcome)
             self.messages.record(recordings.take)
         recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
         recordings.patch(self.patch.name, stage.controls())
@@ -225,6 +229,7 @@ class Host:
             self.ledger.engine_seconds,
             play,
             self.stage.count,
+            lambda error: self._watch.note_recovery("hearing", error),
         )
 
     # -- playing
@@ -264,7 +269,13 @@ class Host:
         assert self._reader is not None
         s = self.settings
         driver = FileDriver(
-            self.state, self._reader, self.block_frames, self._listener, recordings.write, s.paced
+            self.state,
+            self._reader,
+            self.block_frames,
+            self._listener,
+            recordings.write,
+            s.paced,
+            self.stage.attend,
         )
         driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
 
@@ -282,6 +293,7 @@ class Host:
         quiet_since: float | None = None
         while not stop.wait(_WATCH_SECONDS):
             self.clock.observe()
+            self.stage.attend()
             self._watch.look_for_dropouts(self.block_frames)
             self._watch.look_for_damage()
             if time.monotonic() - polled_at >= _POLL_SECONDS:
@@ -296,6 +308,8 @@ class Host:
                 if quiet_since is not None and seconds - quiet_since >= _QUIET_SECONDS:
                     break
         self._watch.look_for_dropouts(self.block_frames, last=True)
+        if self._listener is not None and self._listener.failing is not None:
+            self._watch.note_fault("hearing", self._listener.failing)
 
     def _poll(self, driver: DeviceDriver) -> None:
         before = driver.state
@@ -309,11 +323,10 @@ class Host:
         listener = self._listener
         if self._listening and listener is not None and listener.stop():
             self._listening = False
-            if listener.error is None:
-                try:
-                    listener.finish()
-                except Exception as error:
-                    self._watch.note_fault("the encoder", error)
+            try:
+                listener.finish()
+            except Exception as error:
+                self._watch.note_fault("the encoder", error)
         self._end_backing()
         engine = self.state.engine
         quiet = engine.levels[OUT_PEAK].max() < _QUIET_PEAK and engine.decoder.numbers[PENDING] == 0
@@ -327,9 +340,6 @@ class Host:
             self._backing.end()
 
     def _note_faults(self) -> None:
-        if self._listener is not None and self._listener.error is not None:
-            self._watch.note_fault("the encoder", self._listener.error)
-            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
         if self._feeder is not None and self._feeder.error is not None:
             self._watch.note_fault("the input file", self._feeder.error)
 
@@ -362,10 +372,18 @@ class Host:
     def change_patch(self, name: str) -> None:
         """Recall a patch: its controls and the sound of its notes. The profile stays.
 
+        From any thread: of two changes at once one comes after the other, whole.
+
+        Args:
+            name: of a shipped patch, or of a file in the folder of the patch that the performance began with.
+
         Raises:
             StruckError: there is no such patch, or it is broken.
         """
-        patch = load_patch(name)
+        with self._patch_lock:
+            self._change_patch(find_patch(name, self._patch_folder))
+
+    def _change_patch(self, patch: Patch) -> None:
         check_controls(patch.name, patch.controls)
         check_phrases(patch.name, patch.phrases)
         self.patch = patch

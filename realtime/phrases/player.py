@@ -67,6 +67,7 @@ class _Voice:
     patch: PhrasePatch
     beats: Beats
     pitch: int
+    asked_style: str  # as its note asked for; empty: the patch's
     style: str
     key: PhraseKey  # of the pass that sounds, or is waited for
     velocity: int
@@ -210,18 +211,24 @@ class Accompanist:
             for voice in self._voices:
                 self._end(voice, at_sample)
             return
-        style = style or self._patch.style
-        same = [voice for voice in self._voices if (voice.pitch, voice.style) == (pitch, style)]
+        same = [voice for voice in self._voices if voice.pitch == pitch and self._is_meant(voice, style)]
         if what == "on" and not (self._patch.latched and any(voice.ends is None for voice in same)):
             self._begin(at_sample, pitch, velocity, style, same)
-        elif what != "off" or not self._patch.latched:
-            for voice in same:
+            return
+        for voice in same:
+            # what was begun latched stays so, whatever the patch is now
+            if what != "off" or not voice.patch.latched:
                 self._end(voice, _moment(voice.beats, voice.patch.stop, at_sample))
+
+    def _is_meant(self, voice: _Voice, style: str) -> bool:
+        """Whether a note that asks for ``style`` means this voice, which another patch may have begun."""
+        return voice.asked_style == style or voice.style == (style or self._patch.style)
 
     # -- notes
 
-    def _begin(self, at_sample: int, pitch: int, velocity: int, style: str, same: list[_Voice]) -> None:
+    def _begin(self, at_sample: int, pitch: int, velocity: int, asked_style: str, same: list[_Voice]) -> None:
         patch = self._patch
+        style = asked_style or patch.style
         start = _moment(self._beats, patch.start, at_sample)
         conditions = self._conditions(pitch, style, velocity)
         keys = [
@@ -241,7 +248,8 @@ class Accompanist:
             self._end(going_on[0], min(start, going_on[0].start) if not going_on[0].sounding else start)
         self._remember(pitch, style, conditions.velocity)
         gain_db = patch.gain_db + velocity_to_gain(velocity) - velocity_to_gain(conditions.velocity)
-        self._voices.append(_Voice(patch, self._beats, pitch, style, key, velocity, gain_db, start))
+        voice = _Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
+        self._voices.append(voice)
         if key not in self._bank:
             self._worker.request(key)
 

@@ -402,6 +402,36 @@ def events(*onsets):
     return tuple(Event(onset, -20.0, vector) for onset in onsets)
 
 
+def test_a_key_ends_its_phrase_also_after_a_change_of_patch():
+    band = Band()
+    band.keep(key())
+    band.at(100, "note_on", 60, 127)
+    band.run(30_000)
+    band.player.change(PhrasePatch(**{**vars(PATCH), "style": "pad", "latched": True}), band.beats, band.note)
+    band.at(40_000, "note_off", 60)
+    band.run(60_000)
+    assert band.player.voice_count == 0
+    assert not band.out[42_000:].any()
+
+
+def test_what_was_begun_latched_stays_latched_and_its_key_ends_it_in_the_next_patch():
+    band = Band(latched=True)
+    band.keep(key(), key(style="pad"))
+    band.at(100, "note_on", 60, 127)
+    band.at(30_000, "note_off", 60)
+    band.player.change(PhrasePatch(**{**vars(PATCH), "style": "pad"}), band.beats, band.note)
+    band.run(40_000)
+    band.player.note_off(40_000, 60)
+    band.run(50_000)
+    assert band.player.voice_count == 1  # held by no key
+    band.at(50_000, "note_on", 60, 127)
+    band.run(70_000)
+    assert [voice.style for voice in band.player._voices if voice.ends is None] == ["pad"]
+    band.at(70_000, "note_off", 60)
+    band.run(90_000)
+    assert not band.out[80_000:].any()
+
+
 def test_as_events_it_is_played_by_the_decoder_pass_after_pass():
     band = Band(as_events=True)
     onsets = (0.0, 0.5, 1.25, 3.9, 4.05)  # the last is beyond the loop
