@@ -190,15 +190,8 @@ def _draw_events(
     # every point of a path between its ends is an amendment, told twice: before and after
     amended = np.concatenate([path[2:-1:2] for path in paths])
     if len(amended):
-        axes.scatter(
-            *amended.T,
-            marker="|",
-            s=30.0,
-            c="black",
-            linewidths=0.8,
-            label=f"amended ({len(amended)})",
-            zorder=4,
-        )
+        label = f"amended ({len(amended)})"
+        axes.scatter(*amended.T, marker="|", s=30.0, c="black", linewidths=0.8, label=label, zorder=4)
     figure.colorbar(dots, ax=axes, pad=0.01, fraction=0.03, label="first principal component")
     legend = axes.legend(
         loc="upper right",
