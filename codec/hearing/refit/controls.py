@@ -22,7 +22,7 @@ from ...events.event_spec import (
     ROOM_COUNT,
     VECTOR_SIZE,
 )
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from .control_tables import (
     ATTACK,
     DECAY,

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from ..spectrum import make_frame_tables
 from .control_tables import ATTACK, HOLD, NOISE_RATE, RELEASE_RATE
 

@@ -14,7 +14,7 @@ from numba import float32, int64, njit, void
 from numpy.typing import NDArray
 
 from ...events.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, read_field
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from ..spectrum import RAYLEIGH_SHARE
 from .loss import SUMS
 from .refitter import Refitter

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 
 #: Quieter partials show in no bin.
 _QUIETEST: Final = np.float32(1e-7)

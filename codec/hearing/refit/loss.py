@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from ..spectrum import RAYLEIGH_SHARE
 
 #: Mel bands are floored this far under the loudest one heard.

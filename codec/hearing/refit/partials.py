@@ -19,7 +19,7 @@ from numba import njit
 
 from ...events.controls import LN_1000
 from ...events.event_spec import ROOM_COUNT, ROOM_T60_SECONDS
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from .control_tables import DECAY, DIRECT, GAIN, ROOM, TAIL, TAIL_SHARE
 from .envelope import AGE, CENTRE, LEVEL, NOISE
 

@@ -15,7 +15,7 @@ from numba import njit
 
 from ...events.controls import TIMBRE_INPUTS, TIMBRE_SHAPES
 from ...events.event_spec import INDEX, LATENTS
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 
 
 class Timbre(NamedTuple):

@@ -21,7 +21,7 @@ from numba.types import UniTuple
 
 from ...events.controls import TIMBRE_SHAPES
 from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
-from ...playing.shared_noise import EXACT
+from ...playing.kernel_options import EXACT
 from ..event_frames import FRAMES_BEFORE
 from .control_tables import DECAY, FREQUENCY, GAIN, GLIDE_RATIO, GLIDE_SECONDS, ROOM, SHIFT, TAIL
 from .controls import compute_event_controls, compute_event_controls_back
