@@ -14,6 +14,7 @@ from numba import float32, int64, njit, void
 from numpy.typing import NDArray
 
 from ...events.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, read_field
+from ...playing.kernel_options import EXACT
 from ..spectrum import RAYLEIGH_SHARE
 from .loss import SUMS
 from .refitter import Refitter
@@ -24,32 +25,54 @@ _UPDATES: Final = 8
 _LEAST_FACTOR: Final = np.float32(0.1)
 _LARGEST_FACTOR: Final = np.float32(1.6)
 #: Atoms with less amplitude than this in all are not heard: their levels stay.
-_LEAST_ATOM: Final = 1e-6
+_LEAST_ATOM: Final = np.float32(1e-6)
 #: Of the loudest bin: what is expected everywhere, so that nothing is divided by nothing.
 _FLOOR_SHARE: Final = 1e-4
+_SHARE: Final = np.float32(RAYLEIGH_SHARE)
+_ZERO: Final = np.float32(0.0)
 _NOISINESS: Final = INDEX["noisiness"]
+
+
+@njit(void(float32[:, ::1], float32[:, ::1], float32[:, ::1]), **EXACT)
+def _fill_atoms(power, fourth, atoms):
+    """Amplitudes of tone and noise, ``atoms [2 T, F]``, of one event's sums ``[T, F]``."""
+    rows = power.shape[0]
+    for t in range(rows):
+        for f in range(power.shape[1]):
+            square = np.sqrt(fourth[t, f])
+            atoms[t, f] = np.sqrt(square)
+            atoms[rows + t, f] = np.sqrt(_SHARE * max(power[t, f] - square, _ZERO))
 
 
 @njit(void(float32[:, ::1], float32[::1], float32[::1], float32[::1], int64), **SUMS)
 def _scale_atoms(atoms, observed, rest, scales, updates):
-    """Move ``scales [A]`` to where ``scales @ atoms [A, N] + rest [N]`` is likest to ``observed [N]``."""
+    """Move ``scales [A]`` to where ``scales @ atoms [A, N] + rest [N]`` is likest to ``observed [N]``.
+
+    What cannot be heard stays at the scale it has.
+    """
     count, size = atoms.shape
     ratio = np.empty_like(observed)
+    totals = np.zeros_like(scales)
+    for a in range(count):
+        total = _ZERO
+        for n in range(size):
+            total += atoms[a, n]
+        totals[a] = total
     for _ in range(updates):
         for n in range(size):
             ratio[n] = rest[n]
         for a in range(count):
-            for n in range(size):
-                ratio[n] += scales[a] * atoms[a, n]
+            if totals[a] > _LEAST_ATOM:
+                for n in range(size):
+                    ratio[n] += scales[a] * atoms[a, n]
         for n in range(size):
             ratio[n] = observed[n] / ratio[n]
         for a in range(count):
-            seen = total = np.float32(0.0)
-            for n in range(size):
-                seen += atoms[a, n] * ratio[n]
-                total += atoms[a, n]
-            factor = seen / total
-            scales[a] *= min(max(factor, _LEAST_FACTOR), _LARGEST_FACTOR)
+            if totals[a] > _LEAST_ATOM:
+                seen = _ZERO
+                for n in range(size):
+                    seen += atoms[a, n] * ratio[n]
+                scales[a] *= min(max(seen / totals[a], _LEAST_FACTOR), _LARGEST_FACTOR)
 
 
 def follow_levels(
@@ -78,22 +101,14 @@ def follow_levels(
     loudest = float(looked.max(initial=0.0))
     if len(events) == 0 or loudest <= 0.0:
         return events
-    atoms = np.empty((2 * len(events), looked.size), np.float32)
-    for e in range(len(events)):
-        both, fourth = refitter.sums(events.take(np.array([e])), len(observed))
-        square = np.sqrt(fourth)
-        atoms[2 * e] = np.sqrt(square).ravel()
-        atoms[2 * e + 1] = np.sqrt(RAYLEIGH_SHARE * np.maximum(both - square, 0.0)).ravel()
-    heard = atoms.sum(1) > _LEAST_ATOM
-    shown = np.flatnonzero(atoms.sum(0) > 0.1 * _LEAST_ATOM)
-    if not heard.any() or not len(shown):
-        return events
-    rest = np.sqrt(power[:: refitter.stride]).ravel()[shown] + np.float32(_FLOOR_SHARE * loudest)
-    scales = np.ones(int(heard.sum()), np.float32)
-    chosen = np.ascontiguousarray(atoms[heard][:, shown])
-    _scale_atoms(chosen, np.ascontiguousarray(looked.ravel()[shown]), rest, scales, updates)
-    levels = np.ones(len(atoms), np.float32)
-    levels[heard] = np.minimum(scales, _LARGEST_FACTOR)
+    atoms = np.empty((len(events), 2 * len(looked), refitter.bins), np.float32)
+    for e, (of_event, fourth) in enumerate(refitter.each_sums(events, len(observed))):
+        _fill_atoms(of_event, fourth, atoms[e])
+    rest = np.sqrt(power[:: refitter.stride]) + np.float32(_FLOOR_SHARE * loudest)
+    scales = np.ones(2 * len(events), np.float32)
+    heard = np.ascontiguousarray(looked, np.float32).ravel()
+    _scale_atoms(atoms.reshape(2 * len(events), looked.size), heard, rest.ravel(), scales, updates)
+    levels = np.minimum(scales, _LARGEST_FACTOR)
     return scale_levels(events, levels[0::2], levels[1::2])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,13 +137,29 @@ class Refitter:
 
         See :func:`struck.codec.hearing.spectrum.mean_magnitude`.
         """
-        looked = -(-rows // self.stride)
-        power, fourth = np.zeros((2, looked, self.bins), np.float32)
         scratch = make_scratch(self._renderer, len(events), rows)
-        ends = events.last_rows()
-        add_events(
-            self._renderer, events.to_parameters(), events.first_rows(), ends, rows, scratch, power, fourth
-        )
+        return self._sums(events.to_parameters(), events.first_rows(), events.last_rows(), rows, scratch)
+
+    def each_sums(
+        self, events: WindowEvents, rows: int
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """As :meth:`sums`, of one event after the other."""
+        scratch = make_scratch(self._renderer, 1, rows)
+        parameters, first, last = events.to_parameters(), events.first_rows(), events.last_rows()
+        for e in range(len(events)):
+            one = slice(e, e + 1)
+            yield self._sums(parameters[one], first[one], last[one], rows, scratch)
+
+    def _sums(
+        self,
+        parameters: NDArray[np.float32],
+        first_rows: NDArray[np.int64],
+        last_rows: NDArray[np.int64],
+        rows: int,
+        scratch: Scratch,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        power, fourth = np.zeros((2, -(-rows // self.stride), self.bins), np.float32)
+        add_events(self._renderer, parameters, first_rows, last_rows, rows, scratch, power, fourth)
         return power, fourth
 
     def loss(
