@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .events.amendments import nearly_in_stream_order
 from .events.errors import StruckError
 from .events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from .events.events import Event
@@ -27,9 +27,6 @@ Advance = Callable[[float], None]
 
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
-#: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
-#: behind one that sounds up to this much later.
-_DISORDER_SECONDS: Final = 2.0
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:
@@ -59,31 +56,9 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
     yield from encoder.flush()
 
 
-def in_onset_order(events: Iterable[Event]) -> Iterator[Event]:
-    """``events``, nearly in order, in order of onset; those of the last two seconds are held back.
-
-    Raises:
-        StruckError: an event stands further behind than that.
-    """
-    waiting: list[tuple[float, int, Event]] = []
-    done_seconds = 0.0
-    for count, event in enumerate(events):
-        if event.onset_seconds < done_seconds:
-            raise StruckError(
-                f"the event at {event.onset_seconds:.2f} s stands behind one at {done_seconds:.2f} s; "
-                "`struck convert TAKE.mcap OTHER.mcap` puts the events in order"
-            )
-        heapq.heappush(waiting, (event.onset_seconds, count, event))
-        while waiting[0][0] < event.onset_seconds - _DISORDER_SECONDS:
-            done_seconds = waiting[0][0]
-            yield heapq.heappop(waiting)[2]
-    while waiting:
-        yield heapq.heappop(waiting)[2]
-
-
 def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
     """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
-    return np.concatenate([np.zeros(0, np.float32), *render(weights, in_onset_order(events), rate)])
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(events), rate)])
 
 
 def encode_file(
@@ -193,7 +168,7 @@ def _write_sound(
     advance: Advance,
 ) -> AudioWriter:
     with AudioWriter(destination, rate, subtype=subtype) as writer:
-        for block in render(weights, in_onset_order(events), rate):
+        for block in render(weights, nearly_in_stream_order(events), rate):
             writer.write(block)
             advance(writer.frame_count / rate)
     return writer

@@ -117,6 +117,29 @@ def load_patch(name: str) -> Patch:
     return parse_patch(Path(name).stem, data)
 
 
+def find_patch(name: str, folder: Path | None) -> Patch:
+    """The shipped patch ``name``, or the one in a file of ``folder``: for names that come from elsewhere.
+
+    Args:
+        name: of a shipped patch, or of a file in the folder, with ``.toml``; also as its path.
+        folder: the only one in which files are opened; None: none is.
+
+    Raises:
+        StruckError: see :func:`load_patch`; or the file lies elsewhere.
+    """
+    if not name.lower().endswith(".toml"):
+        return load_patch(name)
+    if folder is None:
+        raise StruckError(f"{name}: only shipped patches can be named here: struck began with one of them")
+    asked = Path(name)
+    if asked.parent != Path() and asked.parent.resolve() != folder.resolve():
+        raise StruckError(f"{name}: patches are opened in {folder.resolve()} only")
+    path = folder / asked.name
+    if path.resolve().parent != folder.resolve():  # a link out of the folder
+        raise StruckError(f"{name}: patches are opened in {folder.resolve()} only")
+    return load_patch(str(path))
+
+
 def parse_patch(name: str, data: bytes) -> Patch:
     """The patch in a TOML file's bytes.
 

@@ -21,6 +21,7 @@ ROOMS = (
     "codec/packets",
     "codec/takes",
     "codec/hearing",
+    "codec/hearing/refit",
     "codec/measures",
     "codec",
     "codec/__init__.py",

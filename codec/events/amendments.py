@@ -10,10 +10,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
+from .errors import StruckError
 from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
 from .events import Event, FloatArray
 
@@ -22,7 +23,7 @@ ID_COUNT: Final = 2**32
 
 #: An encoder decides hop by hop and a take is written packet by packet: across their edges an item may stand
 #: behind one that happens up to this much later.
-DISORDER_SECONDS: Final = 2.0
+_DISORDER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,18 +152,27 @@ def in_stream_order(items: Iterable[StreamItem]) -> list[StreamItem]:
     return sorted(items, key=stream_key)
 
 
-def nearly_in_stream_order(
-    items: Iterable[StreamItem], disorder_seconds: float = DISORDER_SECONDS
-) -> Iterator[StreamItem]:
-    """The same for items that are nearly in order already, lazily.
+_Item = TypeVar("_Item", bound=StreamItem)
 
-    What stands more than ``disorder_seconds`` behind a later one comes out of order.
+
+def nearly_in_stream_order(items: Iterable[_Item]) -> Iterator[_Item]:
+    """The same for items that are nearly in order already, lazily: the last two seconds are held back.
+
+    Raises:
+        StruckError: an item stands further behind than that.
     """
-    waiting: list[tuple[tuple[float, int], int, StreamItem]] = []
+    waiting: list[tuple[tuple[float, int], int, _Item]] = []
+    done_seconds = 0.0
     for count, item in enumerate(items):
         key = stream_key(item)
+        if key[0] < done_seconds:
+            raise StruckError(
+                f"what is at {key[0]:.2f} s stands behind something at {done_seconds:.2f} s; "
+                "`struck convert TAKE.mcap OTHER.mcap` puts a take in order"
+            )
         heapq.heappush(waiting, (key, count, item))
-        while waiting[0][0][0] < key[0] - disorder_seconds:
+        while waiting[0][0][0] < key[0] - _DISORDER_SECONDS:
+            done_seconds = waiting[0][0][0]
             yield heapq.heappop(waiting)[2]
     while waiting:
         yield heapq.heappop(waiting)[2]

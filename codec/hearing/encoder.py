@@ -125,7 +125,7 @@ class StreamingEncoder:
         weights: trained codec weights.
         profile: lookahead and hop, from :data:`struck.codec.events.profiles.PROFILES`.
         observer: told of every round and every accepted event.
-        refine: improves the events of each hop, say :class:`struck.models.codec.refine.Refiner`.
+        refine: improves the events of each hop, say :class:`struck.codec.hearing.refit.refitter.Refitter`.
 
     Raises:
         StruckError: the weights lack the event network.

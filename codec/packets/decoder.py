@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .heads import PacketHead, read_head
 from .ids import following_ids, id_after
 from .lives import Life, Lives
 from .models import Models
-from .run import Run
+from .run import Run, sample_of
 from .symbols import SymbolReader
 
 _Sections = tuple[bytes, bytes, bytes]
@@ -41,7 +42,8 @@ class PacketDecoder:
         head, position = read_head(packet)
         if head.plain and head.exact:
             events = unpack_events(packet[position:], head.events, False)
-            return [*self._begin_keyframe(events[0].onset_seconds, []), *events]
+            first = sample_of(events[0].onset_seconds)
+            return [*self._begin_keyframe(replace(head, first=first), []), *events]
         if head.keyframe:
             self._models = Models()
         if self._models is None:
@@ -51,6 +53,7 @@ class PacketDecoder:
             items = decode(self._models, head, head.sections(packet, position))
         except ValueError as error:
             raise StruckError(f"an event packet is damaged: {error}") from error
+        self._lives.changed |= bool(head.amendments or head.ends)
         self._lives.settle()
         return items
 
@@ -59,7 +62,7 @@ class PacketDecoder:
         amendments = unpack_amendments(sections[1], head.amendments)
         ends = unpack_ends(sections[2], head.ends)
         begun = [Life.of(event, None) for event in events[: head.carried]]
-        repairs = self._begin_keyframe(_seconds(head.first), begun) if head.keyframe else []
+        repairs = self._begin_keyframe(head, begun) if head.keyframe else []
         run = Run.of([*events[head.carried :], *amendments, *ends], self._lives, True)
         self._lives.begin_all(run.born)
         for amendment, life in run.amendments:
@@ -80,7 +83,7 @@ class PacketDecoder:
         events = restore_events(np.column_stack([onsets, levels]), ids)
         lives = [Life.of(event, row) for event, row in zip(events, levels, strict=True)]
         carried = lives[: head.carried]
-        repairs = self._begin_keyframe(_seconds(head.first), carried) if head.keyframe else []
+        repairs = self._begin_keyframe(head, carried) if head.keyframe else []
         self._lives.begin_all(lives[head.carried :])
         amendments = self._read_amendments(models, head, sections[1])
         ends = self._read_ends(models, head, sections[2])
@@ -107,24 +110,28 @@ class PacketDecoder:
             life.touched_seconds, life.ended = end.at_seconds, True
         return ends
 
-    def _begin_keyframe(self, now_seconds: float, carried: Sequence[Life | None]) -> list[StreamItem]:
-        """Keep only what is carried; returns what puts right a reader who has missed something."""
-        before, self._lives = self._lives, Lives()
+    def _begin_keyframe(self, head: PacketHead, carried: Sequence[Life | None]) -> list[StreamItem]:
+        """Keep only what sounds on; returns what puts right a reader who has missed something."""
+        now_seconds = head.first / ANALYSIS_RATE
+        before = self._lives
+        sounding = before.sounding(now_seconds)
+        nothing_changes = not (before.changed or carried or head.amendments or head.ends)
+        self._lives = Lives((), sounding if nothing_changes else ())
         repairs: list[StreamItem] = []
         for life in carried:
             if life is None:
                 raise StruckError("an event packet is damaged")
-            known = before.find(life.id)
+            known = before.find(life.id) or before.find_aside(life.id)
             if known is None:
                 known = life
                 repairs.append(life.event(now_seconds))
             elif (amendment := life.amendment(known, now_seconds)) is not None:
                 repairs.append(amendment)
                 known.values = life.values
+            known.last_set = None
             self._lives.begin(known)
-        for life in before.sounding(now_seconds):
-            if self._lives.find(life.id) is not life:
-                repairs.append(End(life.id, now_seconds))
+        if before.changed:  # then all that sounds was carried
+            repairs += [End(x.id, now_seconds) for x in sounding if self._lives.find(x.id) is not x]
         return repairs
 
 

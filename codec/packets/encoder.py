@@ -28,7 +28,7 @@ from .heads import MAX_PACKET_CHANGES, MAX_PACKET_EVENTS, PacketHead
 from .ids import following_ids, id_after
 from .lives import Life, Lives
 from .models import Models
-from .run import Run
+from .run import Run, sample_of
 from .symbols import SymbolWriter
 
 #: What was learned is given up this often: the price of starting to read in the middle.
@@ -69,25 +69,34 @@ class PacketEncoder:
         times = [item_seconds(item) for item in items]
         if max(times) - min(times) >= PACKET_SECONDS:
             raise ValueError(f"a packet spans less than {PACKET_SECONDS} s, not {max(times) - min(times)}")
-        run = Run.of(items, self._lives, self._exact)
+        first = sample_of(min(times))
+        keyframe = self._begins_keyframe(first, items)
+        sounding = self._lives.sounding(first / ANALYSIS_RATE) if keyframe else []
+        carried = sounding if change_count or self._lives.changed else []
+        lives = Lives(carried, () if carried else sounding) if keyframe else self._lives
+        run = Run.of(items, lives, self._exact)
         self.ignored_count += run.ignored_count
         if run.ignored_count == len(items):
             return None
-        if self._exact and not (len(self._lives) or any(run.born)):
+        if self._exact and not (sounding or len(lives) or any(run.born)):
             return PacketHead(True, True, True, 0, len(run.events)).pack() + pack_events(run.events, False)
-        first = run.first_sample
-        carried = self._begin_keyframe(first) if first >= self._keyframe_end else None
-        packet = (self._encode_floats if run.levels is None else self._encode_levels)(run, first, carried)
+        if keyframe:
+            self._keyframe_end = first + int(KEYFRAME_SECONDS * ANALYSIS_RATE)
+            self._models, self._lives = Models(), lives
+            for life in carried:
+                life.last_set = None
+        packet = (self._encode_floats if run.levels is None else self._encode_levels)(
+            run, first, carried if keyframe else None
+        )
+        self._lives.changed |= bool(run.amendments or run.ends)
         self._lives.settle()
         return packet
 
-    def _begin_keyframe(self, first: int) -> Sequence[Life]:
-        """Forget what was learned and whatever has faded; returns the lives that go on."""
-        self._keyframe_end = first + int(KEYFRAME_SECONDS * ANALYSIS_RATE)
-        self._models = Models()
-        carried = self._lives.sounding(first / ANALYSIS_RATE)
-        self._lives = Lives(carried)
-        return carried
+    def _begins_keyframe(self, first: int, items: Sequence[StreamItem]) -> bool:
+        """Whether it is time for one, or something speaks of what the last one did not carry."""
+        return first >= self._keyframe_end or any(
+            not isinstance(item, Event) and self._lives.find_aside(item.id) for item in items
+        )
 
     def _encode_floats(self, run: Run, first: int, carried: Sequence[Life] | None) -> bytes:
         begun = [life.event(first / ANALYSIS_RATE) for life in carried or ()]

@@ -81,11 +81,18 @@ class Life:
 
 
 class Lives:
-    """The latest events with ids that have no end yet, ``MAX_LIVES`` of them after :meth:`settle`."""
+    """The latest events with ids that have no end yet, ``MAX_LIVES`` of them after :meth:`settle`.
 
-    def __init__(self, lives: Iterable[Life] = ()) -> None:
+    A keyframe carries over what sounds only where there are amendments or ends: else it would be told
+    again for nothing. What is not carried is set *aside*: it cannot be spoken of until a keyframe carries it.
+    """
+
+    def __init__(self, lives: Iterable[Life] = (), aside: Iterable[Life] = ()) -> None:
         self._order: list[Life] = []  # last spoken of first
         self._newest: dict[int, Life] = {}
+        self._aside = {life.id: life for life in aside}
+        #: Something was amended or has ended since the keyframe.
+        self.changed = False
         for life in lives:
             self.begin(life)
 
@@ -99,6 +106,7 @@ class Lives:
         """Put a new one in front."""
         self._order.insert(0, life)
         self._newest[life.id] = life
+        self._aside.pop(life.id, None)
 
     def begin_all(self, lives: Iterable[Life | None]) -> None:
         """Put new ones in front, one after another; None stands for an event without an id."""
@@ -109,6 +117,10 @@ class Lives:
     def find(self, id: int) -> Life | None:
         """The newest event of this id."""
         return self._newest.get(id)
+
+    def find_aside(self, id: int) -> Life | None:
+        """The event of this id that was set aside."""
+        return self._aside.get(id)
 
     def place(self, life: Life) -> int:
         return self._order.index(life)
@@ -125,6 +137,7 @@ class Lives:
         self._newest = {life.id: life for life in self._order}
 
     def sounding(self, now_seconds: float) -> list[Life]:
-        """Those that may sound on, by their onsets."""
-        sounding = [life for life in self._order if life.may_sound(now_seconds)]
-        return sorted(sounding, key=lambda life: (life.began_seconds, life.id))
+        """Those that may sound on, also if set aside, by their onsets; at most ``MAX_LIVES``, the latest."""
+        known = (*self._order, *self._aside.values())
+        sounding = [life for life in known if life.may_sound(now_seconds)]
+        return sorted(sounding, key=lambda life: (life.began_seconds, life.id))[-MAX_LIVES:]

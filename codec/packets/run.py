@@ -62,14 +62,6 @@ class Run:
         ignored_count = len(items) - len(events) - len(amendments) - len(ends)
         return cls(events, born, levels, amendments, ends, ignored_count)
 
-    @property
-    def first_sample(self) -> int:
-        """Of the first thing in it, at the analysis rate."""
-        times = [event.onset_seconds for event in self.events[:1]]
-        times += [amendment.at_seconds for amendment, _ in self.amendments[:1]]
-        times += [end.at_seconds for end, _ in self.ends[:1]]
-        return sample_of(min(times))
-
     def onset_deltas(self, first: int) -> IntArray:
         """Samples from each event to the one before, from sample ``first`` to the first."""
         return _deltas([event.onset_seconds for event in self.events], first)

@@ -6,22 +6,21 @@ of time.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ..events.descriptors import Descriptors, read_descriptors
+from ..events.amendments import StreamItem
 from ..events.errors import StruckError
-from ..events.event_spec import FIELDS, to_physical
-from ..events.events import Event
+from ..events.settle import settle
 from ..events.transforms import Edit, apply_edits
 from ..files.part_files import PART_SUFFIX, part_file
 from ..weights.codec_weights import CodecWeights
+from .csv_file import write_csv
 from .format import TakeHeader
-from .json_lines import Item, item_seconds, read_json_lines, write_json_lines
+from .json_lines import Item, item_key, read_json_lines, write_json_lines
 from .midi_file import write_midi_file
 from .reader import TakeMessage, TakeReader
 from .writer import TakeWriter
@@ -30,7 +29,13 @@ Load = Callable[[Path], tuple[TakeHeader, float, Iterator[Item]]]
 Save = Callable[[Path, TakeHeader, float, Iterable[Item]], None]
 
 
-def convert(source: str | Path, destination: str | Path, weights: CodecWeights | None = None) -> None:
+def convert(
+    source: str | Path,
+    destination: str | Path,
+    weights: CodecWeights | None = None,
+    *,
+    settled: bool = False,
+) -> None:
     """Convert a file, by the names' extensions.
 
     ``.mcap`` (also a recording's ``.mcap.part``) and ``.jsonl`` are read; ``.mcap``, ``.jsonl``, ``.mid``
@@ -39,6 +44,8 @@ def convert(source: str | Path, destination: str | Path, weights: CodecWeights |
     Args:
         source, destination: the two files.
         weights: those the take was made with; they add what is heard of each event to a ``.csv``.
+        settled: instead of events with amendments and ends, write for each the one event that is nearest to
+            what it did; see :mod:`struck.codec.events.settle`.
 
     Raises:
         StruckError: there is no such conversion, the source is malformed, its weights are other ones, or the
@@ -48,11 +55,14 @@ def convert(source: str | Path, destination: str | Path, weights: CodecWeights |
     load, save = _find(source, destination)
     if save is write_csv:
         save = partial(write_csv, weights=weights)
-    save(destination, *load(source))
+    header, duration_seconds, items = load(source)
+    if settled:
+        items = _changed(items, settle)
+    save(destination, header, duration_seconds, items)
 
 
 def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
-    """Edit the events of a take into another file; the files are those of :func:`convert`.
+    """Edit the events of a take, and what becomes of them, into another file, as :func:`convert` does.
 
     What was recorded beside the events is kept, and stretched with them.
 
@@ -62,19 +72,29 @@ def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
     source, destination = Path(source), Path(destination)
     load, save = _find(source, destination)
     header, duration_seconds, items = load(source)
+    edited = _changed(items, lambda stream: apply_edits(stream, edit), edit.stretch)
+    save(destination, header, duration_seconds * edit.stretch, edited)
+
+
+def _changed(
+    items: Iterable[Item],
+    change: Callable[[Iterator[StreamItem]], Iterable[StreamItem]],
+    stretch: float = 1.0,
+) -> Iterator[Item]:
+    """``items`` with their stream changed and the other messages beside it, by time."""
     messages: list[TakeMessage] = []
-    edited: list[Item] = list(apply_edits(_set_aside(messages, items), edit))
-    edited += [replace(message, seconds=message.seconds * edit.stretch) for message in messages]
-    save(destination, header, duration_seconds * edit.stretch, sorted(edited, key=item_seconds))
+    changed: list[Item] = list(change(_set_aside(messages, items)))
+    changed += [replace(message, seconds=message.seconds * stretch) for message in messages]
+    return iter(sorted(changed, key=item_key))
 
 
-def _set_aside(messages: list[TakeMessage], items: Iterable[Item]) -> Iterator[Event]:
-    """Events of ``items``; what else there is goes to ``messages``."""
+def _set_aside(messages: list[TakeMessage], items: Iterable[Item]) -> Iterator[StreamItem]:
+    """The stream in ``items``; what else there is goes to ``messages``."""
     for item in items:
-        if isinstance(item, Event):
-            yield item
-        else:
+        if isinstance(item, TakeMessage):
             messages.append(item)
+        else:
+            yield item
 
 
 def _find(source: Path, destination: Path) -> tuple[Load, Save]:
@@ -106,7 +126,7 @@ def read_take(path: Path) -> tuple[TakeHeader, float, Iterator[Item]]:
         if reader.truncated:
             yield TakeMessage(reader.duration_seconds, "/marks", {"kind": "cut"})
 
-    return reader.header, reader.duration_seconds, iter(sorted(items(), key=item_seconds))
+    return reader.header, reader.duration_seconds, iter(sorted(items(), key=item_key))
 
 
 # ---- destinations --------------------------------------------------------------------------------------
@@ -120,53 +140,17 @@ def write_take(path: Path, header: TakeHeader, duration_seconds: float, items: I
     """
     with TakeWriter(path, header) as writer:
         for item in items:
-            if isinstance(item, Event):
-                writer.write(item)
-            else:
+            if isinstance(item, TakeMessage):
                 writer.write_message(item.channel, item.seconds, item.value)
+            else:
+                writer.write(item)
         writer.close(duration_seconds)
 
 
-#: The loudness of an event is its gain, which has a column of its own.
-_DESCRIPTOR_COLUMNS: Final = tuple(f.name for f in fields(Descriptors) if f.name != "loudness_db")
-
-
-def write_csv(
-    path: Path,
-    header: TakeHeader,
-    duration_seconds: float,
-    items: Iterable[Item],
-    weights: CodecWeights | None = None,
-) -> None:
-    """One row per event: onset, gain, descriptors where ``weights`` are given, every field as ``field.NAME``.
-
-    Raises:
-        StruckError: the weights are not the take's, or the disk refuses.
-    """
-    if weights is not None:
-        header.check_weights(weights, "the take")
-    heard = _DESCRIPTOR_COLUMNS if weights is not None else ()
-    columns = ["onset_seconds", "gain_db", *heard, *(f"field.{f.name}" for f in FIELDS)]
-    with part_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        for event in _only_events(items):
-            row: list[float | str] = [event.onset_seconds, event.gain_db]
-            if weights is not None:
-                descriptors = read_descriptors(weights, event)
-                row += [getattr(descriptors, name) for name in _DESCRIPTOR_COLUMNS]
-            row += [to_physical(f, float(v)) for f, v in zip(FIELDS, event.vector, strict=True)]
-            table.writerow([x if isinstance(x, str) else f"{x:.9g}" for x in row])
-
-
 def write_midi(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    """An MPE file of the events; see :mod:`struck.codec.takes.midi_file`."""
+    """An MPE file of the stream; see :mod:`struck.codec.takes.midi_file`."""
     with part_file(path) as beside:
-        write_midi_file(beside, _only_events(items))
-
-
-def _only_events(items: Iterable[Item]) -> Iterator[Event]:
-    return (item for item in items if isinstance(item, Event))
+        write_midi_file(beside, _set_aside([], items))
 
 
 _SOURCES: Final[dict[str, Load]] = {".mcap": read_take, ".jsonl": read_json_lines}

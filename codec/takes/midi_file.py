@@ -53,6 +53,6 @@ def _steps(lives: list[EventLife]) -> list[tuple[Event | Amendment, Event, float
     steps: list[tuple[Event | Amendment, Event, float]] = []
     for life in lives:
         end = max(life.end_seconds, life.event.onset_seconds + 1.0 / TICKS_PER_SECOND)
-        for item, (_, event) in zip((life.event, *life.amendments), life.states, strict=True):
-            steps.append((item, event, end))
+        items: list[Event | Amendment] = [life.event, *life.amendments]
+        steps += [(item, event, end) for item, (_, event) in zip(items, life.states, strict=True)]
     return sorted(steps, key=lambda step: stream_key(step[0]))

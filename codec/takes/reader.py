@@ -58,6 +58,11 @@ class TakeStatistics:
     messages: dict[str, int]
     gaps: int
 
+    @property
+    def payload_bits(self) -> int:
+        """Of all packets."""
+        return self.event_bits + self.amendment_bits + self.end_bits
+
 
 class _Gap:
     """Stands in the stream of messages where something could not be read."""
@@ -269,7 +274,6 @@ def summarise_take(path: str | Path) -> dict[str, Any]:
     reader = TakeReader(path)
     header, counts, duration = reader.header, reader.statistics(), reader.duration_seconds
     seconds = duration or 1.0
-    payload_bits = counts.event_bits + counts.amendment_bits + counts.end_bits
     return {
         "duration": duration,
         "events": counts.events,
@@ -279,7 +283,7 @@ def summarise_take(path: str | Path) -> dict[str, Any]:
         "event_bits": counts.event_bits,
         "amendment_bits": counts.amendment_bits,
         "end_bits": counts.end_bits,
-        "payload_bits_per_second": payload_bits / seconds,
+        "payload_bits_per_second": counts.payload_bits / seconds,
         "file_bits_per_second": counts.file_bits / seconds,
         "profile": header.profile,
         "model": header.weights_name,

@@ -78,7 +78,7 @@ class MarsFrames:
         """
         signal = as_mono(samples)
         if signal.size == 0:
-            raise ValueError("there are no samples")
+            raise ValueError(f"samples have the shape [N], N >= 1, not {signal.shape}")
         if not np.isfinite(signal).all():
             raise ValueError("samples must be finite")
         return self.analyse(signal).T

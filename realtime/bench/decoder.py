@@ -7,7 +7,6 @@ pushed out of the caches.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from time import perf_counter, thread_time
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from ...codec.playing.decoder import Decoder
 from ...codec.playing.voices import MODES
 from ...codec.weights.codec_weights import CodecWeights
 from .jobs import describe_load
+from .usage import interruption_count
 
 RATE = 48_000
 BLOCK_FRAMES = 64
@@ -65,13 +65,6 @@ class BlockTimes(NamedTuple):
     def own_worst(self) -> float:
         """Longest wall time of a block that nothing interrupted, in seconds."""
         return float(np.max(self.wall[~self.interrupted], initial=0.0))
-
-
-def interruption_count() -> int:
-    """How often this thread had to leave its core while it had work to do."""
-    if not hasattr(resource, "RUSAGE_THREAD"):
-        return 0
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
 
 
 def time_blocks(voice_count: int, block_count: int, block_frames: int = BLOCK_FRAMES) -> BlockTimes:

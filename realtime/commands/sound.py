@@ -58,8 +58,8 @@ def add_to(commands: Commands) -> None:
 
 def run_encode(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import encode_file
-    from ...models.codec.refined_encoder import make_refiner
 
     weights, profile = load_weights(options), PROFILES[options.profile]
     refine = make_refiner(weights, profile, options.refine)
@@ -91,8 +91,8 @@ def run_render(options: argparse.Namespace, console: Console) -> None:
 
 def run_resynth(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import resynthesise
-    from ...models.codec.refined_encoder import make_refiner
 
     weights, profile = load_weights(options), PROFILES[options.profile]
     refine = make_refiner(weights, profile, options.refine)

@@ -12,16 +12,17 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from struck.codec.events.amendments import nearly_in_stream_order
 from struck.codec.events.errors import StruckError
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
-from struck.codec.pipeline import ANALYSIS_RATE, in_onset_order, make_header, refuse_same_file
+from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
 from struck.codec.playing.decoder import render
 from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
-from struck.models.codec.refined_encoder import make_encoder
 from struck.realtime.screen.plots import plot_take
 
 BLOCK_SAMPLES = 1024
@@ -61,7 +62,7 @@ def play(events: list[Event], destination: Path, weights: CodecWeights) -> None:
     started = perf_counter()
     expected_seconds = max((event.onset_seconds for event in events), default=0.0)
     with AudioWriter(destination, OUTPUT_RATE) as writer:
-        for block in render(weights, in_onset_order(events), OUTPUT_RATE):
+        for block in render(weights, nearly_in_stream_order(events), OUTPUT_RATE):
             writer.write(block)
             seconds = writer.frame_count / OUTPUT_RATE
             show_progress("playing", seconds, max(seconds, expected_seconds), len(events))

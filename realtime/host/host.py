@@ -6,6 +6,8 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from ...codec.events.events import Event
@@ -15,7 +17,7 @@ from ...codec.hearing.encoder import StreamingEncoder
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
-from ...patches.patch import Patch, load_patch
+from ...patches.patch import Patch, find_patch, load_patch
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
 from ..devices.driver import DeviceDriver, stream_channels
@@ -103,6 +105,9 @@ class Host:
         self._listening = False
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
+        self._patch_lock = Lock()
+        #: Where files of patches are found while it plays; None: only shipped ones are.
+        self._patch_folder = Path(settings.patch).parent if settings.patch.lower().endswith(".toml") else None
         #: What failed for good while the rest went on, one line each.
         self.faults: list[str] = []
         try:
@@ -235,6 +240,7 @@ class Host:
             self.ledger.engine_seconds,
             play,
             self.stage.count,
+            lambda error: self._watch.note_recovery("hearing", error),
         )
 
     # -- playing
@@ -313,6 +319,8 @@ class Host:
                 if quiet_since is not None and seconds - quiet_since >= _QUIET_SECONDS:
                     break
         self._watch.look_for_dropouts(self.block_frames, last=True)
+        if self._listener is not None and self._listener.failing is not None:
+            self._watch.note_fault("hearing", self._listener.failing)
 
     def _poll(self, driver: DeviceDriver) -> None:
         before = driver.state
@@ -326,11 +334,10 @@ class Host:
         listener = self._listener
         if self._listening and listener is not None and listener.stop():
             self._listening = False
-            if listener.error is None:
-                try:
-                    listener.finish()
-                except Exception as error:
-                    self._watch.note_fault("the encoder", error)
+            try:
+                listener.finish()
+            except Exception as error:
+                self._watch.note_fault("the encoder", error)
         self._end_backing()
         engine = self.state.engine
         quiet = engine.levels[OUT_PEAK].max() < _QUIET_PEAK and engine.decoder.numbers[PENDING] == 0
@@ -344,9 +351,6 @@ class Host:
             self._backing.end()
 
     def _note_faults(self) -> None:
-        if self._listener is not None and self._listener.error is not None:
-            self._watch.note_fault("the encoder", self._listener.error)
-            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
         if self._feeder is not None and self._feeder.error is not None:
             self._watch.note_fault("the input file", self._feeder.error)
 
@@ -379,10 +383,18 @@ class Host:
     def change_patch(self, name: str) -> None:
         """Recall a patch: its controls and the sound of its notes. The profile stays.
 
+        From any thread: of two changes at once one comes after the other, whole.
+
+        Args:
+            name: of a shipped patch, or of a file in the folder of the patch that the performance began with.
+
         Raises:
             StruckError: there is no such patch, or it is broken.
         """
-        patch = load_patch(name)
+        with self._patch_lock:
+            self._change_patch(find_patch(name, self._patch_folder))
+
+    def _change_patch(self, patch: Patch) -> None:
         check_controls(patch.name, patch.controls)
         check_phrases(patch.name, patch.phrases)
         self.patch = patch

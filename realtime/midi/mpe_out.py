@@ -68,7 +68,7 @@ class MpeSender:
         count: Callable[[str, int], None],
         *,
         sysex: bool = False,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._output, self._clock, self._count = output, clock, count
         self._sysex = sysex

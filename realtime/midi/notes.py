@@ -163,7 +163,7 @@ class NotePlayer:
         self._templates = NoteTemplates(notes)
 
     def receive(self, arrival_seconds: float, data: bytes) -> None:
-        """Do what the message in ``data`` says, which arrived at ``time.monotonic()`` = ``arrival_seconds``.
+        """Do what the message in ``data`` says; ``arrival_seconds`` are those of ``time.perf_counter()``.
 
         Never raises, whatever the bytes.
         """

@@ -186,6 +186,8 @@ def import_rtmidi() -> ModuleType:
     try:
         import rtmidi
     except ImportError as error:
-        raise StruckError("MIDI ports need python-rtmidi: run make live") from error
+        raise StruckError(
+            "MIDI ports need python-rtmidi: run make live, or pip install python-rtmidi"
+        ) from error
     module: ModuleType = rtmidi
     return module

@@ -149,7 +149,11 @@ CONTROL: Final = Route(
     sounding=True,
 )
 PATCH: Final = Route(
-    "/struck/patch", "in", (Argument("patch", "s", "name of a patch"),), "loads a patch", sounding=True
+    "/struck/patch",
+    "in",
+    (Argument("patch", "s", "a shipped patch, or a file in the folder of the one given at the start"),),
+    "loads a patch",
+    sounding=True,
 )
 PHRASE: Final = Route(
     "/struck/phrase",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from ...codec.events.descriptors import read_descriptors
 from ...codec.events.errors import StruckError
 from ..stage.soundings import SoundingAmendment, SoundingEnd
+from ..stage.token_bucket import KindTeller
 from .addresses import Peer, resolve
 from .packets import write_amendment, write_end, write_event
 from .server import OscServer
@@ -66,6 +68,7 @@ class OscSender:
             self._close_targets()
             raise
         self._told: set[Peer] = set()
+        self._teller = KindTeller(stage.tell, time.monotonic)
         self._queue: deque[Sounding] = deque()
         self._dropped = 0
         self._condition = threading.Condition()
@@ -119,7 +122,11 @@ class OscSender:
                 dropped, self._dropped = self._dropped, 0
             if dropped:
                 self._stage.count("osc_out_dropped", dropped)
-            self._send(sounding)
+            try:
+                self._send(sounding)
+            except Exception as error:  # a fault of ours: counted and told, and the next event goes out
+                self._stage.count("osc_faults")
+                self._teller.say("faults", f"OSC: an event was not sent: {error!r}")
 
     def _send(self, sounding: Sounding) -> None:
         receivers: list[tuple[Peer, Callable[[bytes], None]]] = [(t.peer, t.send) for t in self._targets]

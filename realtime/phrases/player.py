@@ -22,6 +22,7 @@ from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
+from ...models.mars.pitch_ranges import describe_move, into_range
 from ...patches.phrase_patch import PhrasePatch
 from ..engine.parameters import gain_from_db
 from ..stage.stage import Stage
@@ -128,6 +129,7 @@ class Accompanist:
         self._voices: list[_Voice] = []
         self._played: OrderedDict[tuple[int, str, int], None] = OrderedDict()  # pitch, style, velocity
         self._turns: Counter[PhraseConditions] = Counter()
+        self._moved: set[tuple[str, str]] = set()
         #: Set when there is something to do.
         self.wake = threading.Event()
 
@@ -231,6 +233,7 @@ class Accompanist:
         style = asked_style or patch.style
         start = _moment(self._beats, patch.start, at_sample)
         conditions = self._conditions(pitch, style, velocity)
+        self._tell_move(pitch, conditions)
         keys = [
             PhraseKey(conditions, (self._turns[conditions] + turn) % patch.variations, 0, patch.seed,
                       patch.as_events)
@@ -410,9 +413,17 @@ class Accompanist:
     def _conditions(self, pitch: int, style: str, velocity: int) -> PhraseConditions:
         patch = self._patch
         step = min(_VELOCITIES, key=lambda step: abs(step - velocity))
-        return PhraseConditions(
-            pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
+        return into_range(
+            PhraseConditions(
+                pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
+            )
         )
+
+    def _tell_move(self, pitch: int, played: PhraseConditions) -> None:
+        """Tell, once for each instrument and style, that keys out of its range are played octaves away."""
+        if played.pitch != pitch and (played.instrument, played.style) not in self._moved:
+            self._moved.add((played.instrument, played.style))
+            self._stage.tell(f"phrases: {describe_move(replace(played, pitch=pitch), played)}")
 
     def _remember(self, pitch: int, style: str, velocity: int) -> None:
         item = (pitch, style, velocity)

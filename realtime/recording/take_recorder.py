@@ -162,6 +162,7 @@ class TakeRecorder(RecordingThread):
         """
         if not self._stop.is_set():
             self._end_seconds = self._position_seconds() if duration_seconds is None else duration_seconds
+            self._attend()  # from now on nothing more is taken
         return self._end(timeout_seconds)
 
     def _put(self, seconds: float, channel: str, value: Any) -> None:
@@ -248,7 +249,6 @@ class TakeRecorder(RecordingThread):
     def _finish(self) -> None:
         assert self._end_seconds is not None
         end_seconds = max(0.0, self._end_seconds)
-        self._attend()
         self._write_until(end_seconds)
         # Messages that are left have come, only their time lies ahead; events after the end are left out.
         for entry in sorted(self._heap):

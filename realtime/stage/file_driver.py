@@ -65,7 +65,7 @@ class FileDriver:
         self._attend = attend
         self._source = np.zeros((block_frames, state.silence.shape[1]), np.float32)
         self._out = np.zeros((block_frames, state.sink.shape[1]), np.float32)
-        self._began = time.monotonic()
+        self._began = time.perf_counter()
         #: Frames played, and of these, frames of input.
         self.frame_count = 0
         self.input_frame_count = 0
@@ -82,7 +82,7 @@ class FileDriver:
             longest_seconds: end here at the latest.
             at_end: called when the input has ended, before the tail.
         """
-        self._began = time.monotonic()
+        self._began = time.perf_counter()
         limit = None if longest_seconds is None else round(longest_seconds * self.rate)
         while go_on(self.frame_count / self.rate):
             count = self.block_frames if limit is None else min(self.block_frames, limit - self.frame_count)
@@ -125,4 +125,4 @@ class FileDriver:
         if self._take is not None:
             self._take(self._out[:count])
         if self._paced:
-            time.sleep(max(0.0, self._began + self.frame_count / self.rate - time.monotonic()))
+            time.sleep(max(0.0, self._began + self.frame_count / self.rate - time.perf_counter()))

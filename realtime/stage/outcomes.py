@@ -46,7 +46,6 @@ class Outcomes:
         self._announced: dict[int, SoundingEvent] = {}
         self._witnesses: list[Witness] = []
         self._row = np.zeros(RESULT_SIZE)
-        self._lost = 0
         self._lock = Lock()  # the ring has one reader
 
     def add(self, witness: Witness) -> None:
@@ -71,7 +70,7 @@ class Outcomes:
                 if what == "late" and sounding is not None:
                     sounding = self._moved(sounding, at_sample)
                 self._pass_on(Outcome(what, event_id, at_sample, sounding))
-            if self._ring.index[LOST] != self._lost:
+            if self._ring.index[LOST]:
                 self._presume()
 
     def _moved(self, sounding: SoundingEvent, at_sample: int) -> SoundingEvent:
@@ -87,8 +86,6 @@ class Outcomes:
         for sounding in waiting:
             del self._announced[sounding.id]
             self._pass_on(Outcome("sounded", sounding.id, sounding.at_sample, sounding))
-        if not waiting:
-            self._lost = int(self._ring.index[LOST])
 
     def _pass_on(self, outcome: Outcome) -> None:
         for witness in self._witnesses:

@@ -1,4 +1,4 @@
-"""Samples from other programs: scaled where the full scale is known, else refused in a sentence."""
+"""Samples from other programs: scaled where the full scale is known, otherwise refused in a sentence."""
 
 import numpy as np
 import pytest

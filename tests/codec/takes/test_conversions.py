@@ -308,11 +308,11 @@ def test_csv_has_a_row_per_event(tmp_path: Path) -> None:
     event = make_event(1.5, -12.0, pitch=69.0, decay=2.0, hold=6.0, attack=0.01)
     convert(make_take(tmp_path / "a.mcap", [event], exact=True), tmp_path / "a.csv")
     (row,) = read_csv(tmp_path / "a.csv")
-    assert float(row["onset_seconds"]) == 1.5
+    assert (row["kind"], row["id"], float(row["seconds"])) == ("event", "", 1.5)
     assert float(row["gain_db"]) == -12.0
     assert float(row["field.pitch"]) == pytest.approx(69.0, rel=1e-5)
     assert float(row["field.attack"]) == pytest.approx(0.01, rel=1e-4)
-    assert set(row) == {"onset_seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)}
+    assert list(row) == ["kind", "id", "seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)]
 
 
 def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) -> None:

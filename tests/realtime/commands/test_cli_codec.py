@@ -110,10 +110,14 @@ def test_render_rates_and_formats(take, tmp_path, capsys, name, options, rate, s
     assert info.frames / rate > 1.0
 
 
-def test_render_needs_no_torch(take, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "name"), [("encode", "out.mcap"), ("render", "out.wav"), ("resynth", "out.wav")]
+)
+def test_neither_hearing_nor_playing_needs_torch(sound, take, tmp_path, command, name):
+    source = take if command == "render" else sound
     program = (
         "import sys; from struck.realtime.commands.cli import main;"
-        f"status = main(['render', {str(take)!r}, {str(tmp_path / 'out.wav')!r}]);"
+        f"status = main([{command!r}, {str(source)!r}, {str(tmp_path / name)!r}]);"
         "sys.exit(status or ('torch' in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

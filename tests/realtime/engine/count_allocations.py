@@ -7,7 +7,7 @@ from numba import njit
 from struck.codec.playing.block import ACTIVE, LATE, STARTED, STOLEN
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.bench.decoder import plain_weights, sustained_events
-from struck.realtime.bench.engine import CALL
+from struck.realtime.bench.loaded_callback import CALL
 from struck.realtime.engine.address_tables import make_address_table
 from struck.realtime.engine.callback import BLOCKS, make_callback_state
 from struck.realtime.engine.commands import (

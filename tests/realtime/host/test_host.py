@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.decoder import render
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+from struck.patches.patch import load_patch
 from struck.realtime.engine.engine import OUT_MOST
 from struck.realtime.engine.parameters import PARAMETERS
 from struck.realtime.host.host import Host
@@ -251,7 +253,49 @@ def test_a_patch_or_a_message_that_asks_for_what_there_is_not_is_refused(weights
         with pytest.raises(ValueError, match="unknown style 'jazz'"):
             performance.stage.play_phrase(60, 127, "jazz")
         with pytest.raises(StruckError, match="unknown style"):
+            performance.stage.load_patch("jazz.toml")
+        for elsewhere in ("/etc/passwd.toml", "../jazz.toml", str(tmp_path / "sub" / "jazz.toml")):
+            with pytest.raises(StruckError, match="patches are opened in"):
+                performance.stage.load_patch(elsewhere)
+        performance.stage.load_patch(str(plain))
+        performance.stage.load_patch("bells")
+        performance.stage.load_patch("plain.toml")
+
+    plain = tmp_path / "plain.toml"
+    plain.write_text("")
+    Show(weights, sound_path, during=play, patch=str(plain), duration_seconds=0.1, phrases="off")
+
+
+def test_a_show_that_began_with_a_shipped_patch_opens_no_file(weights, sound_path, tmp_path):
+    patch = tmp_path / "plain.toml"
+    patch.write_text("")
+
+    def play(performance):
+        with pytest.raises(StruckError, match="only shipped patches"):
             performance.stage.load_patch(str(patch))
+
+    Show(weights, sound_path, during=play, duration_seconds=0.1, phrases="off")
+
+
+def test_of_two_changes_of_patch_at_once_one_comes_after_the_other(weights, sound_path):
+    def play(performance):
+        stage = performance.stage
+        begun, set_control = threading.Event(), stage.set_control
+
+        def set_slowly(name, value):
+            if threading.current_thread() is slow:
+                begun.set()
+                time.sleep(0.002)  # so that the other thread could come in between
+            set_control(name, value)
+
+        stage.set_control = set_slowly
+        slow = threading.Thread(target=stage.load_patch, args=("bells",))
+        slow.start()
+        assert begun.wait(30.0)
+        stage.load_patch("default")
+        slow.join()
+        named = load_patch(performance.patch.name).controls
+        assert stage.controls() == {p.name: named.get(p.name, p.default) for p in PARAMETERS}
 
     Show(weights, sound_path, during=play, duration_seconds=0.1, phrases="off")
 

@@ -471,3 +471,15 @@ def test_what_is_likely_is_what_was_played_then_how_it_varies():
     assert found[:2] == [key(62), key(60)]
     assert found[2].conditions.pitch == 36
     assert found[3:5] == [key(62, variation=1), key(60, variation=1)]
+
+
+def test_a_key_beyond_the_instrument_is_played_octaves_away_and_told_once():
+    band = Band(style="single", instrument="flute")
+    told = []
+    band.stage.tell = told.append
+    for pitch in (127, 125, 60):
+        band.player.note_on(0, pitch, 127)
+        band.player.note_off(0, pitch)
+        band.player.advance(0)
+    assert {key.conditions.pitch for key in band.player.likely()} == {91, 89, 60}
+    assert told == ["phrases: flute (single) goes from 48 to 98: 127 is played 3 octaves lower, as 91"]
