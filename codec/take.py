@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from .decoder import render
-from .events.events import Event, FloatArray
+from .events.amendments import StreamItem, in_stream_order
+from .events.events import FloatArray
 from .events.profiles import PROFILES
 from .pipeline import make_header
 from .takes.takes import TakeReader, TakeWriter, summarise_take
@@ -18,8 +19,9 @@ class Take(TakeReader):
     """Recorded events with everything needed to play them again: one MCAP file.
 
     ``header`` says by which weights and profile it was made; :meth:`events` gives its events one by one,
-    :meth:`midi`, :meth:`osc`, :meth:`patches` and :meth:`marks` what was recorded beside them,
-    ``duration_seconds`` its length. A take that was cut off yields what is whole; ``truncated`` tells.
+    :meth:`items` also what was amended and ended; :meth:`midi`, :meth:`osc`, :meth:`patches` and :meth:`marks`
+    what was recorded beside them; ``duration_seconds`` is its length. A take that was cut off yields what is
+    whole; ``truncated`` tells.
 
     Raises:
         StruckError: the file cannot be read, is not a take, or is of a newer version.
@@ -46,7 +48,7 @@ class Take(TakeReader):
     def write(
         cls,
         path: str | Path,
-        events: Iterable[Event],
+        items: Iterable[StreamItem],
         *,
         profile: str = "studio",
         source: str = "",
@@ -58,7 +60,7 @@ class Take(TakeReader):
 
         Args:
             path: of the file, usually ``.mcap``.
-            events: in any order.
+            items: events, and what amends and ends them, in any order.
             profile: of the encoder that heard them.
             source: a name for people, say of the sound file.
             duration_seconds: of what was heard; at least up to the last onset is assumed.
@@ -76,8 +78,8 @@ class Take(TakeReader):
             raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
         header = make_header(weights or shipped_codec_weights(), PROFILES[profile], source, exact)
         with TakeWriter(path, header) as writer:
-            for event in sorted(events, key=lambda event: event.onset_seconds):
-                writer.write_event(event)
+            for item in in_stream_order(items):
+                writer.write(item)
             writer.close(duration_seconds)
         return cls(path)
 
