@@ -48,8 +48,8 @@ a file of events. All sound is mono float32 with full scale at 1.
     True
 
 and a :class:`Decoder` plays events block by block. What happens to an event after its onset is told by an
-:class:`Amendment` or an :class:`End`; a take keeps them too. What goes wrong outside the program, with a file say, is a
-:class:`StruckError` whose message is one clear line:
+:class:`Amendment` or an :class:`End`; a take keeps them too. What goes wrong outside the program, with a file
+say, is a :class:`StruckError` whose message is one clear line:
 
     >>> read_audio("nowhere.wav")
     Traceback (most recent call last):

@@ -19,9 +19,9 @@ class Take(TakeReader):
     """Recorded events with everything needed to play them again: one MCAP file.
 
     ``header`` says by which weights and profile it was made; :meth:`events` gives its events one by one,
-    :meth:`items` also what was amended and ended; :meth:`midi`, :meth:`osc`, :meth:`patches` and :meth:`marks`
-    what was recorded beside them; ``duration_seconds`` is its length. A take that was cut off yields what is
-    whole; ``truncated`` tells.
+    :meth:`items` also what was amended and ended; :meth:`midi`, :meth:`osc`, :meth:`patches` and
+    :meth:`marks` what was recorded beside them; ``duration_seconds`` is its length. A take that was cut off
+    yields what is whole; ``truncated`` tells.
 
     Raises:
         StruckError: the file cannot be read, is not a take, or is of a newer version.

@@ -1,4 +1,4 @@
-"""The public objects of the codec do what the rooms below do, with the weights shipped, and say what is wrong."""
+"""The public objects of the codec do what the rooms below do, with the weights shipped."""
 
 import numpy as np
 import pytest
