@@ -47,8 +47,9 @@ a file of events. All sound is mono float32 with full scale at 1.
     >>> len(heard) > 0
     True
 
-and a :class:`Decoder` plays events block by block. What goes wrong outside the program, with a file say, is a
-:class:`StruckError` whose message is one clear line:
+and a :class:`Decoder` plays events block by block. What happens to an event after its onset is told by an
+:class:`Amendment` or an :class:`End`; a take keeps them too. What goes wrong outside the program, with a file
+say, is a :class:`StruckError` whose message is one clear line:
 
     >>> read_audio("nowhere.wav")
     Traceback (most recent call last):
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from .decoder import Decoder, render
     from .descriptions import change, describe
     from .encoder import Encoder
+    from .events.amendments import Amendment, End
     from .events.descriptors import Descriptors
     from .events.errors import StruckError
     from .events.events import Event
@@ -78,10 +80,12 @@ if TYPE_CHECKING:
     from .weights.codec_weights import load_codec_weights
 
 __all__ = [
+    "Amendment",
     "Decoder",
     "Descriptors",
     "Edit",
     "Encoder",
+    "End",
     "Event",
     "StruckError",
     "Take",
@@ -99,10 +103,12 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Amendment": ".events.amendments",
         "Decoder": ".decoder",
         "Descriptors": ".events.descriptors",
         "Edit": ".events.transforms",
         "Encoder": ".encoder",
+        "End": ".events.amendments",
         "Event": ".events.events",
         "StruckError": ".events.errors",
         "Take": ".take",

@@ -10,7 +10,8 @@ import soxr
 from .events.event_spec import ANALYSIS_RATE
 from .events.events import Event
 from .events.profiles import PROFILES
-from .hearing.encoder import Refine, StreamingEncoder
+from .hearing.encoder import StreamingEncoder
+from .hearing.refit.refined_encoder import make_refiner
 from .weights.codec_weights import CodecWeights, shipped_codec_weights
 
 
@@ -21,10 +22,11 @@ class Encoder(StreamingEncoder):
         profile: how far it listens ahead before it decides: ``studio`` 3 s, for files; ``live`` 0.19 s;
             ``tight`` 0.05 s.
         weights: trained weights, see :func:`struck.codec.load_codec_weights`; None takes those shipped.
-        refine: improves the events of each hop.
+        refine_steps: gradient steps that bring the events of each hop nearer to what is heard; None takes
+            the profile's: 16 for ``studio``, none for the others.
 
     Raises:
-        ValueError: there is no such profile.
+        ValueError: there is no such profile, or fewer than 0 steps.
         StruckError: the weights cannot encode.
 
     Example, a tone of A3 that dies away:
@@ -41,11 +43,18 @@ class Encoder(StreamingEncoder):
     rate: Final = ANALYSIS_RATE
 
     def __init__(
-        self, profile: str = "studio", weights: CodecWeights | None = None, refine: Refine | None = None
+        self,
+        profile: str = "studio",
+        weights: CodecWeights | None = None,
+        refine_steps: int | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
-        super().__init__(weights or shipped_codec_weights(), PROFILES[profile], refine=refine)
+        if refine_steps is not None and refine_steps < 0:
+            raise ValueError(f"refine_steps is {refine_steps}; it must not be negative")
+        weights = weights or shipped_codec_weights()
+        refiner = make_refiner(weights, PROFILES[profile], refine_steps)
+        super().__init__(weights, PROFILES[profile], refine=refiner)
 
     def encode(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
         """The events of a whole sound, in order of onset. What was heard before is forgotten.

@@ -19,9 +19,9 @@ class Take(TakeReader):
     """Recorded events with everything needed to play them again: one MCAP file.
 
     ``header`` says by which weights and profile it was made; :meth:`events` gives its events one by one,
-    :meth:`items` also their amendments and ends,
-    :meth:`midi`, :meth:`osc`, :meth:`patches` and :meth:`marks` what was recorded beside them,
-    ``duration_seconds`` its length. A take that was cut off yields what is whole; ``truncated`` tells.
+    :meth:`items` also what was amended and ended; :meth:`midi`, :meth:`osc`, :meth:`patches` and
+    :meth:`marks` what was recorded beside them; ``duration_seconds`` is its length. A take that was cut off
+    yields what is whole; ``truncated`` tells.
 
     Raises:
         StruckError: the file cannot be read, is not a take, or is of a newer version.
@@ -60,7 +60,7 @@ class Take(TakeReader):
 
         Args:
             path: of the file, usually ``.mcap``.
-            items: events, and what becomes of them, in any order.
+            items: events, and what amends and ends them, in any order.
             profile: of the encoder that heard them.
             source: a name for people, say of the sound file.
             duration_seconds: of what was heard; at least up to the last onset is assumed.

@@ -59,44 +59,28 @@ class PacketEncoder:
             ValueError: nothing is given, too much, or it spans ``PACKET_SECONDS`` or more.
         """
         items = list(items)
-        event_count = sum(isinstance(item, Event) for item in items)
-        change_count = len(items) - event_count
-        if not items or event_count > MAX_PACKET_EVENTS or change_count > MAX_PACKET_CHANGES:
-            raise ValueError(
-                f"a packet holds 1 to {MAX_PACKET_EVENTS} events and {MAX_PACKET_CHANGES} amendments and "
-                f"ends, not {event_count} and {change_count}"
-            )
-        times = [item_seconds(item) for item in items]
-        if max(times) - min(times) >= PACKET_SECONDS:
-            raise ValueError(f"a packet spans less than {PACKET_SECONDS} s, not {max(times) - min(times)}")
-        first = sample_of(min(times))
-        keyframe = self._begins_keyframe(first, items)
+        first = sample_of(_check(items))
+        changes = [item for item in items if not isinstance(item, Event)]
+        keyframe = first >= self._keyframe_end or any(self._lives.find_aside(item.id) for item in changes)
         sounding = self._lives.sounding(first / ANALYSIS_RATE) if keyframe else []
-        carried = sounding if change_count or self._lives.changed else []
+        carried = sounding if changes or self._lives.changed else []
         lives = Lives(carried, () if carried else sounding) if keyframe else self._lives
         run = Run.of(items, lives, self._exact)
         self.ignored_count += run.ignored_count
         if run.ignored_count == len(items):
             return None
-        if self._exact and not (sounding or len(lives) or any(run.born)):
+        if self._exact and not any(run.born) and lives.is_empty:
             return PacketHead(True, True, True, 0, len(run.events)).pack() + pack_events(run.events, False)
         if keyframe:
             self._keyframe_end = first + int(KEYFRAME_SECONDS * ANALYSIS_RATE)
             self._models, self._lives = Models(), lives
             for life in carried:
                 life.last_set = None
-        packet = (self._encode_floats if run.levels is None else self._encode_levels)(
-            run, first, carried if keyframe else None
-        )
+        encode = self._encode_floats if run.levels is None else self._encode_levels
+        packet = encode(run, first, carried if keyframe else None)
         self._lives.changed |= bool(run.amendments or run.ends)
         self._lives.settle()
         return packet
-
-    def _begins_keyframe(self, first: int, items: Sequence[StreamItem]) -> bool:
-        """Whether it is time for one, or something speaks of what the last one did not carry."""
-        return first >= self._keyframe_end or any(
-            not isinstance(item, Event) and self._lives.find_aside(item.id) for item in items
-        )
 
     def _encode_floats(self, run: Run, first: int, carried: Sequence[Life] | None) -> bytes:
         begun = [life.event(first / ANALYSIS_RATE) for life in carried or ()]
@@ -138,6 +122,22 @@ class PacketEncoder:
             head = PacketHead(False, carried is not None, True, first, len(run.events))
             return head.pack() + events.words()
         return _packet(False, run, first, carried, (events.words(), amendments.words(), ends.words()))
+
+
+def _check(items: Sequence[StreamItem]) -> float:
+    """Time of the first of ``items`` in seconds, if they fit into a packet; else raise ValueError."""
+    event_count = sum(isinstance(item, Event) for item in items)
+    change_count = len(items) - event_count
+    if not items or event_count > MAX_PACKET_EVENTS or change_count > MAX_PACKET_CHANGES:
+        raise ValueError(
+            f"a packet holds 1 to {MAX_PACKET_EVENTS} events and {MAX_PACKET_CHANGES} amendments and ends, "
+            f"not {event_count} and {change_count}"
+        )
+    times = [item_seconds(item) for item in items]
+    span = max(times) - min(times)
+    if span >= PACKET_SECONDS:
+        raise ValueError(f"a packet spans less than {PACKET_SECONDS} s, not {span}")
+    return min(times)
 
 
 def _packet(

@@ -99,6 +99,11 @@ class Lives:
     def __len__(self) -> int:
         return len(self._order)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known, also nothing set aside."""
+        return not (self._order or self._aside)
+
     def __getitem__(self, place: int) -> Life:
         return self._order[place]
 
