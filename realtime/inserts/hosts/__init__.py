@@ -1,0 +1,1 @@
+"""Hosts of plug-ins: LV2, pyo, VST3; each opens one by its name and runs it block by block."""
