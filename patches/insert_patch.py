@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ..codec.errors import StruckError
+from ..codec.events.errors import StruckError
 from .section import Section
 
 #: Where in the signal path an insert may stand, in the order of the path.

@@ -1,1 +1,1 @@
-"""Hosts of plug-ins: LV2, pyo, VST3; each opens one by its name and runs it block by block."""
+"""All hosts of plug-ins together: opening one by its name, and listing what is installed."""

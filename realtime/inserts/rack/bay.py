@@ -10,8 +10,8 @@ from threading import Lock
 from time import monotonic, sleep
 from typing import Final
 
-from .exchange import SILENT, SLOT_COUNT, SOUNDING, RacksState, make_rack_state, make_racks_state
-from .memory import make_memory_file, map_memory
+from ...engine.exchange import SILENT, SLOT_COUNT, SOUNDING, RacksState, make_rack_state, make_racks_state
+from ...engine.shared_memory import make_memory_file, map_memory
 from .process import COMMAND, RackProcess
 from .rack import Rack, RackPlan
 from .spares import Spares

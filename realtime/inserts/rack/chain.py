@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from ..hosts.plugin import FloatArray, Plugin
-from .memory import CURRENT
+from ...engine.shared_memory import CURRENT
+from ..plugins.plugin import FloatArray, Plugin
 
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from ....codec.errors import StruckError
+from ....codec.events.errors import StruckError
 from .wire import RackJob, to_line
 
 #: What is started; with a job on its standard input it runs inserts.

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from .memory import CURRENT, DONE, WRITTEN
+from ...engine.shared_memory import CURRENT, DONE, WRITTEN
 from .process import RackProcess
 
 #: Frames wait and none is done for so long: it hangs.

@@ -11,11 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ....codec.errors import StruckError
+from ....codec.events.errors import StruckError
 from ....patches.insert_patch import PLACES, InsertPatch
-from ...rings import push_row
-from .delay import choose_block_frames, rack_delay_frames
-from .exchange import (
+from ...engine.exchange import (
     ASKED,
     DAMAGED_SAMPLES,
     DELAY,
@@ -31,7 +29,8 @@ from .exchange import (
     RackState,
     publish_number,
 )
-from .memory import (
+from ...engine.rings import push_row
+from ...engine.shared_memory import (
     CURRENT,
     DAMAGED_BLOCKS,
     DONE,
@@ -45,11 +44,12 @@ from .memory import (
     SKIPPED_FRAMES,
     WRITTEN,
 )
+from ...engine.waking import Waiter
+from .delay import choose_block_frames, rack_delay_frames
 from .process import RackProcess
 from .pulse import Pulse
 from .realtime_priority import realtime_priority
 from .spares import Spares
-from .waking import Waiter
 from .wire import DAMAGED, FAILED, READY, STATE, RackJob
 from .wire import NOTE as TOLD
 
@@ -180,9 +180,7 @@ class Rack:
             if number is None:
                 raise StruckError(f"the inserts' process {_describe_end(code)} while it was being started")
             self._failures[number] = _MOST_FAILURES
-            self._tell(
-                f"insert {self._name(number)} {_describe_end(code)} while it was loaded; it is passed by"
-            )
+            self._tell(f"insert {self._name(number)} {_describe_end(code)} while it was loaded; passed by")
         if not self._job.latencies:
             self.latency_samples = ready["latencies"]
             self.takes_notes = ready["takes_notes"]
@@ -256,7 +254,7 @@ class Rack:
         self._keep(SET_BYPASS, number, 0, float(bypass))
 
     def note(self, number: int, at_sample: int, message: bytes) -> bool:
-        """Send a MIDI message of three bytes to an insert, for a sample of the stream; False if it is lost."""
+        """Send a MIDI message of three bytes to an insert, for a sample of the stream; False if lost."""
         first, second, third = message
         with self._lock:
             row = self._row
@@ -385,9 +383,7 @@ class Rack:
             self._failures[number] = _MOST_FAILURES
             self._tell(f"insert {self._name(number)}: {line}; it is passed by")
         elif values["kind"] == DAMAGED:
-            then = ("it passes dry meanwhile", "it is made anew", "it is passed by")[
-                min(2, values["renewals"])
-            ]
+            then = ("it passes dry meanwhile", "it is made anew", "it is passed by")[values["renewals"]]
             self._tell(f"insert {self._name(number)} gave sound that is no number; {then}")
         elif values["kind"] == STATE:
             self._saved[number] = values["state"]

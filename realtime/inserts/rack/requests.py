@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...rings import RecordRing, pop_row
-from .chain import Chain, Insert
-from .memory import (
+from ...engine.rings import RecordRing, pop_row
+from ...engine.shared_memory import (
     AT_SAMPLE,
     FIRST,
     INSERT,
@@ -20,6 +19,7 @@ from .memory import (
     SET_WET,
     THIRD,
 )
+from .chain import Chain, Insert
 
 #: All sound off, all controllers as at first, all notes off: on each of the 16 channels.
 _SILENCE = tuple(bytes((0xB0 | channel, number, 0)) for channel in range(16) for number in (120, 121, 123))

@@ -20,12 +20,10 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from ....codec.errors import StruckError
+from ....codec.events.errors import StruckError
 from ....patches.insert_patch import PLACES, InsertPatch
-from ...rings import READ, WRITE
-from ..hosts.plugin import Plugin
-from .chain import Chain, Insert
-from .memory import (
+from ...engine.rings import READ, WRITE
+from ...engine.shared_memory import (
     BEGIN,
     CURRENT,
     DAMAGED_BLOCKS,
@@ -39,8 +37,10 @@ from .memory import (
     RackMemory,
     map_memory,
 )
+from ...engine.waking import Waiter, publish
+from ..plugins.plugin import Plugin
+from .chain import Chain, Insert
 from .requests import Requests
-from .waking import Waiter, publish
 from .wire import DAMAGED, FAILED, NOTE, READY, STATE, RackJob, to_line
 
 #: Opens the plug-in of an insert at a rate, for so many channels and frames a block.
@@ -65,7 +65,9 @@ def main(open_plugin: Open | None = None) -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if open_plugin is None:
-        from ..hosts.open_plugin import open_plugin
+        from ..hosts.open_plugin import open_plugin as open_any
+
+        open_plugin = open_any
     lines = LineReader(0)
     first = lines.read(wait=True)
     if first is None:

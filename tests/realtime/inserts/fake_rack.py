@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from struck.codec.errors import StruckError
-from struck.realtime.inserts.hosts.plugin import PluginInfo, PluginParameter
+from struck.codec.events.errors import StruckError
+from struck.realtime.inserts.plugins.plugin import PluginInfo, PluginParameter
 from struck.realtime.inserts.rack.server import main
 
 
 class FakePlugin:
     """``plugin`` of the patch is ``KIND`` or ``KIND:NUMBER``; the number means what the kind says.
 
-    half: halves. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by 0. crash, kill, hang, nan:
-    in block NUMBER. raise: an exception, in block NUMBER. slow: sleeps NUMBER ms in every block. click: an
-    impulse of 1 at every note-on. crash_at_load, hang_at_load: at once.
+    half: halves. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by 0. crash, kill, hang,
+    nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER. slow: sleeps NUMBER ms in
+    every block. click: an impulse of 1 at every note-on. crash_at_load: at once.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
@@ -28,8 +28,6 @@ class FakePlugin:
             raise StruckError("there is no such plug-in")
         if self._kind == "crash_at_load":
             os.kill(os.getpid(), signal.SIGSEGV)
-        if self._kind == "hang_at_load":
-            time.sleep(1e6)
         self.info = PluginInfo("fake", insert.plugin, self._kind, takes_notes=self._kind == "click")
         self.parameters = (PluginParameter("gain", "Gain", 0.0, 2.0, 1.0),)
         self._gain = 1.0

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from struck.patches.insert_patch import InsertPatch
+from struck.realtime.engine.exchange import begin_racks, end_racks, process_place
 from struck.realtime.inserts.rack.bay import RackBay
-from struck.realtime.inserts.rack.exchange import begin_racks, end_racks, process_place
 from struck.realtime.inserts.rack.rack import RackPlan
 
 RATE = 48_000

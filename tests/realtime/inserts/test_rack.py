@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from struck.codec.errors import StruckError
+from struck.codec.events.errors import StruckError
 from struck.realtime.inserts.rack.delay import rack_delay_frames
 
 from .rack_host import RackHost, insert, tone
@@ -129,12 +129,11 @@ def test_a_missing_plugin_is_told_of_and_passed_by():
         assert host.told == ["insert missing: there is no such plug-in; it is passed by"]
 
 
-@pytest.mark.parametrize(("plugin", "message"), [("crash_at_load", "crashed (SIGSEGV)")])
-def test_a_plugin_that_crashes_while_it_is_loaded_is_passed_by(plugin, message):
+def test_a_plugin_that_crashes_while_it_is_loaded_is_passed_by():
     with RackHost(64) as host:
-        host.change(insert(plugin), insert("half"))
+        host.change(insert("crash_at_load"), insert("half"))
         np.testing.assert_array_equal(host.play(NOISE), shifted(0.5 * NOISE, 64))
-        assert host.told == [f"insert {plugin} {message} while it was loaded; it is passed by"]
+        assert host.told == ["insert crash_at_load crashed (SIGSEGV) while it was loaded; passed by"]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import typeof
 
-from ...rings import RecordRing, make_record_ring
+from .rings import RecordRing, make_record_ring
 
 #: A lane is a place in the signal path, in the order of :data:`struck.patches.insert_patch.PLACES`.
 INPUT_LANE, EVENTS_LANE, PHRASES_LANE, MASTER_LANE = range(4)
@@ -79,7 +79,7 @@ def map_memory(descriptor: int) -> RackMemory:
         ValueError: the file is too short.
     """
     data = memoryview(mmap.mmap(descriptor, _BYTE_COUNT))
-    views = []
+    views: list[Any] = []
     start = 0
     for dtype, shape in _PARTS:
         size = int(np.dtype(dtype).itemsize * np.prod(shape))

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import float32, int64, njit, typeof, void
 
-from ...rings import KERNEL, RecordRing, load_acquire, make_record_ring, store_release
-from .memory import (
+from .rings import KERNEL, RecordRing, load_acquire, make_record_ring, store_release
+from .shared_memory import (
     BEGIN,
     CHANNEL_COUNT,
     DONE,

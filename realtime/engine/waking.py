@@ -1,8 +1,8 @@
 """How one process tells another that an index has moved: one futex call, and none where nobody waits.
 
-Measured (blocks of 128, 30 s): a futex woke the other side after 6 us and cost the callback 3 us, while polling
-every 50 us lost sixteen times as many blocks, and spinning took the callback's core. ``FUTEX_WAKE`` never
-blocks. Where there is no futex the waiting side polls, and the callback makes no call at all.
+Measured (blocks of 128, 30 s): a futex woke the other side after 6 us and cost the callback 3 us, while
+polling every 50 us lost sixteen times as many blocks, and spinning took the callback's core. ``FUTEX_WAKE``
+never blocks. Where there is no futex the waiting side polls, and the callback makes no call at all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numba import int64, njit, types, void
 from numba.extending import intrinsic
 
-from ...rings import KERNEL, load_acquire, store_release
+from .rings import KERNEL, load_acquire, store_release
 
 _NUMBERS: Final = {"x86_64": 202, "aarch64": 98}
 #: Number of the system call; -1 where it is not to be had.
