@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import PluginInfo
 from .features import PROVIDED
@@ -58,3 +61,9 @@ def find_plugin(lib: Lilv, name: str) -> int:
         uris = ", ".join(lib.text(lib.plugin_get_uri(p), owned=False) for p in found)
         raise StruckError(f"several LV2 plug-ins are called {name}: {uris}; name one by its URI")
     return found[0]
+
+
+def bundle_of(lib: Lilv, plugin: int) -> Path:
+    """The folder that holds a plug-in's description and its program."""
+    uri = lib.text(lib.plugin_get_bundle_uri(plugin), owned=False)
+    return Path(unquote(urlparse(uri).path))

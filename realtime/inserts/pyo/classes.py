@@ -1,7 +1,7 @@
 """Those of pyo's classes that a patch may name: each makes sound from sound alone.
 
-Others write files, run Python from a text, or need more than an input; ``Harmonizer`` now and then begins with
-sound that is no number and never recovers.
+Others write files, run Python from a text, or need more than an input; ``Harmonizer`` now and then begins
+with sound that is no number and never recovers.
 """
 
 from __future__ import annotations

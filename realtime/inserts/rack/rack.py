@@ -148,6 +148,12 @@ class Rack:
             self._thread = Thread(target=self._look_after, name="struck-rack", daemon=True)
             self._thread.start()
 
+    def lane_delay_frames(self, lane: int) -> int:
+        """How much later the sound comes out of a lane than it went in: by the ledger, and in fact."""
+        if not self._state.lanes[lane, USED]:
+            return 0
+        return self.delay_frames + self.latency_samples[lane]
+
     def come_in(self) -> None:
         """From the next block on the sound goes through this rack."""
         publish_number(self._state.numbers, ASKED, 1)
