@@ -1,4 +1,4 @@
-"""The commands ``struck plugins list | search | show | try``: which plug-ins there are, and how they sound."""
+"""The commands ``struck plugins``: which plug-ins there are, what they are like, how they sound."""
 
 from __future__ import annotations
 

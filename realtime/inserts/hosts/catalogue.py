@@ -64,19 +64,17 @@ class Catalogue:
             StruckError: there is none, or several.
         """
         found = [info for info in self.all() if host in (None, info.host)]
-        exact = [i for i in found if name in (i.identifier, i.name)]
+        lower = name.lower()
         near = (
-            exact
-            or [i for i in found if name.lower() == i.name.lower()]
-            or [i for i in found if name.lower() in _haystack(i)]
+            [info for info in found if name in (info.identifier, info.name)]
+            or [info for info in found if lower == info.name.lower()]
+            or [info for info in found if lower in _haystack(info)]
         )
         if not near:
             raise StruckError(f"no plug-in is called {name}; see struck plugins list")
         if len(near) > 1:
             some = ", ".join(f"{i.name} ({i.host})" for i in near[:8])
-            raise StruckError(
-                f"{len(near)} plug-ins are called {name}: {some}; choose by --host or identifier"
-            )
+            raise StruckError(f"{len(near)} plug-ins are called {name}: {some}; name one's host or identifier")
         return near[0]
 
     def _lv2(self) -> list[PluginInfo]:
