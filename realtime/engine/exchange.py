@@ -19,7 +19,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import float32, int64, njit, typeof, void
 
-from .rings import KERNEL, RecordRing, load_acquire, make_record_ring, store_release
+from .address_tables import make_address_table, state_reader
+from .c_pointers import as_pointer
+from .rings import KERNEL, load_acquire, make_record_ring, store_release
 from .shared_memory import (
     BEGIN,
     CHANNEL_COUNT,
@@ -67,8 +69,9 @@ SILENT, PLAYING, LEAVING = range(3)
 USED, LATENCY, MODE, GOOD, HOLD, FADED, LATE_AT = range(7)
 _WET, _DRY, _FADING = range(3)
 
-#: Place in RacksState.numbers: racks that sound.
-ACTIVE: Final = 0
+# what the first row of a rack table says: whether the host has racks, set once and for good; how many sound,
+# set by the callback
+IN_USE, ACTIVE = range(2)
 
 
 class RackState(NamedTuple):
@@ -86,10 +89,7 @@ class RacksState(NamedTuple):
     """All that the callback knows of racks; S is the longest slice in frames."""
 
     slots: tuple[RackState, RackState]
-    numbers: np.ndarray  # int64 [8]
     sum: np.ndarray  # float32 [S, CHANNEL_COUNT]
-    events: np.ndarray  # float32 [S, C_out] the events' sound, with as many channels as the output
-    phrases: np.ndarray  # float32 [S, C_out]
 
 
 def make_rack_state(memory: RackMemory, rate: int) -> RackState:
@@ -109,34 +109,44 @@ def make_rack_state(memory: RackMemory, rate: int) -> RackState:
     )
 
 
-def make_racks_state(slots: tuple[RackState, RackState], slice_frames: int, channels: int) -> RacksState:
-    """Racks of an engine with so many output channels, none of which sounds."""
-    return RacksState(
-        slots,
-        np.zeros(8, np.int64),
-        np.zeros((slice_frames, CHANNEL_COUNT), np.float32),
-        np.zeros((slice_frames, channels), np.float32),
-        np.zeros((slice_frames, channels), np.float32),
-    )
+def make_racks_state(slots: tuple[RackState, RackState], slice_frames: int) -> RacksState:
+    """Racks of an engine with such slices, none of which sounds."""
+    return RacksState(slots, np.zeros((slice_frames, CHANNEL_COUNT), np.float32))
 
 
-def make_no_racks(slice_frames: int, channels: int) -> RacksState:
-    """Racks that never sound, for an engine that has no use for them."""
+def make_rack_table(racks: RacksState | None) -> np.ndarray:
+    """All that an engine has of its racks: one array, whatever they are made of; int64 ``[1 + arrays, 4]``.
+
+    Below the row of flags stand the addresses and shapes of the racks' arrays, which must outlive the engine.
+    Handed around as a state, they would cost every block 3 us, whether there are inserts or not.
+    """
+    flags = np.zeros((1, 4), np.int64)
+    return flags if racks is None else np.concatenate([flags, make_address_table(racks)])
+
+
+def _typed_racks() -> RacksState:
     sound = np.zeros((1, 1, 1), np.float32)
-    ring: RecordRing = make_record_ring(1, 1)
+    memory = RackMemory(np.zeros(1, np.int64), make_record_ring(1, 1), sound, sound)
     rack = RackState(
-        RackMemory(np.zeros(1, np.int64), ring, sound, sound),
+        memory,
         sound,
-        np.zeros(16, np.int64),
-        np.zeros((1, 8), np.int64),
+        np.zeros(1, np.int64),
+        np.zeros((1, 1), np.int64),
         np.zeros((1, 1)),
         np.zeros((1, 1)),
     )
-    return make_racks_state((rack, rack), slice_frames, channels)
+    return make_racks_state((rack, rack), 1)
 
 
-RACKS: Final = typeof(make_no_racks(1, 1))
+RACKS: Final = typeof(_typed_racks())
 _RACK: Final = RACKS.types[0].types[0]
+_TABLE: Final = int64[:, ::1]
+_racks_at = state_reader(RACKS)
+
+
+@njit(**KERNEL)
+def _racks_of(table):
+    return _racks_at(as_pointer(table.ctypes.data + table.shape[1] * 8))
 
 
 @njit(void(_RACK, int64), **KERNEL)
@@ -159,9 +169,10 @@ def _come_in(rack, position):
     store_release(rack.memory.indices, BEGIN, position + 1)
 
 
-@njit(void(RACKS, int64), **KERNEL)
-def begin_racks(racks, position):
+@njit(void(_TABLE, int64), **KERNEL)
+def begin_racks(table, position):
     """At the beginning of a callback: racks come in, leave and fall silent as the host asks."""
+    racks = _racks_of(table)
     active = 0
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
@@ -181,12 +192,13 @@ def begin_racks(racks, position):
                 store_release(numbers, SOUNDING, SILENT)
         if numbers[SOUNDING] != SILENT:
             active += 1
-    racks.numbers[ACTIVE] = active
+    table[0, ACTIVE] = active
 
 
-@njit(void(RACKS, int64), **KERNEL)
-def end_racks(racks, position):
+@njit(void(_TABLE, int64), **KERNEL)
+def end_racks(table, position):
     """At the end of a callback, with the position after it: what it wrote is published, and awaited."""
+    racks = _racks_of(table)
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
         if rack.numbers[SOUNDING] != SILENT:
@@ -304,9 +316,10 @@ def _take_back(rack, lane, position, share, out):
         out[c] += np.float32(share * value)
 
 
-@njit(void(RACKS, int64, float32[:, ::1], int64), **KERNEL)
-def process_place(racks, lane, block, position):
+@njit(void(_TABLE, int64, float32[:, ::1], int64), **KERNEL)
+def process_place(table, lane, block, position):
     """Let ``block [F, C]`` at one place of the path go through what is inserted there, in place."""
+    racks = _racks_of(table)
     frames = block.shape[0]
     total = racks.sum[:frames, : block.shape[1]]
     used = False

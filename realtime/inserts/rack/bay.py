@@ -26,7 +26,6 @@ class RackBay:
     Args:
         rate: of the engine in Hz.
         slice_frames: the engine's longest slice.
-        channels: of its output.
         tell: takes one line for the performer.
         log: file to which plug-ins' chatter is appended; None throws it away.
         patient: from file to file, see :class:`~struck.realtime.inserts.rack.rack.RackPlan`.
@@ -37,7 +36,6 @@ class RackBay:
         self,
         rate: int,
         slice_frames: int,
-        channels: int,
         tell: Callable[[str], None],
         log: Path | None = None,
         patient: bool = False,
@@ -47,7 +45,7 @@ class RackBay:
         self._descriptors = [make_memory_file() for _ in range(SLOT_COUNT)]
         first, second = (make_rack_state(map_memory(descriptor), rate) for descriptor in self._descriptors)
         #: What the engine is made with.
-        self.state: RacksState = make_racks_state((first, second), slice_frames, channels)
+        self.state: RacksState = make_racks_state((first, second), slice_frames)
         self._spares = Spares(lambda: RackProcess(self._descriptors, log, command), keeps=not patient)
         self._racks: list[Rack | None] = [None] * SLOT_COUNT
         self._current: int | None = None

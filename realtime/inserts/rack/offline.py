@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ....patches.insert_patch import PLACES, InsertPatch
-from ...engine.exchange import begin_racks, end_racks, process_place
+from ...engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from ...engine.shared_memory import LANE_COUNT
 from ..plugins.plugin import FloatArray
 from .bay import RackBay
@@ -48,7 +48,7 @@ def play_through(
         StruckError: an insert failed, or its latency is too long.
     """
     inserts = tuple(insert for insert in inserts if insert.place in places)
-    bay = RackBay(rate, CALLBACK_FRAMES, CHANNELS, tell, log, patient=True)
+    bay = RackBay(rate, CALLBACK_FRAMES, tell, log, patient=True)
     try:
         bay.change(RackPlan(inserts, rate, CALLBACK_FRAMES, (CHANNELS,) * LANE_COUNT, patient=True))
         if bay.rack is None:
@@ -65,6 +65,7 @@ def _play(
     blocks: Iterable[FloatArray], bay: RackBay, rack: Rack, lanes: list[int], rate: int
 ) -> Iterator[FloatArray]:
     late = sum(rack.lane_delay_frames(lane) for lane in lanes)
+    table = make_rack_table(bay.state)
     position = heard = emitted = quiet = 0
 
     def step(block: FloatArray) -> FloatArray:
@@ -72,10 +73,10 @@ def _play(
         nonlocal position, emitted, quiet
         out = np.zeros((CALLBACK_FRAMES, CHANNELS), np.float32)
         out[: len(block)] = block
-        begin_racks(bay.state, position)
+        begin_racks(table, position)
         for lane in lanes:
-            process_place(bay.state, lane, out, position)
-        end_racks(bay.state, position + CALLBACK_FRAMES)
+            process_place(table, lane, out, position)
+        end_racks(table, position + CALLBACK_FRAMES)
         rack.settle()
         out = out[max(0, late - position) :]
         position += CALLBACK_FRAMES

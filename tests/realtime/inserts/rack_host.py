@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from struck.patches.insert_patch import InsertPatch
-from struck.realtime.engine.exchange import begin_racks, end_racks, process_place
+from struck.realtime.engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from struck.realtime.inserts.rack.bay import RackBay
 from struck.realtime.inserts.rack.rack import RackPlan
 
@@ -26,7 +26,8 @@ class RackHost:
     def __init__(self, callback_frames=64, channels=2, patient=True, command=FAKE_COMMAND, log=None):
         self.frames, self.channels, self.patient = callback_frames, channels, patient
         self.told: list[str] = []
-        self.bay = RackBay(RATE, 2_048, channels, self.told.append, log, patient, command)
+        self.bay = RackBay(RATE, 2_048, self.told.append, log, patient, command)
+        self.table = make_rack_table(self.bay.state)
         self.position = 0
 
     def change(self, *inserts: InsertPatch) -> None:
@@ -36,10 +37,10 @@ class RackHost:
     def step(self, block: np.ndarray, lane: int = 3) -> np.ndarray:
         """One callback with ``block [F, C]``; what comes back of it."""
         out = np.ascontiguousarray(block, np.float32).copy()
-        begin_racks(self.bay.state, self.position)
-        process_place(self.bay.state, lane, out, self.position)
+        begin_racks(self.table, self.position)
+        process_place(self.table, lane, out, self.position)
         self.position += len(block)
-        end_racks(self.bay.state, self.position)
+        end_racks(self.table, self.position)
         return out
 
     def play(self, sound: np.ndarray, lane: int = 3) -> np.ndarray:
