@@ -8,9 +8,12 @@
                   │  └─► result ring  │                     └─► recording ring
                   └─► phrases ────────┘
 
-It allocates nothing, takes no lock, raises nothing and calls no system. Its work is bounded by the voices,
-by the phrases, and by limits that grow with the block: commands obeyed, events started, voices bent, keys
-released. What exceeds a limit is done in the next block, in its order, and counted.
+Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in the
+phrases, and before the limiter.
+
+It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events
+started, voices bent, keys released. What exceeds a limit is done in the next block, in its order, and counted.
 
 :mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
@@ -58,6 +61,7 @@ from .commands import (
     STOP_PHRASE,
     VALUE,
 )
+from .exchange import ACTIVE, IN_USE, RacksState, begin_racks, end_racks, make_rack_table, process_place
 from .limiter import LEAST_GAIN, limit, make_limiter
 from .parameters import ENGINE_PARAMETERS, PARAMETER, gain_from_db
 from .rings import (
@@ -73,6 +77,7 @@ from .rings import (
     store_release,
     write_frames,
 )
+from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
 from .slots import (
     PLAYING,
     SLOT_COUNT,
@@ -145,6 +150,8 @@ class EngineState(NamedTuple):
     mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
     events: np.ndarray  # float32 [S]
     phrase: np.ndarray  # float32 [S]
+    wide: np.ndarray  # float32 [2, S, C_out] events and phrases, on all channels, through inserts
+    racks: np.ndarray  # int64 [1 + arrays, 4] of make_rack_table
 
 
 def make_engine_state(
@@ -155,6 +162,7 @@ def make_engine_state(
     pending_count: int = 1024,
     ring_seconds: float = 4.0,
     phrase_seconds: float = 30.0,
+    racks: RacksState | None = None,
 ) -> EngineState:
     """A silent engine at stream sample 0.
 
@@ -164,6 +172,7 @@ def make_engine_state(
         voice_count, pending_count: as for :class:`~struck.codec.playing.decoder.Decoder`.
         ring_seconds: of sound that the rings to other threads hold.
         phrase_seconds: of sound that each of the phrase slots holds.
+        racks: where inserts may come in; None for an engine that has none.
 
     Raises:
         ValueError: a value is out of range.
@@ -212,6 +221,8 @@ def make_engine_state(
         mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
         events=np.zeros(SLICE_FRAMES, dtype=np.float32),
         phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
+        wide=np.zeros((2, SLICE_FRAMES, output_channels), dtype=np.float32),
+        racks=make_rack_table(racks),
     )
 
 
@@ -399,6 +410,7 @@ def _mix(state, out, frames):
     mono = state.mono
     inputs = source.shape[1]
     smoothing = state.rates[1]
+    wide = state.racks[0, ACTIVE] != 0  # what went through inserts has all channels
     for n in range(frames):
         for i in range(CEILING):
             if gains[i] != targets[i]:
@@ -412,6 +424,8 @@ def _mix(state, out, frames):
         mono[n, 0] = np.float32(total / inputs)
         played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
         for c in range(out.shape[1]):
+            if wide:
+                played = gains[EVENTS] * state.wide[0, n, c] + gains[PHRASES] * state.wide[1, n, c]
             # one input to both outputs; two inputs to one output as their mean
             dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
             value = gains[OUTPUT] * (played + gains[DRY] * dry)
@@ -422,17 +436,37 @@ def _mix(state, out, frames):
 
 
 @njit(**KERNEL)
+def _insert_played(state, position, frames):
+    """Let events and phrases, each on all channels, through what is inserted there."""
+    events = state.wide[0, :frames]
+    phrases = state.wide[1, :frames]
+    for n in range(frames):
+        for c in range(events.shape[1]):
+            events[n, c] = state.events[n]
+            phrases[n, c] = state.phrase[n]
+    process_place(state.racks, EVENTS_LANE, events, position)
+    process_place(state.racks, PHRASES_LANE, phrases, position)
+
+
+@njit(**KERNEL)
 def _process_slice(state, source, out):
     frames = out.shape[0]
     numbers = state.numbers
     position = numbers[POSITION]
     heard = _take_input(state, source, frames)
+    inserted = state.racks[0, ACTIVE] != 0
+    if inserted:
+        process_place(state.racks, INPUT_LANE, state.source[:frames], position)
     process_block(state.decoder, state.events[:frames])
     _tell_results(state)
     for n in range(frames):
         state.phrase[n] = np.float32(0.0)
     play_slots(state.phrases, position, state.phrase[:frames])
+    if inserted:
+        _insert_played(state, position, frames)
     _mix(state, out, frames)
+    if inserted:
+        process_place(state.racks, MASTER_LANE, out, position)
     if numbers[CAPTURING] != 0 and heard > 0:
         write_frames(state.capture, state.mono[:heard])
     limit(state.limiter, state.targets[CEILING], out)
@@ -446,6 +480,9 @@ def _process_slice(state, source, out):
 @njit(void(ENGINE, float32[:, ::1], float32[:, ::1]), **KERNEL)
 def process_engine(state, source, out):
     """The next ``len(out)`` frames: ``source [F, C_in]`` in, ``out [F, C_out]`` out, any F."""
+    inserts = load_acquire(state.racks[0], IN_USE) != 0
+    if inserts:
+        begin_racks(state.racks, state.numbers[POSITION])
     done = 0
     while done < out.shape[0]:
         end = min(out.shape[0], done + SLICE_FRAMES)
@@ -456,6 +493,8 @@ def process_engine(state, source, out):
             _follow_bends(state, end - done)
         _process_slice(state, source[done:end], out[done:end])
         done = end
+    if inserts:
+        end_racks(state.racks, state.numbers[POSITION])
 
 
 @njit(void(typeof(np.zeros(1, np.int64)), typeof(0), typeof(0)), **KERNEL)
