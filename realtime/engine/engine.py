@@ -12,8 +12,9 @@ Between these stand places for inserts (:mod:`.exchange`): at the input after th
 phrases, and before the limiter.
 
 It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
-work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events
-started, voices bent, keys released. What exceeds a limit is done in the next block, in its order, and counted.
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed,
+events started, voices bent, keys released. What exceeds a limit is done in the next block, in its order,
+and counted.
 
 :mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
