@@ -27,9 +27,9 @@ from ..engine.address_tables import make_address_table
 from ..engine.callback import BLOCKS, CallbackState, make_callback_state, portaudio_callback
 from ..engine.clock import DeviceClock, FileClock
 from ..engine.cycles import CycleClock
-from ..engine.engine import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from ..engine.latency import LatencyLedger, make_ledger
 from ..engine.parameters import OFF_DB, PARAMETERS, check_controls
+from ..engine.state import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from ..midi.note_sounds import NoteTemplates
 from ..phrases.backing import SLOT as BACKING_SLOT
 from ..phrases.backing import Backing

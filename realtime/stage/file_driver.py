@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ...codec.files.audio_files import AudioReader
 from ...codec.playing.block import ACTIVE, PENDING
 from ..engine.callback import CallbackState, run_block
-from ..engine.engine import CAPTURING
 from ..engine.rings import READ, WRITE
+from ..engine.state import CAPTURING
 from .hearing_thread import Listener
 
 #: The end has come when this much in a row stays below -80 dBFS and no event waits; where one sounds, it may

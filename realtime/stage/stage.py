@@ -22,8 +22,8 @@ from ...codec.playing.record_maker import RecordMaker
 from ...codec.weights.codec_weights import CodecWeights
 from ..engine import commands
 from ..engine.clock import StreamClock
-from ..engine.engine import POSITION, EngineState
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
+from ..engine.state import POSITION, EngineState
 from .command_sender import CommandSender
 from .outcomes import Outcome, Outcomes, SoundingEvent, Witness
 
