@@ -197,3 +197,7 @@ def test_a_patch_file_may_be_named_in_capitals(tmp_path):
     (tmp_path / "MINE.TOML").write_text('description = "mine"\n')
     patch = load_patch(str(tmp_path / "MINE.TOML"))
     assert (patch.name, patch.description) == ("MINE", "mine")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_patch():
+    assert parse_patch("mine", b'\xef\xbb\xbfdescription = "mine"\n').description == "mine"
