@@ -259,12 +259,12 @@ class Rack:
         """Pass an insert by, or not."""
         self._keep(SET_BYPASS, number, 0, float(bypass))
 
-    def note(self, number: int, at_sample: int, message: bytes) -> bool:
+    def note(self, number: int, at_sample: int, message: bytes, note_id: int = 0) -> bool:
         """Send a MIDI message of three bytes to an insert, for a sample of the stream; False if lost."""
         first, second, third = message
         with self._lock:
             row = self._row
-            row[:] = NOTE, at_sample, number, first, second, third
+            row[:] = NOTE, at_sample, number, first, second, third, note_id
             return bool(push_row(self._state.memory.commands, row))
 
     def panic(self) -> None:
@@ -296,7 +296,7 @@ class Rack:
         with self._lock:
             row = self._row
             first = float(place) if kind == SET_PARAMETER else value
-            row[:] = kind, 0.0, number, first, value, 0.0
+            row[:] = kind, 0.0, number, first, value, 0.0, 0.0
             push_row(self._state.memory.commands, row)
 
     # -- looking after it
