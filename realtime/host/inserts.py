@@ -104,13 +104,7 @@ class Inserts:
         if rack is not None:
             for number, insert in enumerate(inserts):
                 if rack.takes_notes[number] and not insert.bypass:
-                    self._notes.append(self._note_maker(rack, number, insert.mpe))
-
-    def _note_maker(self, rack: Rack, number: int, mpe: bool) -> EventNotes:
-        def send(at_sample: int, message: bytes, note_id: int) -> bool:
-            return rack.note(number, at_sample, message, note_id)
-
-        return EventNotes(send, self._rate, mpe)
+                    self._notes.append(EventNotes(rack.note_sender(number), self._rate, insert.mpe))
 
     # -- while it plays
 

@@ -46,6 +46,7 @@ from ...engine.shared_memory import (
 )
 from ...engine.waking import Waiter
 from .delay import choose_block_frames, rack_delay_frames
+from .event_notes import Send
 from .process import RackProcess
 from .pulse import Pulse
 from .realtime_priority import realtime_priority
@@ -266,6 +267,14 @@ class Rack:
             row = self._row
             row[:] = NOTE, at_sample, number, first, second, third, note_id
             return bool(push_row(self._state.memory.commands, row))
+
+    def note_sender(self, number: int) -> Send:
+        """What sends notes to an insert."""
+
+        def send(at_sample: int, message: bytes, note_id: int) -> bool:
+            return self.note(number, at_sample, message, note_id)
+
+        return send
 
     def panic(self) -> None:
         """End all notes."""
