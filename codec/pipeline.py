@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,15 @@ Advance = Callable[[float], None]
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
 
-#: Lets mono blocks ``[F]`` through something and gives stereo blocks ``[F, 2]``.
-Through = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
+
+class Through(Protocol):
+    """Something that sound goes through on its way to a file, such as inserts."""
+
+    def hear(self, event: Event) -> None:
+        """An event, ahead of its sound."""
+
+    def play(self, blocks: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+        """Stereo blocks ``[F, 2]`` for mono blocks ``[F]``."""
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:
@@ -179,11 +186,17 @@ def _write_sound(
     advance: Advance,
     through: Through | None,
 ) -> AudioWriter:
-    sound = render(weights, nearly_in_stream_order(events), rate)
+    def told() -> Iterator[Event]:
+        for event in nearly_in_stream_order(events):
+            if through is not None:
+                through.hear(event)
+            yield event
+
+    sound: Iterator[NDArray[np.float32]] = render(weights, told(), rate)
     with ExitStack() as stack:
         writer = stack.enter_context(AudioWriter(destination, rate, 1 if through is None else 2, subtype))
         if through is not None:
-            sound = stack.enter_context(closing(through(sound)))
+            sound = stack.enter_context(closing(through.play(sound)))
         for block in sound:
             writer.write(block)
             advance(writer.frame_count / rate)
