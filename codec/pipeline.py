@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,16 @@ Advance = Callable[[float], None]
 
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
+
+
+class Through(Protocol):
+    """Something that sound goes through on its way to a file, such as inserts."""
+
+    def hear(self, event: Event) -> None:
+        """An event, ahead of its sound."""
+
+    def play(self, blocks: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+        """Stereo blocks ``[F, 2]`` for mono blocks ``[F]``."""
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:
@@ -107,9 +118,15 @@ def encode_file(
 
 
 def render_take(
-    source: Path, destination: Path, weights: CodecWeights, rate: int, subtype: str | None, advance: Advance
+    source: Path,
+    destination: Path,
+    weights: CodecWeights,
+    rate: int,
+    subtype: str | None,
+    advance: Advance,
+    through: Through | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Render a take to a sound file at ``rate`` Hz, in flat memory.
+    """Render a take to a sound file at ``rate`` Hz, in flat memory; ``through`` makes it stereo.
 
     Returns, raises: as :func:`encode_file`; also StruckError for weights other than the take's.
     """
@@ -117,7 +134,7 @@ def render_take(
     started = perf_counter()
     take = TakeReader(source)
     take.check_weights(weights)
-    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance)
+    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance, through)
     notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
@@ -132,8 +149,9 @@ def resynthesise(
     rate: int,
     subtype: str | None,
     advance: Advance,
+    through: Through | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Encode a sound file and render what was heard, without a take in between.
+    """Encode a sound file and render what was heard, without a take in between; ``through`` makes it stereo.
 
     Returns, raises: as :func:`encode_file`.
     """
@@ -150,7 +168,7 @@ def resynthesise(
 
     with open_audio(source, ANALYSIS_RATE) as reader:
         events = count(encode_stream(encoder, reader, advance))
-        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None)
+        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None, through)
     values = _describe_sound(source, writer) | {
         "profile": profile.name,
         "event_count": event_count,
@@ -166,9 +184,20 @@ def _write_sound(
     rate: int,
     subtype: str | None,
     advance: Advance,
+    through: Through | None,
 ) -> AudioWriter:
-    with AudioWriter(destination, rate, subtype=subtype) as writer:
-        for block in render(weights, nearly_in_stream_order(events), rate):
+    def told() -> Iterator[Event]:
+        for event in nearly_in_stream_order(events):
+            if through is not None:
+                through.hear(event)
+            yield event
+
+    sound: Iterator[NDArray[np.float32]] = render(weights, told(), rate)
+    with ExitStack() as stack:
+        writer = stack.enter_context(AudioWriter(destination, rate, 1 if through is None else 2, subtype))
+        if through is not None:
+            sound = stack.enter_context(closing(through.play(sound)))
+        for block in sound:
             writer.write(block)
             advance(writer.frame_count / rate)
     return writer

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .condition_inputs import BINS, FRAMES, ConditionBatch, batch_conditions
 from .phrase_data import PhraseData
-from .spectrum import FLOOR_DB, MARS_FRAMES
+from .sound.spectrum import FLOOR_DB, MARS_FRAMES
 
 
 class SpectrogramMaker(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .conditions import CHORDS, FAMILIES, HELD_SECONDS, STYLES, PhraseConditions
 from .phrase_scores import GRID_STEPS_PER_BEAT
-from .spectrum import FLOOR_DB, MARS_FRAMES
+from .sound.spectrum import FLOOR_DB, MARS_FRAMES
 
 #: Of a clip's spectrogram.
 BINS: Final = MARS_FRAMES.bin_count

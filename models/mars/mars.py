@@ -24,11 +24,11 @@ from ..network_weights import reading_weights, write_weights
 from ..shipped_weights import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions
 from .conditions import PhraseConditions
-from .griffin_lim import griffin_lim
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
-from .phase import sound_from_magnitude
 from .quantizer import SCALES
-from .spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
+from .sound.griffin_lim import griffin_lim
+from .sound.phase import sound_from_magnitude
+from .sound.spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
 from .tokenizer import Tokenizer, TokenizerSizes
 
 VERSION: Final = 2

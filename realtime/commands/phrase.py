@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.mars.conditions import CHORDS, FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
-from ...models.mars.pitch_ranges import describe_move, into_range
+from ..phrases.pitch_ranges import describe_move, into_range
 from .console import Console
 from .options import (
     Commands,

@@ -8,37 +8,37 @@
                   │  └─► result ring  │                     └─► recording ring
                   └─► phrases ────────┘
 
-It allocates nothing, takes no lock, raises nothing and calls no system. Its work is bounded by the voices,
-by the phrases, and by limits that grow with the block: commands obeyed, events started, voices bent, keys
-released. What exceeds a limit is done in the next block, in its order, and counted.
+Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in the
+phrases, and before the limiter.
+
+It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed,
+events started, voices bent, keys released. What exceeds a limit is done in the next block, in its order,
+and counted.
 
 :mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numba import float32, njit, typeof, void
+from numba import float32, njit, void
 
 from ...codec.playing.block import (
     LOGGED,
     NEVER,
-    DecoderState,
     bend_voices,
     drop_voices,
     insert_event,
-    make_decoder_state,
     process_block,
     release_voices,
-)
+)  # fmt: skip
 from ...codec.playing.convolver import GRID
-from ...codec.playing.noise import check_rate
 from .commands import (
     AT_SAMPLE,
     BEND,
-    COMMAND_SIZE,
     CONTROL,
     EVENT_ID,
     FLAGS,
@@ -53,169 +53,51 @@ from .commands import (
     RELEASE,
     RESULT_ID,
     RESULT_SAMPLE,
-    RESULT_SIZE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
-)
-from .limiter import LEAST_GAIN, limit, make_limiter
-from .parameters import ENGINE_PARAMETERS, PARAMETER, gain_from_db
-from .rings import (
-    KERNEL,
-    RecordRing,
-    SampleRing,
-    load_acquire,
-    make_record_ring,
-    make_sample_ring,
-    pop_row,
-    push_row,
-    read_frames,
-    store_release,
-    write_frames,
-)
-from .slots import (
-    PLAYING,
-    SLOT_COUNT,
-    STATE,
-    PhraseState,
-    join_slot,
-    make_phrase_state,
-    play_slots,
-    start_slot,
-    stop_slot,
-)
+)  # fmt: skip
+from .exchange import ACTIVE, IN_USE, begin_racks, end_racks, process_place
+from .limiter import limit
+from .rings import KERNEL, load_acquire, pop_row, push_row, read_frames, store_release, write_frames
+from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
+from .slots import SLOT_COUNT, join_slot, play_slots, start_slot, stop_slot
+from .state import (
+    BENT_CHANNELS,
+    CAPTURING,
+    CEILING,
+    CHANNEL_COUNT,
+    DAMAGED,
+    DELAYED_BENDS,
+    DELAYED_PHRASES,
+    DELAYED_RELEASES,
+    DRY,
+    ENGINE,
+    EVENTS,
+    FEED_ENDED,
+    FEEDING,
+    FIRST_CHANNEL,
+    IN_MOST,
+    IN_PEAK,
+    IN_POWER,
+    INPUT,
+    OUTPUT,
+    PHRASES,
+    POSITION,
+    RECORDING,
+    REFUSED_PHRASES,
+    RELEASES,
+    SLICE_FRAMES,
+    STARVED,
+)  # fmt: skip
 
-#: The engine works in slices of at most this many frames.
-SLICE_FRAMES: Final = 2_048
-
-#: Most events that start in a grid cell, 64 samples: with two thirds of a block's time for 512 voices, a
-#: block that starts as many as it may, each in place of another, bends and releases has the rest.
-STARTS_PER_CELL: Final = 16
 #: Voices that may be bent per frame of a block; a bend takes some microseconds each.
 _BENDS_PER_FRAME: Final = 0.5
 #: Keys that may be released at a point of the grid: each looks through all voices.
 _RELEASES_PER_POINT: Final = 16
-_CHANNEL_COUNT: Final = 16
 _KEYS_PER_CHANNEL: Final = 128
-#: Results that may wait for their reader; in the worst storm about a third of a second.
-_RESULT_COUNT: Final = 8_192
-
-# places in EngineState.numbers
-(
-    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
-    DELAYED_PHRASES, DELAYED_BENDS, DELAYED_RELEASES, BENT_CHANNELS, FIRST_CHANNEL,
-) = range(14)  # fmt: skip
-# rows of EngineState.levels
-IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
-#: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
-#: falls by 63 % in a VU meter's 300 ms.
-_PEAK_SECONDS: Final = 1.7
-_POWER_SECONDS: Final = 0.3
-#: Gains reach a new value within a hair in about four times this.
-_SMOOTHING_SECONDS: Final = 0.005
-_RELEASE_COUNT: Final = 256
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6
-
-GAIN_COUNT: Final = len(ENGINE_PARAMETERS)
-INPUT, DRY, EVENTS, PHRASES, OUTPUT, CEILING = range(GAIN_COUNT)
-
-
-class EngineState(NamedTuple):
-    """Everything :func:`process_engine` reads and writes; S is SLICE_FRAMES."""
-
-    decoder: DecoderState
-    phrases: PhraseState
-    commands: RecordRing  # to the audio thread
-    results: RecordRing  # from it: what became of events
-    capture: SampleRing  # [N, 1] what the encoder hears
-    recording: SampleRing  # [N, C_out] what went out
-    feed: SampleRing  # [N, C_in] a file in place of the device's input
-    targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
-    gains: np.ndarray  # float64 [GAIN_COUNT] where they are; the ceiling's is in the limiter
-    limiter: np.ndarray  # float64 [8]
-    levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
-    rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
-    releases: np.ndarray  # float64 [256, 3] keys and times of releases to come, whether one was put off
-    bends: np.ndarray  # float64 [16, 2] ratio of each channel, whether voices still have another
-    numbers: np.ndarray  # int64 [32]
-    command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
-    result: np.ndarray  # float64 [RESULT_SIZE] the one being told
-    source: np.ndarray  # float32 [S, C_in] input of the slice
-    mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
-    events: np.ndarray  # float32 [S]
-    phrase: np.ndarray  # float32 [S]
-
-
-def make_engine_state(
-    rate: int,
-    input_channels: int = 1,
-    output_channels: int = 2,
-    voice_count: int = 512,
-    pending_count: int = 1024,
-    ring_seconds: float = 4.0,
-    phrase_seconds: float = 30.0,
-) -> EngineState:
-    """A silent engine at stream sample 0.
-
-    Args:
-        rate: device rate in Hz, a multiple of 150 from 22,050 to 192,000.
-        input_channels, output_channels: 1 or 2.
-        voice_count, pending_count: as for :class:`~struck.codec.playing.decoder.Decoder`.
-        ring_seconds: of sound that the rings to other threads hold.
-        phrase_seconds: of sound that each of the phrase slots holds.
-
-    Raises:
-        ValueError: a value is out of range.
-    """
-    for name, count in (("input_channels", input_channels), ("output_channels", output_channels)):
-        if count not in (1, 2):
-            raise ValueError(f"{name} is {count}; it must be 1 or 2")
-    ring_frames = max(2 * SLICE_FRAMES, round(ring_seconds * check_rate(rate)))
-    defaults = np.array([gain_from_db(PARAMETER[name].default) for name in ENGINE_PARAMETERS])
-    numbers = np.zeros(32, dtype=np.int64)
-    numbers[CAPTURING] = 1
-    return EngineState(
-        decoder=make_decoder_state(
-            rate,
-            voice_count,
-            pending_count,
-            True,
-            STARTS_PER_CELL,
-            # at most, between two looks: all that wait dropped, and in a slice's cells starts and steals
-            pending_count + 2 * SLICE_FRAMES,
-        ),
-        phrases=make_phrase_state(round(phrase_seconds * rate)),
-        commands=make_record_ring(256, COMMAND_SIZE),
-        results=make_record_ring(_RESULT_COUNT, RESULT_SIZE),
-        capture=make_sample_ring(ring_frames, 1),
-        recording=make_sample_ring(ring_frames, output_channels),
-        feed=make_sample_ring(ring_frames, input_channels),
-        targets=defaults,
-        gains=defaults.copy(),
-        limiter=make_limiter(rate),
-        levels=np.zeros((6, 2)),
-        rates=np.array(
-            [
-                rate,
-                1.0 - np.exp(-1.0 / (_SMOOTHING_SECONDS * rate)),
-                10.0 ** (-1.0 / (_PEAK_SECONDS * rate)),
-                np.exp(-1.0 / (_POWER_SECONDS * rate)),
-            ]
-        ),
-        releases=np.zeros((_RELEASE_COUNT, 3)),
-        bends=np.ones((_CHANNEL_COUNT, 2)) * (1.0, 0.0),
-        numbers=numbers,
-        command=np.zeros(COMMAND_SIZE),
-        result=np.zeros(RESULT_SIZE),
-        source=np.zeros((SLICE_FRAMES, input_channels), dtype=np.float32),
-        mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
-        events=np.zeros(SLICE_FRAMES, dtype=np.float32),
-        phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
-    )
-
-
-ENGINE: Final = typeof(make_engine_state(22_050, ring_seconds=0.0, phrase_seconds=0.0))
 
 
 @njit(**KERNEL)
@@ -309,8 +191,8 @@ def _let_go(state, position):
 def _follow_bends(state, frames):
     """Bend voices that have not reached their channel's ratio yet, as many as ``frames`` allow."""
     left = max(8, int(_BENDS_PER_FRAME * frames))
-    for turn in range(_CHANNEL_COUNT):
-        channel = (state.numbers[FIRST_CHANNEL] + turn) % _CHANNEL_COUNT
+    for turn in range(CHANNEL_COUNT):
+        channel = (state.numbers[FIRST_CHANNEL] + turn) % CHANNEL_COUNT
         if state.bends[channel, 1] == 0.0:
             continue
         first = 1 + _KEYS_PER_CHANNEL * channel
@@ -399,6 +281,7 @@ def _mix(state, out, frames):
     mono = state.mono
     inputs = source.shape[1]
     smoothing = state.rates[1]
+    wide = state.racks[0, ACTIVE] != 0  # what went through inserts has all channels
     for n in range(frames):
         for i in range(CEILING):
             if gains[i] != targets[i]:
@@ -412,6 +295,8 @@ def _mix(state, out, frames):
         mono[n, 0] = np.float32(total / inputs)
         played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
         for c in range(out.shape[1]):
+            if wide:
+                played = gains[EVENTS] * state.wide[0, n, c] + gains[PHRASES] * state.wide[1, n, c]
             # one input to both outputs; two inputs to one output as their mean
             dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
             value = gains[OUTPUT] * (played + gains[DRY] * dry)
@@ -422,17 +307,37 @@ def _mix(state, out, frames):
 
 
 @njit(**KERNEL)
+def _insert_played(state, position, frames):
+    """Let events and phrases, each on all channels, through what is inserted there."""
+    events = state.wide[0, :frames]
+    phrases = state.wide[1, :frames]
+    for n in range(frames):
+        for c in range(events.shape[1]):
+            events[n, c] = state.events[n]
+            phrases[n, c] = state.phrase[n]
+    process_place(state.racks, EVENTS_LANE, events, position)
+    process_place(state.racks, PHRASES_LANE, phrases, position)
+
+
+@njit(**KERNEL)
 def _process_slice(state, source, out):
     frames = out.shape[0]
     numbers = state.numbers
     position = numbers[POSITION]
     heard = _take_input(state, source, frames)
+    inserted = state.racks[0, ACTIVE] != 0
+    if inserted:
+        process_place(state.racks, INPUT_LANE, state.source[:frames], position)
     process_block(state.decoder, state.events[:frames])
     _tell_results(state)
     for n in range(frames):
         state.phrase[n] = np.float32(0.0)
     play_slots(state.phrases, position, state.phrase[:frames])
+    if inserted:
+        _insert_played(state, position, frames)
     _mix(state, out, frames)
+    if inserted:
+        process_place(state.racks, MASTER_LANE, out, position)
     if numbers[CAPTURING] != 0 and heard > 0:
         write_frames(state.capture, state.mono[:heard])
     limit(state.limiter, state.targets[CEILING], out)
@@ -446,6 +351,9 @@ def _process_slice(state, source, out):
 @njit(void(ENGINE, float32[:, ::1], float32[:, ::1]), **KERNEL)
 def process_engine(state, source, out):
     """The next ``len(out)`` frames: ``source [F, C_in]`` in, ``out [F, C_out]`` out, any F."""
+    inserts = load_acquire(state.racks[0], IN_USE) != 0
+    if inserts:
+        begin_racks(state.racks, state.numbers[POSITION])
     done = 0
     while done < out.shape[0]:
         end = min(out.shape[0], done + SLICE_FRAMES)
@@ -456,24 +364,5 @@ def process_engine(state, source, out):
             _follow_bends(state, end - done)
         _process_slice(state, source[done:end], out[done:end])
         done = end
-
-
-@njit(void(typeof(np.zeros(1, np.int64)), typeof(0), typeof(0)), **KERNEL)
-def publish_number(numbers, place, value):
-    """Set ``numbers[place]`` for the audio thread to see, after all that was written before."""
-    store_release(numbers, place, value)
-
-
-def position_seconds(state: EngineState) -> float:
-    """Stream time."""
-    return float(state.numbers[POSITION]) / float(state.rates[0])
-
-
-def slot_is_playing(state: EngineState, slot: int) -> bool:
-    """Whether a phrase slot sounds or waits for its start."""
-    return bool(state.phrases.numbers[slot * 6 + STATE] == PLAYING)
-
-
-def limiter_gain(state: EngineState) -> float:
-    """The least gain of the limiter in the last block; 1 while it does nothing."""
-    return float(state.limiter[LEAST_GAIN])
+    if inserts:
+        end_racks(state.racks, state.numbers[POSITION])

@@ -22,12 +22,12 @@ from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
-from ...models.mars.pitch_ranges import describe_move, into_range
 from ...patches.phrase_patch import PhrasePatch
 from ..engine.parameters import gain_from_db
 from ..stage.stage import Stage
 from .bank import KeptPhrase, PhraseBank, PhraseKey
 from .beats import Beats
+from .pitch_ranges import describe_move, into_range
 from .slots import PhraseSlots, loop_sound, whole_sound
 
 #: A phrase that is not there so long before its beat is not waited for. It is the time in which this thread

@@ -226,3 +226,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
         pytest.skip(f"no links here: {error}")
     with pytest.raises(StruckError, match="patches are opened in"):
         find_patch("link.toml", folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_patch():
+    assert parse_patch("mine", b'\xef\xbb\xbfdescription = "mine"\n').description == "mine"

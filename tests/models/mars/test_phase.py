@@ -5,10 +5,10 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from struck.models.mars import phase
-from struck.models.mars.griffin_lim import griffin_lim
-from struck.models.mars.phase import integrate_phase, sound_from_magnitude
-from struck.models.mars.spectrum import (
+from struck.models.mars.sound import phase
+from struck.models.mars.sound.griffin_lim import griffin_lim
+from struck.models.mars.sound.phase import integrate_phase, sound_from_magnitude
+from struck.models.mars.sound.spectrum import (
     CEILING_DB,
     FLOOR_DB,
     MARS_FRAMES,

@@ -8,7 +8,7 @@ from struck.models.mars.clip_batches import SpectrogramMaker
 from struck.models.mars.condition_inputs import FRAMES, batch_conditions
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.losses import spectrogram_loss
-from struck.models.mars.spectrum import MARS_FRAMES
+from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer, TokenizerSizes
 
 from .mars_fixtures import TINY_TOKENIZER

@@ -21,7 +21,7 @@ from struck.models.mars.listener import Listener
 from struck.models.mars.mars import Mars
 from struck.models.mars.next_scale import NextScaleTransformer
 from struck.models.mars.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
-from struck.models.mars.spectrum import MARS_FRAMES
+from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer
 from struck.models.mars.train import TrainingRun, tokenize, train_listener, train_tokenizer, train_transformer
 from struck.models.network_trainer import NetworkTrainer, Stage

@@ -29,7 +29,9 @@ from struck.realtime.engine.commands import (
     START_PHRASE,
     STOP_PHRASE,
 )
-from struck.realtime.engine.engine import (
+from struck.realtime.engine.rings import LOST, OFFERED, READ, WRITE, write_frames
+from struck.realtime.engine.slots import FADE, fill_slot
+from struck.realtime.engine.state import (
     CAPTURING,
     DAMAGED,
     DELAYED_BENDS,
@@ -49,8 +51,6 @@ from struck.realtime.engine.engine import (
     publish_number,
     slot_is_playing,
 )
-from struck.realtime.engine.rings import LOST, OFFERED, READ, WRITE, write_frames
-from struck.realtime.engine.slots import FADE, fill_slot
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS, random_events, tone
 from .engine_host import RATE, EngineHost, noise, take

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.hearing.spectrum import hann_window
 
-from ...codec.files.samples import as_mono
+from ....codec.files.samples import as_mono
 
 Float32Array = NDArray[np.float32]
 Complex64Array = NDArray[np.complex64]

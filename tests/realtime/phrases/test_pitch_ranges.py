@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from struck.models.mars.conditions import CHORDS, FAMILIES, STYLES, PhraseConditions
-from struck.models.mars.pitch_ranges import PITCH_RANGES, describe_move, into_range, root_range
+from struck.realtime.phrases.pitch_ranges import PITCH_RANGES, describe_move, into_range, root_range
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,0 +1,1 @@
+"""Spectrograms to sound: MARS' frames, and the phases that they lack."""
