@@ -10,9 +10,9 @@ from typing import Final
 from ...codec.events.errors import StruckError
 from ...patches.insert_patch import PLACES, InsertPatch
 from ...patches.patch import Patch
-from ..engine.engine import SLICE_FRAMES, EngineState
 from ..engine.exchange import IN_USE, RacksState, publish_number
 from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
+from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.rack.bay import RackBay
 from ..inserts.rack.event_notes import EventNotes
 from ..inserts.rack.rack import Rack, RackPlan
