@@ -16,8 +16,8 @@ from struck.codec.playing.block import (
 )  # fmt: skip
 from struck.codec.playing.decoder import Decoder
 from struck.codec.playing.voice_records import RECORD_SIZE
-from struck.codec.playing.voices import BEND as BEND_LEVEL
-from struck.codec.playing.voices import KEY as KEY_COUNT
+from struck.codec.playing.voice_state import BEND as BEND_LEVEL
+from struck.codec.playing.voice_state import KEY as KEY_COUNT
 from struck.realtime.engine import commands
 from struck.realtime.engine.commands import (
     BEND,

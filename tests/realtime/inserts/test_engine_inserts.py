@@ -1,4 +1,4 @@
-"""Inserts in the engine: places, delays, what is heard, taken out and put in; without any, nothing changes."""
+"""Inserts in the engine: places, delays, what is heard, taken out and put in; none changes nothing."""
 
 import numpy as np
 import pytest
