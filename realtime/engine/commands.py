@@ -110,12 +110,12 @@ def play(at_sample: int, event_id: int) -> Head:
     return Head(PLAY, at_sample, event_id=event_id)
 
 
-def amend(at_sample: int, event_id: int) -> Head:
+def amend(event_id: int, at_sample: int) -> Head:
     """An event becomes what the record says, from ``at_sample`` on."""
     return Head(AMEND, at_sample, event_id=event_id)
 
 
-def end(at_sample: int, event_id: int) -> Head:
+def end(event_id: int, at_sample: int) -> Head:
     """An event goes into its release at ``at_sample``."""
     return Head(END, at_sample, event_id=event_id)
 

@@ -215,9 +215,9 @@ class Stage:
             moved = [(id, life) for id, life in self._lives.items() if life.moved]
             at_sample = int(self._state.numbers[POSITION]) + self.clock.block_frames
             becoming = [(id, life, self._shaped(life)) for id, life in moved if life.fades_sample > at_sample]
-            told = self._become(becoming, at_sample)
             for _, life in moved:
                 life.moved = False
+            told = self._become(becoming, at_sample)
         self._tell_sinks(told)
 
     def _shaped(self, life: Life) -> Event:
@@ -225,7 +225,8 @@ class Stage:
 
     def _become(self, becoming: Sequence[tuple[int, Life, Event]], at_sample: int) -> list[SoundingAmendment]:
         """Let events sound as others from ``at_sample`` on; what is told of it. With the lock."""
-        told, records = [], []
+        told: list[SoundingAmendment] = []
+        records: Sequence[np.ndarray] = []
         for id, life, wanted in becoming:
             at = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
             seconds = self._on_grid(at)
@@ -238,14 +239,17 @@ class Stage:
             records = self._records.make([sounding.event for sounding in told])
         sent = []
         for sounding, record in zip(told, records, strict=True):
-            if self._sender.send(commands.amend(sounding.at_sample, sounding.id), record):
-                life = self._lives.get(sounding.id)
-                assert life is not None
+            life = self._lives.get(sounding.id)
+            assert life is not None
+            if self._sender.send(commands.amend(sounding.id, sounding.at_sample), record):
                 life.sounding, life.latest_sample = sounding.event, sounding.at_sample
                 life.fades_sample = self._fades_sample(
                     sounding.event, sounding.event.onset_sample(self.clock.rate)
                 )
                 sent.append(sounding)
+            else:  # the next time, with what has moved by then
+                life.moved = True
+                self.moved.set()
         return sent
 
     def _end(self, id: int, life: Life, at_sample: int) -> tuple[End, int]:
@@ -253,7 +257,7 @@ class Stage:
         at_sample = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
         end = End(id, self._on_grid(at_sample))
         at_sample = round(end.at_seconds * self.clock.rate)
-        self._sender.owe(commands.end(at_sample, id))
+        self._sender.owe(commands.end(id, at_sample))
         return end, at_sample
 
     def _tell_sinks(self, told: Sequence[Sounding]) -> None:
