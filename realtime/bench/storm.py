@@ -1,7 +1,8 @@
 """The worst second: all voices sound, and a burst of events, bends and patch changes comes on top.
 
 All events of the burst are to begin at one sample, each in place of another; a bend amends the notes of two
-hands. What they, the bends and the changes cost must be spread over blocks by the engine's limits, and what was put off must be counted.
+hands. What they, the bends and the changes cost must be spread over blocks by the engine's limits, and what
+was put off must be counted.
 """
 
 from __future__ import annotations

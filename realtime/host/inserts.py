@@ -16,7 +16,7 @@ from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.rack.bay import RackBay
 from ..inserts.rack.event_notes import EventNotes
 from ..inserts.rack.rack import Rack, RackPlan
-from ..stage.outcomes import SoundingEvent
+from ..stage.soundings import Sounding, SoundingEvent
 
 #: Racks that have rung out are looked for so often.
 _TIDY_SECONDS: Final = 0.5
@@ -108,10 +108,11 @@ class Inserts:
 
     # -- while it plays
 
-    def __call__(self, sounding: SoundingEvent) -> None:
-        """A sink of the stage: events play the instruments among the inserts."""
-        for notes in self._notes:
-            notes.play(sounding.event, sounding.at_sample)
+    def __call__(self, sounding: Sounding) -> None:
+        """A sink of the stage: events play the instruments among the inserts, as they begin."""
+        if isinstance(sounding, SoundingEvent):
+            for notes in self._notes:
+                notes.play(sounding.event, sounding.at_sample)
 
     def panic(self, seconds: float) -> None:
         """All notes of instruments end."""

@@ -37,4 +37,5 @@ class PeerNames:
 
     def find(self, peer: Peer, name: int) -> int:
         """The stage's id of the event that ``peer`` calls ``name``."""
-        return self._senders.get(peer, {}).get(name, name)
+        names = self._senders.get(peer)
+        return name if names is None else names.get(name, name)

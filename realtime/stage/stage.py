@@ -226,7 +226,7 @@ class Stage:
     def _become(self, becoming: Sequence[tuple[int, Life, Event]], at_sample: int) -> list[SoundingAmendment]:
         """Let events sound as others from ``at_sample`` on; what is told of it. With the lock."""
         told: list[SoundingAmendment] = []
-        records: Sequence[np.ndarray] = []
+        lives = {id: life for id, life, _ in becoming}
         for id, life, wanted in becoming:
             at = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
             seconds = self._on_grid(at)
@@ -235,12 +235,12 @@ class Stage:
             amendment = difference(life.sounding, event, id, seconds)
             if amendment is not None:
                 told.append(SoundingAmendment(id, amendment, event, at, life.origin))
-        if told:
-            records = self._records.make([sounding.event for sounding in told])
+        if not told:
+            return []
+        records = self._records.make([sounding.event for sounding in told])
         sent = []
         for sounding, record in zip(told, records, strict=True):
-            life = self._lives.get(sounding.id)
-            assert life is not None
+            life = lives[sounding.id]
             if self._sender.send(commands.amend(sounding.id, sounding.at_sample), record):
                 life.sounding, life.latest_sample = sounding.event, sounding.at_sample
                 life.fades_sample = self._fades_sample(
