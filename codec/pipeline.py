@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .events.amendments import nearly_in_stream_order
+from .events.amendments import StreamItem, nearly_in_stream_order
 from .events.errors import StruckError
 from .events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from .events.events import Event
@@ -67,9 +67,9 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
     yield from encoder.flush()
 
 
-def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
-    """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
-    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(events), rate)])
+def render_samples(weights: CodecWeights, items: Iterable[StreamItem], rate: int) -> NDArray[np.float32]:
+    """The sound of a stream, ``[T]`` at ``rate`` Hz; for what fits in memory."""
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(items), rate)])
 
 
 def encode_file(
@@ -134,7 +134,7 @@ def render_take(
     started = perf_counter()
     take = TakeReader(source)
     take.check_weights(weights)
-    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance, through)
+    writer = _write_sound(destination, take.items(), weights, rate, subtype, advance, through)
     notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
@@ -179,18 +179,18 @@ def resynthesise(
 
 def _write_sound(
     destination: Path,
-    events: Iterable[Event],
+    items: Iterable[StreamItem],
     weights: CodecWeights,
     rate: int,
     subtype: str | None,
     advance: Advance,
     through: Through | None,
 ) -> AudioWriter:
-    def told() -> Iterator[Event]:
-        for event in nearly_in_stream_order(events):
-            if through is not None:
-                through.hear(event)
-            yield event
+    def told() -> Iterator[StreamItem]:
+        for item in nearly_in_stream_order(items):
+            if through is not None and isinstance(item, Event):
+                through.hear(item)
+            yield item
 
     sound: Iterator[NDArray[np.float32]] = render(weights, told(), rate)
     with ExitStack() as stack:

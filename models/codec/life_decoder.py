@@ -81,7 +81,8 @@ class LifeDecoder(EventDecoder):
             at = k * _STEPS
             # at the steps' boundaries and middles, in turn
             halves = torch.arange(2 * (chunks * _STEPS - at) + 1, dtype=torch.float64)
-            slide = fade_weight(halves / (2 * _STEPS * fade_chunks(self.rate)), torch)
+            count = _STEPS * fade_chunks(self.rate)
+            slide = fade_weight(halves / (2 * count), torch)
             weight = slide[::2].to(self.dtype)
             was = level[:, at, None]
             # the step before, as if it were on the boundary
@@ -90,14 +91,17 @@ class LifeDecoder(EventDecoder):
             beyond = c.frequency_hz[s][:, None] >= BANDWIDTH_HZ
             share = torch.where(silent, 0.0, torch.where(beyond, (slide > 0.0).double(), slide))
             bent, bent_from, plain_turns = share * (turned - own_turns[:, at - 1, None]), at, own_turns
-            turns = torch.cat([turns[:, :at], own_turns[:, at:] + bent[:, 1::2]], -1)
+            slid = own_turns[:, at:] + bent[:, 1::2]
+            # a slide does not lead beyond half the rate
+            slid = torch.cat([torch.clip(slid[:, :count], -0.5, 0.5), slid[:, count:]], -1)
+            turns = torch.cat([turns[:, :at], slid], -1)
             begun = own_level[:, at, None]
             own_level = own_level[:, at:]
             # what was decays as what is does
             left = torch.where(begun > AUDIBLE, torch.minimum(was, was / begun * own_level), was)
             level = torch.cat([level[:, :at], weight * left + (1.0 - weight) * own_level], -1)
-            slid = weight * weights[:, at, None] + (1.0 - weight) * own_weights[:, at:]
-            weights = torch.cat([weights[:, :at], slid], -1)
+            shares = weight * weights[:, at, None] + (1.0 - weight) * own_weights[:, at:]
+            weights = torch.cat([weights[:, :at], shares], -1)
             here = torch.where(silent, first, phase[:, at, None])
             phase = torch.cat([phase[:, :at], here + STEP * _sums(turns[:, at:])], -1)
         tone = self._sum_partials(phase[:, :-1], turns, level, STEP).sum(0)
