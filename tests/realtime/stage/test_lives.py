@@ -9,7 +9,7 @@ from struck.codec.events.event_spec import read_field
 from struck.codec.playing.changes import AMENDED, ENDED
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.stage.shaping import Expression
-from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd, SoundingEvent
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
 from .test_stage import RATE, Show, note, step, value

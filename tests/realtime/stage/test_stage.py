@@ -464,10 +464,10 @@ def test_many_threads_at_once_lose_and_mix_nothing():
     assert counts["told"] == 600
     played = [sounding.id for sounding in show.heard if isinstance(sounding, SoundingEvent)]
     assert sorted(played) == list(range(1, len(played) + 1))
-    assert len(show.heard) >= 600 - refused
+    assert len(played) >= 600 - refused
     # every row arrived whole: each event's key and time belong together
     numbers = show.engine.decoder.numbers
-    assert numbers[PENDING] == min(512, len(show.heard))
+    assert numbers[PENDING] == min(512, len(played))
     places = show.engine.decoder.pending[: numbers[PENDING]]
     assert len(set(places.tolist())) == numbers[PENDING]
 
