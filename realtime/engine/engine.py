@@ -95,7 +95,7 @@ def _obey(state, position):
     key = int(command[KEY])
     value = command[VALUE]
     if kind == PLAY:
-        insert_event(state.decoder, command[RECORD:], at_sample, 0, 1.0, int(command[EVENT_ID]))
+        insert_event(state.decoder, command[RECORD:], at_sample, int(command[EVENT_ID]))
     elif kind == AMEND:
         amend_voice(state.decoder, command[RECORD:], int(command[EVENT_ID]), at_sample)
     elif kind == END:
