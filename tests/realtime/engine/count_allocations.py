@@ -14,7 +14,6 @@ from struck.realtime.engine.callback import BLOCKS, make_callback_state
 from struck.realtime.engine.commands import (
     AMEND,
     AT_SAMPLE,
-    BEND,
     COMMAND_SIZE,
     CONTROL,
     END,
@@ -24,7 +23,6 @@ from struck.realtime.engine.commands import (
     PANIC,
     PLAY,
     RECORD,
-    RELEASE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
@@ -48,7 +46,7 @@ FRAMES = 32
 VOICES = 200
 #: In how many of its turns the loop sends each kind of command; panic empties all, so it is rare.
 EVERY = {
-    PLAY: 5, RELEASE: 11, BEND: 13, CONTROL: 17, START_PHRASE: 301, STOP_PHRASE: 401, PANIC: 5_003,
+    PLAY: 5, CONTROL: 17, START_PHRASE: 301, STOP_PHRASE: 401, PANIC: 5_003,
     AMEND: 3, END: 19,
 }  # fmt: skip
 KINDS = np.array(list(EVERY.items()))
@@ -73,7 +71,7 @@ def run_blocks(rings, numbers, kinds, records, row, source, buffers, pointers, f
                     row[RECORD:] = records[i % records.shape[0]]
                 elif kind == CONTROL:
                     row[KEY] = EVENTS
-                elif kind in (BEND, START_PHRASE, STOP_PHRASE):
+                elif kind in (START_PHRASE, STOP_PHRASE):
                     row[KEY] = 0
                 push_row(commands, row)
         if i % 3 != 0:  # a feed that starves now and then
