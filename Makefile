@@ -40,7 +40,7 @@ setup: .venv/installed
 # where it cannot be had.
 .venv/rig: .venv/installed
 	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core \
-		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 dpf-source g++
+		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2
 	@for p in $(LIVE) pedalboard; do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
 	@touch $@
