@@ -7,8 +7,8 @@ from typing import Final
 
 from ...codec.events.event_spec import FIELDS, to_physical
 from ...models.mars.conditions import CHORDS, FAMILIES, STYLES
-from ...patches.patch import load_patch, physical_range, shipped_patches
 from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
+from ...patches.patch import load_patch, physical_range, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
 from .docs_tables import replace_tables
