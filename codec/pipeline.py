@@ -135,7 +135,7 @@ def render_take(
     take = TakeReader(source)
     take.check_weights(weights)
     writer = _write_sound(destination, take.items(), weights, rate, subtype, advance, through)
-    notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
+    notes = take.describe_losses()
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
 

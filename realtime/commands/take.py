@@ -175,6 +175,7 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
             "output": str(options.output),
             "event_count_before": before,
             "event_count": after,
+            "notes": _tell_losses(options, console),
         },
         f"{options.output}: {after:,} of {before:,} events",
     )
@@ -183,6 +184,21 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
 def _finish_file(options: argparse.Namespace, console: Console) -> None:
     byte_count = options.output.stat().st_size
     console.finish(
-        {"input": str(options.input), "output": str(options.output), "byte_count": byte_count},
+        {
+            "input": str(options.input),
+            "output": str(options.output),
+            "byte_count": byte_count,
+            "notes": _tell_losses(options, console),
+        },
         f"{options.output}: {byte_count:,} bytes",
     )
+
+
+def _tell_losses(options: argparse.Namespace, console: Console) -> list[str]:
+    """Note what of the input is missing; the lines, for the result."""
+    from ...codec.takes.conversions import describe_losses
+
+    losses = describe_losses(options.input)
+    for line in losses:
+        console.note(line)
+    return losses

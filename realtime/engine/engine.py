@@ -8,8 +8,8 @@
                   │  └─► result ring  │                     └─► recording ring
                   └─► phrases ────────┘
 
-Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in the
-phrases, and before the limiter.
+Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in
+the phrases, and before the limiter.
 
 It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
 work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events

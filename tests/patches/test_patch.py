@@ -71,7 +71,7 @@ def test_an_empty_patch_is_all_defaults():
 
 
 def test_the_shipped_patches_in_the_order_of_midi_programs():
-    assert shipped_patches() == ["bells", "default", "marimba", "pad", "phrases"]
+    assert shipped_patches() == ["bells", "default", "marimba", "pad", "phrases", "piano", "plate", "tube"]
 
 
 @pytest.mark.parametrize("name", shipped_patches())
