@@ -1,8 +1,8 @@
 """What the engine is told and what it tells: the rows of the command ring and of the result ring.
 
-A command is one row of numbers, its head and for :data:`PLAY` a voice record after it. :data:`COMMANDS` says
-field by field what the head of each kind means; what a kind does not list is 0. Those who send make heads
-with the functions below; :mod:`struck.realtime.engine.engine` obeys them.
+A command is one row of numbers, its head and for :data:`PLAY` and :data:`AMEND` a voice record after it.
+:data:`COMMANDS` says field by field what the head of each kind means; what a kind does not list is 0. Those
+who send make heads with the functions below; :mod:`struck.realtime.engine.engine` obeys them.
 
 A result is one row too: what became of an event that was sent with an id. They come back in the order in
 which the engine decided, each within a block of that.
@@ -25,7 +25,7 @@ COMMAND_SIZE: Final = RECORD + RECORD_SIZE
 LOOPS: Final = 1
 
 # kinds of commands, each the place of its row in COMMANDS
-PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, JOIN_PHRASE, STOP_PHRASE = range(8)
+PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, JOIN_PHRASE, STOP_PHRASE, AMEND, END = range(10)
 
 # columns of a result
 OUTCOME, RESULT_ID, RESULT_SAMPLE = range(3)
@@ -58,7 +58,7 @@ COMMANDS: Final = (
             "at_sample": "stream sample of the onset; at once, and counted as late, if that has passed",
             "key": "1 + 128 * MIDI channel + note for what can be released and bent, else 0",
             "value": "the bend that the record's frequencies contain, as a ratio",
-            "event_id": "names the event in the results; 0: nobody asks",
+            "event_id": "names the event in the results, and for amend and end; 0: nobody asks",
         },
     ),
     CommandKind(
@@ -87,6 +87,19 @@ COMMANDS: Final = (
         "a playing slot fades out",
         {"at_sample": "stream sample at which that begins; now, if that has passed", "key": _SLOT},
     ),
+    CommandKind(
+        "amend",
+        "an event goes on as if born with the voice record that follows the head, which contains no bend",
+        {
+            "at_sample": "from which it does; at once, if that has passed",
+            "event_id": "as in play; counted as unknown where that no longer sounds",
+        },
+    ),
+    CommandKind(
+        "end",
+        "an event goes into its release",
+        {"at_sample": "at which it does; at once, if that has passed", "event_id": "as in amend"},
+    ),
 )
 
 #: What a result may say, by the number in its column OUTCOME.
@@ -112,6 +125,16 @@ class Head(NamedTuple):
 def play(at_sample: int, key: int, bent: float, event_id: int) -> Head:
     """An event begins at ``at_sample``; the record that goes with it contains the bend ``bent``."""
     return Head(PLAY, at_sample, key, bent, event_id)
+
+
+def amend(event_id: int, at_sample: int) -> Head:
+    """An event becomes what the record that goes with it says, at ``at_sample``."""
+    return Head(AMEND, at_sample, event_id=event_id)
+
+
+def end(event_id: int, at_sample: int) -> Head:
+    """An event goes into its release at ``at_sample``."""
+    return Head(END, at_sample, event_id=event_id)
 
 
 def release(key: int, at_sample: int) -> Head:

@@ -29,17 +29,21 @@ from numba import float32, njit, void
 from ...codec.playing.block import (
     LOGGED,
     NEVER,
+    amend_voice,
     bend_voices,
     drop_voices,
+    end_voice,
     insert_event,
     process_block,
     release_voices,
 )  # fmt: skip
 from ...codec.playing.convolver import GRID
 from .commands import (
+    AMEND,
     AT_SAMPLE,
     BEND,
     CONTROL,
+    END,
     EVENT_ID,
     FLAGS,
     JOIN_PHRASE,
@@ -144,6 +148,10 @@ def _obey(state, position):
             state.numbers[DELAYED_PHRASES] += 1
     elif kind == STOP_PHRASE:
         stop_slot(state.phrases, key, max(position, at_sample))
+    elif kind == AMEND:
+        amend_voice(state.decoder, command[RECORD:], int(command[EVENT_ID]), at_sample)
+    elif kind == END:
+        end_voice(state.decoder, int(command[EVENT_ID]), at_sample)
 
 
 @njit(**KERNEL)

@@ -11,6 +11,8 @@ import numpy as np
 
 from ...codec.files.audio_files import AudioReader
 from ...codec.playing.block import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
+from ...codec.playing.changes import DROPPED as DROPPED_CHANGES
+from ...codec.playing.changes import SPILLED, UNKNOWN
 from ..devices.driver import DeviceDriver
 from ..engine.callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from ..engine.parameters import OFF_DB
@@ -66,6 +68,7 @@ class Gauges:
         """All faults and events since the start, by name."""
         engine = self._state.engine
         decoder = engine.decoder.numbers
+        changes = engine.decoder.changes.numbers
         stamps = self._state.stamps
         replaced = 0 if self._reader is None else self._reader.replaced_count
         counts = {
@@ -74,6 +77,9 @@ class Gauges:
             "dropped": int(decoder[DROPPED]),
             "rejected": int(decoder[REJECTED]),
             "starts_delayed": int(decoder[DELAYED]),
+            "amendments_dropped": int(changes[DROPPED_CHANGES]),
+            "amendments_delayed": int(changes[SPILLED]),
+            "amendments_unknown": int(changes[UNKNOWN]),
             "bends_delayed": int(engine.numbers[DELAYED_BENDS]),
             "releases_delayed": int(engine.numbers[DELAYED_RELEASES]),
             "results_lost": int(engine.results.index[LOST]),

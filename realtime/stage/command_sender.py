@@ -56,7 +56,7 @@ class CommandSender:
             kept = {key: owed for key, owed in self._owed.items() if owed.kind in _STATES}
             self._owed = {(PANIC,): head, **kept}  # what it silences need not end
         else:
-            key = (head.kind, head.key) if head.kind in _STATES else (head.kind, head.key, head.at_sample)
+            key = (head.kind, head.key, *(() if head.kind in _STATES else (head.at_sample, head.event_id)))
             self._owed[key] = head
         if not self.settle():
             self._count("commands_delayed")

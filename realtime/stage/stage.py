@@ -15,8 +15,10 @@ from typing import Final
 
 import numpy as np
 
+from ...codec.events.amendments import Amendment, End
 from ...codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, VECTOR_SIZE, from_physical, to_physical
 from ...codec.events.events import Event
+from ...codec.events.present_events import PresentEvents
 from ...codec.events.quantize import quantize_events, restore_events
 from ...codec.playing.record_maker import RecordMaker
 from ...codec.weights.codec_weights import CodecWeights
@@ -30,6 +32,8 @@ from .outcomes import Outcome, Outcomes, SoundingEvent, Witness
 Sink = Callable[[SoundingEvent], None]
 #: Voice records of 8 kB each: 4 MB.
 _RECORDS_KEPT: Final = 512
+#: Events that can be amended, the last that began; as many as may sound and wait.
+_PRESENT_COUNT: Final = 2_048
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
@@ -78,6 +82,7 @@ class Stage:
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
         self._last_id = 0
+        self._present = PresentEvents(_PRESENT_COUNT)
         self._load_patch: Callable[[str], None] | None = None
         self._set_insert: Callable[[str, str, float], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
@@ -139,6 +144,7 @@ class Stage:
         if event.gain_db < self._controls["threshold_db"]:
             self.count("events_below_threshold")
             return None
+        played = event
         event = self._shape(event, bend)
         rate = self.clock.rate
         position = int(self._state.numbers[POSITION])
@@ -162,11 +168,37 @@ class Stage:
                 self._outcomes.withdraw(sounding.id)
                 return None
             self._last_id = sounding.id
+            self._present.begin(replace(played, id=sounding.id))
             if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
                 self._sender.owe(commands.bend(channel, self._bends[channel]))
         for sink in self._sinks:
             sink(sounding)
         return sounding
+
+    def amend(self, amendment: Amendment) -> Event | None:
+        """Change an event that sounds or is going to.
+
+        Args:
+            amendment: of the id that :meth:`play` gave the event, in the terms of whoever played it: the
+                controls act on what becomes of the event as they would on one that begins now.
+
+        Returns:
+            The event as it sounds from then on; None: it is not known, or refused for lack of room (counted).
+        """
+        with self._lock:
+            event = self._present.amend(amendment)
+            if event is None:
+                self.count("amendments_unknown")
+                return None
+            event = self._shape(event, 0.0)
+            at_sample = round(amendment.at_seconds * self.clock.rate)
+            head = commands.amend(amendment.id, at_sample)
+            return event if self._sender.send(head, self._make_record(event)) else None
+
+    def end(self, end: End) -> None:
+        """Let an event that :meth:`play` gave this id go into its release."""
+        with self._lock:
+            self._sender.owe(commands.end(end.id, round(end.at_seconds * self.clock.rate)))
 
     def release(self, key: int, at_sample: int) -> None:
         """Let the voices of ``key`` that began before ``at_sample`` go into their release then."""

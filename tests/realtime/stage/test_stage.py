@@ -6,15 +6,19 @@ import threading
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.controls import compute_controls, make_tables
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
 from struck.realtime.engine.commands import (
+    AMEND,
     AT_SAMPLE,
     BEND,
     COMMAND_SIZE,
     CONTROL,
+    END,
+    EVENT_ID,
     FLAGS,
     KEY,
     KIND,
@@ -562,3 +566,39 @@ def test_warming_up_plays_nothing():
     show.stage.warm_up()
     assert show.commands() == []
     assert show.heard == []
+
+
+def test_an_amendment_is_changed_by_the_controls_as_its_event_was():
+    show = Show()
+    show.stage.set_control("transpose", 3.0)
+    sounding = show.stage.play(note(), "osc")
+    amended = show.stage.amend(Amendment.of_fields(sounding.id, 1.5, {"pitch": 62.0}, gain_db=-30.0))
+    assert value(amended, "pitch") == pytest.approx(65.0, abs=0.05)
+    assert amended.gain_db == pytest.approx(-30.0, abs=1.0)
+    assert value(amended, "decay") == value(sounding.event, "decay")
+    assert amended == restore_events(quantize_events([amended]))[0]  # as a take can hold it
+    show.stage.end(End(sounding.id, 2.0))
+    rows = show.commands()
+    assert [int(row[KIND]) for row in rows[-3:]] == [PLAY, AMEND, END]
+    assert {int(row[EVENT_ID]) for row in rows[-3:]} == {sounding.id}
+    assert [int(row[AT_SAMPLE]) for row in rows[-2:]] == [round(1.5 * RATE), 2 * RATE]
+
+
+def test_an_amendment_of_an_event_that_nobody_played_is_counted():
+    show = Show()
+    assert show.stage.amend(Amendment(5, 1.0, gain_db=-30.0)) is None
+    assert show.stage.counts()["amendments_unknown"] == 1
+    assert show.commands() == []
+
+
+def test_amended_and_ended_events_do_so_in_the_engine():
+    show = Show()
+    sounding = show.stage.play(note(0.0, hold=6.0, decay=40.0, room_mix=0.0, release=0.05), "osc")
+    plain = np.std(show.blocks(100)[-1280:])
+    show.stage.amend(Amendment(sounding.id, 0.0, gain_db=-40.0))
+    softer = np.std(show.blocks(100)[-1280:])
+    assert 20 * np.log10(softer / plain) == pytest.approx(-20.0, abs=2.0)
+    show.stage.end(End(sounding.id, 0.0))
+    show.blocks(100)
+    assert np.std(show.blocks(20)) < 1e-3 * softer
+    assert show.engine.decoder.numbers[ACTIVE] == 0
