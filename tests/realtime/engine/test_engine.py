@@ -551,6 +551,7 @@ def test_every_kind_of_command_has_its_row_in_the_table():
         commands.play(1, 2, 3.0, 4), commands.release(5, 6), commands.bend(7, 8.0), commands.control(9, 10.0),
         commands.panic(), commands.start_phrase(11, 12, True, 13.0, False),
         commands.start_phrase(14, 15, True, 16.0, True), commands.stop_phrase(17, 18),
+        commands.amend(19, 20), commands.end(21, 22),
     ]  # fmt: skip
     assert [head.kind for head in made] == list(range(len(COMMANDS)))
     for head in made:  # only what the table lists is set
