@@ -38,7 +38,7 @@ def run_amended(clock: CycleClock, turns: int = 6) -> AmendedFigures:
     amended = spilled = 0
     for _ in range(turns):
         for amends in (False, True):
-            loaded = LoadedCallback(clock)
+            loaded = LoadedCallback(clock, named=True)
             before = partial(_send, loaded) if amends else _send_nothing
             parts[amends].append(loaded.measure(_BLOCK_COUNT, BLOCK_FRAMES, before))
             changes = loaded.engine.decoder.changes.numbers

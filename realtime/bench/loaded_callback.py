@@ -52,9 +52,18 @@ class BlockShares(NamedTuple):
 
 
 class LoadedCallback:
-    """A callback with all its voices sounding, and the threads around it."""
+    """A callback with all its voices sounding, and the threads around it.
 
-    def __init__(self, clock: CycleClock, rate: int = RATE, voice_count: int = VOICE_COUNT) -> None:
+    Args:
+        clock: measures the blocks.
+        rate: in Hz.
+        voice_count: voices that sound.
+        named: whether their events have ids, 1 and on, to be amended by.
+    """
+
+    def __init__(
+        self, clock: CycleClock, rate: int = RATE, voice_count: int = VOICE_COUNT, named: bool = False
+    ) -> None:
         engine = make_engine_state(rate, 1, 2, voice_count)
         publish_number(engine.numbers, RECORDING, 1)
         self.engine = engine
@@ -67,7 +76,7 @@ class LoadedCallback:
         self._read = [np.zeros((4096, channels), dtype=np.float32) for channels in (1, 2)]
         # onsets spread over a grid cell: voices then reach their chunk boundaries at different samples
         for i in range(voice_count):
-            self.play(int(engine.numbers[POSITION]) + 256 + i * 37 % 64, event_id=1 + i)
+            self.play(int(engine.numbers[POSITION]) + 256 + i * 37 % 64, event_id=1 + i if named else 0)
             if i % 128 == 127:  # the ring holds twice that
                 self.block(2048)
         # starts, attack, and the rooms' whole length, so that every partition of theirs has something in it

@@ -66,7 +66,7 @@ def run_blocks(rings, numbers, kinds, records, row, source, buffers, pointers, f
                 row[AT_SAMPLE] = position + 37 * (i % 5) - 20
                 row[KEY] = 1 + i % 100
                 row[VALUE] = 1.0 + 0.001 * (i % 7)
-                row[EVENT_ID] = 1 + i % 150
+                row[EVENT_ID] = 1 + i // 5 % 40
                 if kind in (PLAY, AMEND):
                     row[RECORD:] = records[i % records.shape[0]]
                 elif kind == CONTROL:
