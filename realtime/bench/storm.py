@@ -49,11 +49,12 @@ def run_storm(clock: CycleClock, turns: int = 5) -> StormFigures:
     """The second, several times from the same beginning: what only one turn shows is the machine's."""
     parts, counts = [], {}
     for _ in range(turns):
-        loaded = LoadedCallback(clock, voice_count=VOICE_COUNT)
+        loaded = LoadedCallback(clock, voice_count=VOICE_COUNT, named=True)
         loaded.run(50, BLOCK_FRAMES)
         before = _count(loaded)
+        _told(loaded)  # of the voices that sound already
         parts.append(loaded.measure(_BLOCK_COUNT, BLOCK_FRAMES, partial(_send, loaded)))
-        counts = {name: number - before.get(name, 0) for name, number in _count(loaded).items()}
+        counts = {name: number - before[name] for name, number in _count(loaded).items()} | _told(loaded)
     busy = np.concatenate([part.busy for part in parts])
     interrupted = np.concatenate([part.interrupted for part in parts])
     own = np.min([part.busy for part in parts], axis=0)
@@ -81,7 +82,7 @@ def _times(count: int, block: int) -> int:
 
 def _count(loaded: LoadedCallback) -> dict[str, int]:
     decoder = loaded.engine.decoder.numbers
-    counts = {
+    return {
         "started": int(decoder[STARTED]),
         "stolen": int(decoder[STOLEN]),
         "late": int(decoder[LATE]),
@@ -89,6 +90,11 @@ def _count(loaded: LoadedCallback) -> dict[str, int]:
         "amended": int(loaded.engine.decoder.changes.numbers[AMENDED]),
         "amendments_delayed": int(loaded.engine.decoder.changes.numbers[SPILLED]),
     }
+
+
+def _told(loaded: LoadedCallback) -> dict[str, int]:
+    """What the engine has told since the last time, by outcome."""
+    counts: dict[str, int] = {}
     row = np.zeros(RESULT_SIZE)
     while pop_row(loaded.engine.results, row):
         name = f"told_{OUTCOMES[int(row[OUTCOME])]}"
