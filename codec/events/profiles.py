@@ -50,5 +50,6 @@ PROFILES: Final[dict[str, Profile]] = {
         Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 16),
         Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 0),
         Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 0),
+        Profile("instant", 512, 256, 512, 18.0, 16.0, 3, 0),
     )
 }
