@@ -27,15 +27,15 @@ _MEL_WEIGHT: Final = 0.04
 
 
 class Follower:
-    def __init__(self, weights: CodecWeights, profile: Profile, picking_steps: int = 4, price: float = 1e-4) -> None:
+    def __init__(self, weights: CodecWeights, profile: Profile, picking_steps: int = 4, price: float = 5e-5, mel_weight: float = _MEL_WEIGHT, steps: int = _STEPS, pick_mel: float = _MEL_WEIGHT) -> None:
         self.profile = profile
         decoder, n_fft = weights.decoder, profile.n_fft
         stride = 2 if profile.hop_samples > HOP else 1
-        self._young_refitter = Refitter(decoder, n_fft, _STEPS, _MEL_WEIGHT, 2)
+        self._young_refitter = Refitter(decoder, n_fft, steps, mel_weight, 2)
         self._fine = Refitter(decoder, n_fft, 1, _MEL_WEIGHT, 1)
         self._level_refitter = Refitter(decoder, n_fft, 1, _MEL_WEIGHT, stride)
-        refine = Refitter(decoder, n_fft, picking_steps, _MEL_WEIGHT, stride) if picking_steps else None
-        self._amender = Amender(self._level_refitter, Price(price, _MEL_WEIGHT))
+        refine = Refitter(decoder, n_fft, picking_steps, pick_mel, stride) if picking_steps else None
+        self._amender = Amender(self._level_refitter, Price(price, mel_weight))
         self._mels = mel_band_matrix(n_fft)
         self._encoder = StreamingEncoder(weights, profile, refine=refine, model=self)
         self.reset()
