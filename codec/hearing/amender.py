@@ -1,4 +1,10 @@
-"""What is told of events that sound: distortion against bits."""
+"""What is told of events that sound: as much as it lessens the error for its bits, and no more.
+
+At each hop every event that sounds is a choice between what its listener knows of it, a few amendments, and
+its end. Each is judged by the loss of all that sounds, as the listener knows it, against what is heard from
+the moment on at which the amendment would act. The best is told if it lessens the loss by more than its bits
+cost: levels that waver around one that was told are not told.
+"""
 
 from __future__ import annotations
 
@@ -10,126 +16,141 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events.amendments import Amendment, End, StreamItem, difference
-from ..events.event_spec import INDEX
+from ..events.event_spec import INDEX, read_field
 from ..events.events import Event
-from .refit.records import make_heard
+from .refit.judgement import Judgement
 from .refit.refitter import Refitter
-from .refit.window import judge_window
-from .sounding import Sounding, window_of
+from .sounding import Sounding, as_told
 
 FloatArray = NDArray[np.float32]
 
-#: About what a take needs for an amendment or an end, and for each value told.
+#: About what a take needs for an amendment, and for each value that it tells.
 _HEAD_BITS: Final = 14.0
-_FIELD_BITS: Final = 4.5
-_END_BITS: Final = 12.0
-#: For so long an amendment is worth what it is worth now.
+_VALUE_BITS: Final = 4.5
+#: For so long an amendment is taken to be worth what it is worth now.
 _LASTING_SECONDS: Final = 0.2
-_LEVELS: Final = [INDEX["noisiness"]]
-_COURSE: Final = [INDEX[n] for n in ("noisiness", "pitch", "decay", "noise_decay", "tilt")]
+#: What an amendment may tell beside the gain: the share of noise, how it goes on, or all.
+_PARTS: Final = (
+    [INDEX["noisiness"]],
+    [INDEX[name] for name in ("noisiness", "pitch", "decay", "noise_decay", "tilt")],
+    list(INDEX.values()),
+)
+#: What is ended fades at least as fast as this: its sound has stopped already.
+_LONGEST_RELEASE_SECONDS: Final = 0.05
+#: Frames after its onset before an event may be taken back: its sound may still be rising.
+_TRIAL_FRAMES: Final = 3
 
 
 @dataclass(frozen=True)
-class Price:
-    """What bits are worth: loss times seconds per bit."""
+class Scene:
+    """What is heard at a hop.
 
-    per_bit: float
-    mel_weight: float
+    Args:
+        observed: magnitudes ``[rows, F]``.
+        first_frame: of the stream, in row 0.
+        at_frame: from which on amendments act.
+        at_seconds: the same on the stream's time.
+        loudest_power: of the loudest mel band so far.
+        least_energy: of a window; errors in quieter ones count as if it were this.
+    """
+
+    observed: FloatArray
+    first_frame: int
+    at_frame: int
+    at_seconds: float
+    loudest_power: float
+    least_energy: float
+
+
+@dataclass
+class _Choice:
+    worth: float
+    items: list[StreamItem]
+    sums: tuple[FloatArray, FloatArray]
+    loss: float
 
 
 class Amender:
     """Chooses what to say of the events that sound.
 
     Args:
-        refitter: renders and judges.
-        price: of bits.
+        refitter: renders them.
+        price: loss times seconds that a bit must save.
     """
 
-    def __init__(self, refitter: Refitter, price: Price) -> None:
+    def __init__(self, refitter: Refitter, price: float) -> None:
         self._refitter, self._price = refitter, price
 
-    def amend(
-        self,
-        soundings: Sequence[Sounding],
-        observed: FloatArray,
-        first_frame: int,
-        at_seconds: float,
-        loudest_power: float,
-        least_energy: float,
-        settled_frame: int,
-    ) -> list[StreamItem]:
-        """Amendments and ends at ``at_seconds`` that pay; ``soundings`` are as sent afterwards."""
+    def amend(self, soundings: Sequence[Sounding], scene: Scene) -> list[StreamItem]:
+        """Amendments and ends that pay; ``soundings`` are then as they were told."""
         if not soundings:
             return []
-        rows = len(observed)
-        sent = list(self._refitter.each_sums(window_of(soundings, first_frame, sent=True), rows))
-        zero = np.zeros_like(observed)
-        heard = make_heard(self._refitter._renderer, observed, zero, zero, loudest_power)
-        heard = heard._replace(scale=np.minimum(heard.scale, np.float32(1.0 / max(least_energy, 1e-9))))
-        total = np.sum([p for p, _ in sent], 0), np.sum([f for _, f in sent], 0)
-        scratch = np.empty_like(total[0]), np.empty_like(total[0])
-
-        def judge(power: FloatArray, fourth: FloatArray) -> float:
-            np.maximum(power, 0.0, out=power)
-            np.maximum(fourth, 0.0, out=fourth)
-            error, mel = judge_window(
-                self._refitter._renderer, heard, self._price.mel_weight, power, fourth, *scratch
-            )
-            return error + self._price.mel_weight * mel
-
-        loss = judge(total[0].copy(), total[1].copy())
+        rows = len(scene.observed)
+        judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
+        parts = list(self._refitter.each_sums(as_told(soundings, scene.first_frame), rows))
+        power, fourth = (np.sum([part[i] for part in parts], 0, dtype=np.float32) for i in (0, 1))
+        loss = judge.loss(power, fourth)
         items: list[StreamItem] = []
-        order = np.argsort([-float(p.sum()) for p, _ in sent], kind="stable")
-        for place in order:
-            s = soundings[place]
-            at = max(at_seconds, s.sent.onset_seconds)
-            rest = total[0] - sent[place][0], total[1] - sent[place][1]
-            best = (0.0, None, rest, loss)
-            if s.onset_frame < settled_frame:
-                without = judge(rest[0].copy(), rest[1].copy())
-                gain = (loss - without) * _LASTING_SECONDS - self._price.per_bit * _END_BITS * 0.0
-                if gain > best[0]:
-                    best = (gain, End(s.id, at), (rest[0], rest[1]), without)
-            for event in self._candidates(s):
-                amendment = difference(s.sent, event, s.id, at)
-                if amendment is None:
-                    continue
-                told = len(amendment.fields) + (amendment.gain_db is not None)
-                bits = _HEAD_BITS + _FIELD_BITS * told
-                window = replace_event(s, event)
-                power, fourth = self._refitter.sums(window_of([window], first_frame, sent=True), rows)
-                sums = rest[0] + power, rest[1] + fourth
-                found = judge(sums[0].copy(), sums[1].copy())
-                gain = (loss - found) * _LASTING_SECONDS - self._price.per_bit * bits
-                if gain > best[0]:
-                    best = (gain, amendment, sums, found)
-            _, item, sums, found = best
-            if item is None:
-                continue
-            items.append(item)
-            total, loss = (sums[0], sums[1]), found
-            if isinstance(item, Amendment):
-                s.sent = item.apply(s.sent)
-            else:
-                s.ended = True
+        # The loudest first: what they leave is what the others are judged by.
+        for place in np.argsort([-float(part[0].sum()) for part in parts], kind="stable"):
+            sounding = soundings[place]
+            rest = tuple(np.maximum(a - b, 0.0) for a, b in zip((power, fourth), parts[place], strict=True))
+            best = _Choice(0.0, [], (power, fourth), loss)
+            for choice in self._choices(sounding, scene, judge, (rest[0], rest[1]), loss):
+                if choice.worth > best.worth:
+                    best = choice
+            for item in best.items:
+                if isinstance(item, Amendment):
+                    sounding.told = item.apply(sounding.told)
+                sounding.ended = isinstance(item, End)
+            items += best.items
+            (power, fourth), loss = best.sums, best.loss
         return items
 
-    def _candidates(self, s: Sounding) -> list[Event]:
-        gain_db, vector = s.rounded()
-        if gain_db == s.sent.gain_db and np.array_equal(vector, s.sent.vector):
-            return []
-        found = []
-        for fields in (_LEVELS, _COURSE):
-            part = s.sent.vector.copy()
-            part[fields] = vector[fields]
-            found.append(replace(s.sent, gain_db=gain_db, vector=part))
-        found.append(replace(s.sent, gain_db=gain_db, vector=vector))
-        unique = []
-        for event in found:
-            if event != s.sent and event not in unique:
-                unique.append(event)
-        return unique
+    def _choices(
+        self,
+        sounding: Sounding,
+        scene: Scene,
+        judge: Judgement,
+        rest: tuple[FloatArray, FloatArray],
+        loss: float,
+    ) -> list[_Choice]:
+        at_seconds = max(scene.at_seconds, sounding.told.onset_seconds)
+        choices = []
+        if sounding.onset_frame + _TRIAL_FRAMES < scene.at_frame:
+            without = judge.loss(*rest)
+            worth = (loss - without) * _LASTING_SECONDS
+            choices.append(_Choice(worth, end(sounding, at_seconds), rest, without))
+        for event in _candidates(sounding):
+            amendment = difference(sounding.told, event, sounding.id, at_seconds)
+            assert amendment is not None
+            values = len(amendment.fields) + (amendment.gain_db is not None)
+            changed = as_told([replace(sounding, told=event)], scene.first_frame)
+            own = self._refitter.sums(changed, len(scene.observed))
+            sums = rest[0] + own[0], rest[1] + own[1]
+            found = judge.loss(*sums)
+            worth = (loss - found) * _LASTING_SECONDS - self._price * (_HEAD_BITS + _VALUE_BITS * values)
+            choices.append(_Choice(worth, [amendment], sums, found))
+        return choices
 
 
-def replace_event(s: Sounding, event: Event) -> Sounding:
-    return replace(s, sent=event)
+def end(sounding: Sounding, at_seconds: float) -> list[StreamItem]:
+    """Items by which it stops at ``at_seconds``, however long it was to ring after its release."""
+    items: list[StreamItem] = []
+    if read_field(sounding.told.vector, "release") > _LONGEST_RELEASE_SECONDS:
+        values = {"release": _LONGEST_RELEASE_SECONDS}
+        items.append(Amendment.of_fields(sounding.id, at_seconds, values))
+    return [*items, End(sounding.id, at_seconds)]
+
+
+def _candidates(sounding: Sounding) -> list[Event]:
+    """Events that it may become: those parts of what is known now that differ from what was told."""
+    gain_db, vector = sounding.rounded()
+    found: list[Event] = []
+    for part in _PARTS:
+        mixed = sounding.told.vector.copy()
+        mixed[part] = vector[part]
+        event = replace(sounding.told, gain_db=gain_db, vector=mixed)
+        if event != sounding.told and event not in found:
+            found.append(event)
+    return found

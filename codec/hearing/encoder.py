@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -109,11 +109,17 @@ class Model(Protocol):
     """What sounds, for an encoder that is told it at each hop instead of summing up its own events."""
 
     def hear(
-        self, first_frame: int, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray
+        self,
+        sound: np.ndarray,
+        first_frame: int,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
     ) -> None:
         """A hop was heard and will be searched for events.
 
         Args:
+            sound: samples that were not heard before, up to the last under the last frame.
             first_frame: of the stream, in row 0.
             observed: magnitudes ``[T, F]``, the encoder's own.
             power, fourth: out, ``[T, F]``: sums of what sounds, see
@@ -183,6 +189,9 @@ class StreamingEncoder:
         self._reach = (profile.lookahead_samples - profile.n_fft // 2) // HOP
         self._bins = profile.n_fft // 2 + 1
         self.reset()
+
+    #: Rows of what a :class:`Model` hears that come before the hop.
+    context_frames: Final = _CONTEXT
 
     @property
     def latency_samples(self) -> int:
@@ -261,8 +270,11 @@ class StreamingEncoder:
             fresh = len(self._observed) - self._filled
             view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
             self._observed[self._filled :] = frames_to_magnitudes(view[: fresh * HOP : HOP])
+            # Before the first hop the buffer holds only silence that comes before the sound.
+            known = self.profile.n_fft - HOP if self._hop_index else 0
+            sound = self._buffer[known : (fresh - 1) * HOP + self.profile.n_fft]
             self._buffer = self._buffer[fresh * HOP :].copy()
-            events += self._hear_hop()
+            events += self._hear_hop(sound)
             self._hop_index += 1
             h = self._hop_frames
             self._observed[:-h] = self._observed[h:].copy()
@@ -274,12 +286,12 @@ class StreamingEncoder:
                 break
         return events
 
-    def _hear_hop(self) -> list[Event]:
+    def _hear_hop(self, sound: np.ndarray) -> list[Event]:
         if self._model is None:
             return self._encode_hop()
         known = len(self._observed)
         first_frame = self._hop_index * self._hop_frames - _CONTEXT
-        self._model.hear(first_frame, self._observed, self._power[:known], self._fourth[:known])
+        self._model.hear(sound, first_frame, self._observed, self._power[:known], self._fourth[:known])
         events = self._encode_hop()
         self._model.take(events)
         return events

@@ -1,4 +1,14 @@
-"""The encoder of live profiles: hears at once, and corrects as it hears more."""
+"""The encoder of live profiles: hears at once, and corrects as it hears more.
+
+At every hop the levels of the events that sound follow what is heard, those that began a short while ago are
+refitted to all that was heard of them, new events are picked from what is left, and what their listener is
+better told is told: an amendment, or an end where the sound has stopped or was none. All that a hop tells
+acts from the hop's first sample on, so that with the profile's latency every amendment is played at the
+moment at which it is known, no earlier and no later::
+
+    |  past hops  |    hop    |  lookahead  |
+                  ^ at                      ^ now: what is told acts at ``at``, and is played now
+"""
 
 from __future__ import annotations
 
@@ -7,144 +17,231 @@ from typing import Final
 
 import numpy as np
 
-from ..events.amendments import ID_COUNT, End, StreamItem, in_stream_order
+from ..events.amendments import ID_COUNT, StreamItem, in_stream_order
 from ..events.event_spec import ANALYSIS_RATE
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..weights.codec_weights import CodecWeights
-from .amender import Amender, Price
+from .amender import Amender, Scene, end
 from .encoder import StreamingEncoder
+from .memory import Memory
 from .refit.control_tables import PARAMETER_COUNT, SHIFT
 from .refit.levels import follow_levels
-from .refit.refitter import Momentum, Refitter
-from .sounding import Sounding, window_of
+from .refit.refined_encoder import MEL_WEIGHT
+from .refit.refitter import FRAME_STRIDE, Momentum, Refitter
+from .sounding import Sounding, as_known, as_told
 from .spectrum import HOP, mel_band_matrix
 
-#: Events that began in so many last frames are refitted, 0.55 s.
+#: Events that began in so many last frames are refitted; 0.55 s.
 _YOUNG_FRAMES: Final = 48
+#: Frames of which an event must have been heard before it is refitted in the long window.
+_HEARD_FRAMES: Final = 2
 _STEPS: Final = 3
-_MEL_WEIGHT: Final = 0.04
+#: Window in which young events are refitted: what low pitches need.
+_LONG_N_FFT: Final = 2048
+#: Frames by which levels follow, and amendments are judged, at least.
+_LEVEL_FRAMES: Final = 8
+_JUDGED_FRAMES: Final = 4
+#: Loss times seconds that a bit of an amendment must save.
+_PRICE: Final = 5e-5
+#: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
+_FORGOTTEN: Final = 1e-7
+_RECENT_FRAMES: Final = 40
+#: A frame is silent whose loudest bin is below this.
+_SILENCE: Final = 1e-7
+#: Errors in a window count as shares of its energy, but at least of this share of what was loud lately.
+_QUIET_SHARE: Final = 0.1
+_FORGET_DB_PER_SECOND: Final = 6.0
+#: How long the silence after the end is heard, so that all that sounds is ended.
+_AFTER_SAMPLES: Final = ANALYSIS_RATE // 4
 
 
 class Follower:
-    def __init__(self, weights: CodecWeights, profile: Profile, picking_steps: int = 4, price: float = 5e-5, mel_weight: float = _MEL_WEIGHT, steps: int = _STEPS, pick_mel: float = _MEL_WEIGHT) -> None:
+    """Sound in, a stream of events, amendments and ends out.
+
+    Args:
+        weights: trained codec weights.
+        profile: lookahead and hop; see :data:`struck.codec.events.profiles.PROFILES`.
+        steps: gradient steps that improve an event before it is told; None takes the profile's.
+
+    Raises:
+        StruckError: the weights lack the event network.
+
+    Example:
+        >>> from struck.codec.events.profiles import PROFILES
+        >>> from struck.codec.weights.codec_weights import shipped_codec_weights
+        >>> follower = Follower(shipped_codec_weights(), PROFILES["tight"])
+        >>> follower.process(np.zeros(22_050, np.float32)) + follower.flush()
+        []
+    """
+
+    def __init__(self, weights: CodecWeights, profile: Profile, steps: int | None = None) -> None:
         self.profile = profile
-        decoder, n_fft = weights.decoder, profile.n_fft
-        stride = 2 if profile.hop_samples > HOP else 1
-        self._young_refitter = Refitter(decoder, n_fft, steps, mel_weight, 2)
-        self._fine = Refitter(decoder, n_fft, 1, _MEL_WEIGHT, 1)
-        self._level_refitter = Refitter(decoder, n_fft, 1, _MEL_WEIGHT, stride)
-        refine = Refitter(decoder, n_fft, picking_steps, pick_mel, stride) if picking_steps else None
-        self._amender = Amender(self._level_refitter, Price(price, mel_weight))
+        n_fft = profile.n_fft
+        # Where a hop is one frame, no frame can be left out.
+        stride = FRAME_STRIDE if profile.hop_samples > HOP else 1
+
+        def refitter(n_fft: int, stride: int, steps: int = 1) -> Refitter:
+            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride)
+
+        steps = profile.refine_steps if steps is None else steps
+        self._encoder = StreamingEncoder(
+            weights, profile, refine=refitter(n_fft, stride, steps) if steps else None, model=self
+        )
+        self._young_refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
+        self._long_refitter = refitter(_LONG_N_FFT, 1)
+        self._every_frame = refitter(n_fft, 1)
+        self._levels_refitter = refitter(n_fft, stride)
+        self._amender = Amender(self._levels_refitter, _PRICE)
         self._mels = mel_band_matrix(n_fft)
-        self._encoder = StreamingEncoder(weights, profile, refine=refine, model=self)
+        self._short = Memory(n_fft, _YOUNG_FRAMES)
+        self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)
         self.reset()
 
     @property
     def latency_samples(self) -> int:
+        """Samples between a moment and the latest at which all that happens in it is told."""
         return self.profile.latency_samples
 
     @property
     def nonfinite_samples(self) -> int:
+        """How many samples were not numbers, and counted as 0."""
         return self._encoder.nonfinite_samples
 
     def reset(self) -> None:
+        """Forget everything heard; the next sample is sample 0."""
         self._encoder.reset()
+        self._short.reset()
+        self._long.reset()
         self._soundings: list[Sounding] = []
-        self._heard = np.zeros((_YOUNG_FRAMES, self.profile.n_fft // 2 + 1), np.float32)
         self._items: list[StreamItem] = []
         self._next_id = 0
-        self._loudest = self._loudest_energy = 0.0
-        self._now = 0
+        self._loudest_power = 0.0
+        self._loud_energy = 0.0
         self._at_frame = 0
 
     def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[StreamItem]:
+        """Take samples in, give back what is told by now, in the order of a stream per hop.
+
+        Args, raises: as :meth:`struck.codec.hearing.encoder.StreamingEncoder.process`.
+        """
         self._encoder.process(samples, rate)
-        return self._drain()
+        return self._tell()
 
     def flush(self) -> list[StreamItem]:
-        self._encoder.flush(ANALYSIS_RATE // 2)
-        at = (self._at_frame * HOP) / ANALYSIS_RATE
-        self._items += [End(s.id, max(at, s.sent.onset_seconds)) for s in self._soundings]
-        self._soundings = []
-        return self._drain()
+        """Hear what is left, up to the last sample, as if silence followed; what sounds then is ended."""
+        self._encoder.flush(_AFTER_SAMPLES)
+        self._items += self._end_all(self._at_frame * HOP / ANALYSIS_RATE)
+        return self._tell()
 
-    def _drain(self) -> list[StreamItem]:
+    def _tell(self) -> list[StreamItem]:
         items, self._items = self._items, []
-        return in_stream_order(items)
+        return items
 
-    # ---- called by the encoder, hop by hop
+    # ---- told by the encoder, hop by hop -------------------------------------------------------------------
 
-    def hear(self, first_frame: int, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray) -> None:
-        self._at_frame = first_frame + 8
-        now = first_frame + len(observed)
-        fresh = min(now - self._now, _YOUNG_FRAMES)
-        self._heard = np.concatenate([self._heard[fresh:], observed[-fresh:]])
-        self._now = now
-        square = np.square(observed[-fresh:])
-        self._loudest = max(self._loudest, float((square @ self._mels).max()))
-        frame_energy = float(square.sum(1).max())
-        self._loudest_energy = max(self._loudest_energy * 10 ** (-0.6 * self.profile.hop_samples / ANALYSIS_RATE), frame_energy)
+    def hear(
+        self,
+        sound: np.ndarray,
+        first_frame: int,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
+    ) -> None:
+        """See :meth:`struck.codec.hearing.encoder.Model.hear`."""
+        known_before = self._short.end_frame
+        self._short.hear(sound)
+        self._long.hear(sound)
+        self._at_frame = self._short.end_frame - (len(observed) - self._encoder.context_frames)
+        self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
         if self._soundings:
-            self._follow_levels()
+            self._follow_old()
             self._refit_young()
             self._forget()
-        power[:], fourth[:] = self._fine.sums(window_of(self._soundings, first_frame), len(observed))
+        power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
 
     def take(self, events: list[Event]) -> None:
+        """See :meth:`struck.codec.hearing.encoder.Model.take`."""
         for event in events:
-            event = replace(event, id=self._next_id)
+            told = replace(event, id=self._next_id)
             self._next_id = (self._next_id + 1) % ID_COUNT
-            self._items.append(event)
-            self._soundings.append(Sounding.of(event))
-        rows = max(self._now - self._at_frame, 4)
-        first = self._now - rows
-        at = max(0, self._at_frame * HOP) / ANALYSIS_RATE
-        self._items += self._amender.amend(
-            self._soundings, self._heard[-rows:], first, at, self._loudest, 0.1 * self._loudest_energy * rows / self._level_refitter.stride, self._at_frame - 3
+            self._items.append(told)
+            self._soundings.append(Sounding.of(told))
+        at_seconds = self._at_frame * HOP / ANALYSIS_RATE
+        ahead = self._short.end_frame - self._at_frame
+        if self._short.observed[-ahead:].max(initial=0.0) < _SILENCE:
+            self._items += self._end_all(at_seconds)
+            return
+        rows = max(ahead, _JUDGED_FRAMES)
+        looked = -(-rows // self._levels_refitter.stride)
+        scene = Scene(
+            self._short.observed[-rows:],
+            self._short.end_frame - rows,
+            self._at_frame,
+            at_seconds,
+            self._loudest_power,
+            _QUIET_SHARE * self._loud_energy * looked,
         )
+        self._items += in_stream_order(self._amender.amend(self._soundings, scene))
         self._soundings = [s for s in self._soundings if not s.ended]
 
-    def _is_young(self, s: Sounding) -> bool:
-        return s.onset_frame >= self._now - _YOUNG_FRAMES + 4
+    def _end_all(self, at_seconds: float) -> list[StreamItem]:
+        items = [
+            item for s in self._soundings for item in end(s, max(at_seconds, s.told.onset_seconds))
+        ]
+        self._soundings = []
+        return in_stream_order(items)
 
-    def _follow_levels(self) -> None:
+    def _remember_loudness(self, fresh: np.ndarray) -> None:
+        square = np.square(fresh)
+        self._loudest_power = max(self._loudest_power, float((square @ self._mels).max()))
+        seconds = len(fresh) * HOP / ANALYSIS_RATE
+        fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * seconds)
+        self._loud_energy = max(self._loud_energy * fade, float(square.sum(1).max()))
+
+    def _is_young(self, sounding: Sounding) -> bool:
+        return sounding.onset_frame >= self._short.end_frame - _YOUNG_FRAMES
+
+    def _follow_old(self) -> None:
+        """Of what began long ago only the levels of tone and noise follow."""
         old = [s for s in self._soundings if not self._is_young(s)]
-        if not old:
-            return
-        rows = max(8, self._now - self._at_frame)
-        first = self._now - rows
         young = [s for s in self._soundings if self._is_young(s)]
-        power, _ = self._fine.sums(window_of(young, first), rows)
-        levels = follow_levels(self._level_refitter, self._heard[-rows:], power, window_of(old, first))
-        for i, s in enumerate(old):
-            s.gain_db, s.vector = float(levels.gain_db[i]), levels.vectors[i]
+        rows = max(_LEVEL_FRAMES, self._short.end_frame - self._at_frame)
+        first = self._short.end_frame - rows
+        power, _ = self._every_frame.sums(as_known(young, first), rows)
+        observed = self._short.observed[-rows:]
+        levels = follow_levels(self._levels_refitter, observed, power, as_known(old, first))
+        for s, gain_db, vector in zip(old, levels.gain_db, levels.vectors, strict=True):
+            s.gain_db, s.vector = float(gain_db), vector
 
     def _refit_young(self) -> None:
-        young = [s for s in self._soundings if self._is_young(s)]
+        """What began lately is moved to where all that was heard of it fits best; its onset stays."""
+        latest = self._long.end_frame - _HEARD_FRAMES
+        young = [s for s in self._soundings if self._is_young(s) and s.onset_frame < latest]
         if not young:
             return
-        first = self._now - _YOUNG_FRAMES
-        old = [s for s in self._soundings if not self._is_young(s)]
-        power, fourth = self._fine.sums(window_of(old, first), _YOUNG_FRAMES)
+        others = [s for s in self._soundings if s not in young]
+        first = self._long.first_frame
+        power, fourth = self._long_refitter.sums(as_known(others, first), _YOUNG_FRAMES)
         momentum = young[0].momentum
         for s in young[1:]:
             momentum = momentum.join(s.momentum)
         trust = np.ones((len(young), PARAMETER_COUNT), np.float32)
         trust[:, SHIFT] = 0.0
         refit = self._young_refitter.refit(
-            self._heard, power, fourth, window_of(young, first), momentum=momentum, trust=trust, loudest_power=self._loudest
+            self._long.observed, power, fourth, as_known(young, first), momentum=momentum, trust=trust
         )
         for i, s in enumerate(young):
             s.gain_db, s.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]
             s.momentum = refit.momentum.take(np.array([i]))
 
     def _forget(self) -> None:
-        """Leave out what has faded by itself."""
-        first = self._now - 8
-        loud = 1e-7 * float(np.square(self._heard[-40:]).max())
-        kept = []
-        for s, (power, _) in zip(self._soundings, self._fine.each_sums(window_of(self._soundings, first, sent=True), 8)):
-            if s.onset_frame >= self._now - 24 or float(power.max(initial=0.0)) > loud:
-                kept.append(s)
-        self._soundings = kept
+        """Leave out what has faded by itself: nobody needs to be told."""
+        first = self._short.end_frame - _LEVEL_FRAMES
+        quiet = _FORGOTTEN * float(self._short.observed[-_RECENT_FRAMES:].max()) ** 2
+        parts = self._every_frame.each_sums(as_told(self._soundings, first), _LEVEL_FRAMES)
+        self._soundings = [
+            s
+            for s, (power, _) in zip(self._soundings, parts, strict=True)
+            if self._is_young(s) or power.max(initial=0.0) > quiet
+        ]

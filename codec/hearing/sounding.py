@@ -1,4 +1,4 @@
-"""An event that sounds: as it was sent, and as it is known by now."""
+"""An event that sounds: as it was told, and as it is known by now."""
 
 from __future__ import annotations
 
@@ -21,46 +21,60 @@ class Sounding:
     """One event of a stream while it sounds.
 
     Args:
-        sent: as whoever plays the stream knows it.
+        told: as whoever plays the stream knows it; it has an id.
         onset_frame: of the stream, nearest to its onset.
         gain_db, vector: as it is known now, between the levels of a take too.
         momentum: of its refitting.
+        ended: it was said to end.
     """
 
-    sent: Event
+    told: Event
     onset_frame: int
     gain_db: float
     vector: NDArray[np.float32]
     momentum: Momentum = field(default_factory=lambda: Momentum.at_rest(1))
     ended: bool = False
 
+    @classmethod
+    def of(cls, event: Event) -> Sounding:
+        """Of an event that has just been told."""
+        return cls(event, event.onset_frame(ANALYSIS_RATE, HOP), event.gain_db, event.vector)
+
     @property
     def id(self) -> int:
         """What the stream calls it by."""
-        assert self.sent.id is not None
-        return self.sent.id
-
-    @classmethod
-    def of(cls, event: Event) -> Sounding:
-        """Of an event that has just been sent."""
-        return cls(event, event.onset_frame(ANALYSIS_RATE, HOP), event.gain_db, event.vector)
+        assert self.told.id is not None
+        return self.told.id
 
     @property
     def shift_seconds(self) -> float:
         """Of the onset from its frame's centre."""
-        return self.sent.onset_seconds - self.onset_frame * HOP / ANALYSIS_RATE
+        return self.told.onset_seconds - self.onset_frame * HOP / ANALYSIS_RATE
 
     def rounded(self) -> tuple[float, NDArray[np.float32]]:
         """Gain and vector as known now, at the levels of a take."""
         return float(quantize_gains(np.float32(self.gain_db))), quantize_vectors(self.vector)
 
 
-def window_of(soundings: Sequence[Sounding], first_frame: int, sent: bool = False) -> WindowEvents:
-    """``soundings`` as they are known, or as they were sent, beside a window that begins at ``first_frame``."""
-    gains = [s.sent.gain_db if sent else s.gain_db for s in soundings]
-    vectors = [s.sent.vector if sent else s.vector for s in soundings]
+def as_known(soundings: Sequence[Sounding], first_frame: int) -> WindowEvents:
+    """``soundings`` as they are known now, beside a window that begins at ``first_frame``."""
+    return _in_window(soundings, first_frame, [s.gain_db for s in soundings], [s.vector for s in soundings])
+
+
+def as_told(soundings: Sequence[Sounding], first_frame: int) -> WindowEvents:
+    """``soundings`` as they were told, beside a window that begins at ``first_frame``."""
+    told = [s.told for s in soundings]
+    return _in_window(soundings, first_frame, [e.gain_db for e in told], [e.vector for e in told])
+
+
+def _in_window(
+    soundings: Sequence[Sounding],
+    first_frame: int,
+    gains_db: Sequence[float],
+    vectors: Sequence[NDArray[np.float32]],
+) -> WindowEvents:
     return WindowEvents(
-        np.array(gains, np.float32),
+        np.array(gains_db, np.float32),
         np.array(vectors, np.float32).reshape(len(soundings), VECTOR_SIZE),
         np.array([s.onset_frame - first_frame for s in soundings], np.int64),
         np.array([s.shift_seconds for s in soundings], np.float32),
