@@ -347,7 +347,9 @@ class StreamingEncoder:
         """Events the hop may emit: its share of the rate, and at most a hop's that earlier ones left."""
         p = self.profile
         start = self._hop_index * p.hop_samples
-        length = p.hop_samples if self._ended_at is None else min(p.hop_samples, max(0, self._ended_at - start))
+        length = (
+            p.hop_samples if self._ended_at is None else min(p.hop_samples, max(0, self._ended_at - start))
+        )
         hop_events = p.events_per_second * p.hop_samples / ANALYSIS_RATE
         earned = p.events_per_second * length / ANALYSIS_RATE
         self._allowance = min(self._allowance + earned, max(_BURST, 2.0 * hop_events))

@@ -28,7 +28,7 @@ from .memory import Memory
 from .refit.control_tables import PARAMETER_COUNT, SHIFT
 from .refit.levels import follow_levels
 from .refit.refined_encoder import MEL_WEIGHT
-from .refit.refitter import FRAME_STRIDE, Momentum, Refitter
+from .refit.refitter import FRAME_STRIDE, Refitter
 from .sounding import Sounding, as_known, as_told
 from .spectrum import HOP, mel_band_matrix
 
@@ -186,9 +186,7 @@ class Follower:
         self._soundings = [s for s in self._soundings if not s.ended]
 
     def _end_all(self, at_seconds: float) -> list[StreamItem]:
-        items = [
-            item for s in self._soundings for item in end(s, max(at_seconds, s.told.onset_seconds))
-        ]
+        items = [item for s in self._soundings for item in end(s, max(at_seconds, s.told.onset_seconds))]
         self._soundings = []
         return in_stream_order(items)
 
