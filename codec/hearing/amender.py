@@ -32,7 +32,7 @@ _LASTING_SECONDS: Final = 0.2
 #: What an amendment may tell beside the gain: the share of noise, how it goes on, or all.
 _PARTS: Final = (
     [INDEX["noisiness"]],
-    [INDEX[name] for name in ("noisiness", "pitch", "decay", "noise_decay", "tilt")],
+    [INDEX[name] for name in ("noisiness", "pitch", "hold", "decay", "noise_decay", "tilt")],
     list(INDEX.values()),
 )
 #: What is ended fades at least as fast as this: its sound has stopped already.
@@ -50,6 +50,7 @@ class Scene:
         first_frame: of the stream, in row 0.
         at_frame: from which on amendments act.
         at_seconds: the same on the stream's time.
+        now_seconds: up to where the stream was heard.
         loudest_power: of the loudest mel band so far.
         least_energy: of a window; errors in quieter ones count as if it were this.
     """
@@ -58,6 +59,7 @@ class Scene:
     first_frame: int
     at_frame: int
     at_seconds: float
+    now_seconds: float
     loudest_power: float
     least_energy: float
 
@@ -121,7 +123,7 @@ class Amender:
             without = judge.loss(*rest)
             worth = (loss - without) * _LASTING_SECONDS
             choices.append(_Choice(worth, end(sounding, at_seconds), rest, without))
-        for event in _candidates(sounding):
+        for event in _candidates(sounding, scene.now_seconds):
             amendment = difference(sounding.told, event, sounding.id, at_seconds)
             assert amendment is not None
             values = len(amendment.fields) + (amendment.gain_db is not None)
@@ -143,14 +145,14 @@ def end(sounding: Sounding, at_seconds: float) -> list[StreamItem]:
     return [*items, End(sounding.id, at_seconds)]
 
 
-def _candidates(sounding: Sounding) -> list[Event]:
+def _candidates(sounding: Sounding, now_seconds: float) -> list[Event]:
     """Events that it may become: those parts of what is known now that differ from what was told."""
-    gain_db, vector = sounding.rounded()
+    known = sounding.to_tell(now_seconds)
     found: list[Event] = []
     for part in _PARTS:
         mixed = sounding.told.vector.copy()
-        mixed[part] = vector[part]
-        event = replace(sounding.told, gain_db=gain_db, vector=mixed)
+        mixed[part] = known.vector[part]
+        event = replace(known, vector=mixed)
         if event != sounding.told and event not in found:
             found.append(event)
     return found

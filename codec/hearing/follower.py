@@ -1,7 +1,7 @@
 """The encoder of live profiles: hears at once, and corrects as it hears more.
 
-At every hop the levels of the events that sound follow what is heard, those that began a short while ago are
-refitted to all that was heard of them, new events are picked from what is left, and what their listener is
+At every hop the events that sound are refitted to what was heard last: all about those that began a short while
+ago, of the others how they go on; and their levels follow at once. Then new events are picked from what is left, and what their listener is
 better told is told: an amendment, or an end where the sound has stopped or was none. All that a hop tells
 acts from the hop's first sample on, so that with the profile's latency every amendment is played at the
 moment at which it is known, no earlier and no later::
@@ -18,26 +18,34 @@ from typing import Final
 import numpy as np
 
 from ..events.amendments import ID_COUNT, StreamItem, in_stream_order
-from ..events.event_spec import ANALYSIS_RATE
+from ..events.event_spec import ANALYSIS_RATE, INDEX
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..weights.codec_weights import CodecWeights
 from .amender import Amender, Scene, end
 from .encoder import StreamingEncoder
 from .memory import Memory
-from .refit.control_tables import PARAMETER_COUNT, SHIFT
+from .refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from .refit.levels import follow_levels
 from .refit.refined_encoder import MEL_WEIGHT
 from .refit.refitter import FRAME_STRIDE, Refitter
 from .sounding import Sounding, as_known, as_told
 from .spectrum import HOP, mel_band_matrix
 
-#: Events that began in so many last frames are refitted; 0.55 s.
+#: Events that began in so many last frames are young; what is heard in them, 0.55 s, is what events are fitted to.
 _YOUNG_FRAMES: Final = 48
 #: Frames of which an event must have been heard before it is refitted in the long window.
 _HEARD_FRAMES: Final = 2
 _STEPS: Final = 3
-#: Window in which young events are refitted: what low pitches need.
+#: What may still move of an old event, beside its gain.
+_GOES_ON: Final = [
+    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
+]
+#: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
+_MOST_REFITTED: Final = 16
+#: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
+_MOST_RISE_DB: Final = 3.0
+#: Window in which events are refitted: what low pitches need.
 _LONG_N_FFT: Final = 2048
 #: Frames by which levels follow, and amendments are judged, at least.
 _LEVEL_FRAMES: Final = 8
@@ -88,7 +96,7 @@ class Follower:
         self._encoder = StreamingEncoder(
             weights, profile, refine=refitter(n_fft, stride, steps) if steps else None, model=self
         )
-        self._young_refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
+        self._refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
         self._long_refitter = refitter(_LONG_N_FFT, 1)
         self._every_frame = refitter(n_fft, 1)
         self._levels_refitter = refitter(n_fft, stride)
@@ -156,7 +164,7 @@ class Follower:
         self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
         if self._soundings:
             self._follow_old()
-            self._refit_young()
+            self._refit()
             self._forget()
         power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
 
@@ -179,6 +187,7 @@ class Follower:
             self._short.end_frame - rows,
             self._at_frame,
             at_seconds,
+            self._short.end_frame * HOP / ANALYSIS_RATE,
             self._loudest_power,
             _QUIET_SHARE * self._loud_energy * looked,
         )
@@ -210,26 +219,32 @@ class Follower:
         observed = self._short.observed[-rows:]
         levels = follow_levels(self._levels_refitter, observed, power, as_known(old, first))
         for s, gain_db, vector in zip(old, levels.gain_db, levels.vectors, strict=True):
-            s.gain_db, s.vector = float(gain_db), vector
+            if gain_db <= s.highest_db:
+                s.gain_db, s.vector = float(gain_db), vector
 
-    def _refit_young(self) -> None:
-        """What began lately is moved to where all that was heard of it fits best; its onset stays."""
+    def _refit(self) -> None:
+        """Events are moved to where what was heard last fits best; their onsets stay."""
         latest = self._long.end_frame - _HEARD_FRAMES
-        young = [s for s in self._soundings if self._is_young(s) and s.onset_frame < latest]
-        if not young:
+        moved = [s for s in self._soundings if s.onset_frame < latest]
+        moved = sorted(moved, key=lambda s: -s.gain_db)[:_MOST_REFITTED]
+        if not moved:
             return
-        others = [s for s in self._soundings if s not in young]
+        others = [s for s in self._soundings if not any(s is one for one in moved)]
         first = self._long.first_frame
         power, fourth = self._long_refitter.sums(as_known(others, first), _YOUNG_FRAMES)
-        momentum = young[0].momentum
-        for s in young[1:]:
+        momentum = moved[0].momentum
+        for s in moved[1:]:
             momentum = momentum.join(s.momentum)
-        trust = np.ones((len(young), PARAMETER_COUNT), np.float32)
-        trust[:, SHIFT] = 0.0
-        refit = self._young_refitter.refit(
-            self._long.observed, power, fourth, as_known(young, first), momentum=momentum, trust=trust
+        trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
+        for row, s in zip(trust, moved, strict=True):
+            if self._is_young(s):
+                row[:SHIFT] = 1.0
+                s.highest_db = s.gain_db + _MOST_RISE_DB
+            row[[GAIN_DB, *_GOES_ON]] = 1.0
+        refit = self._refitter.refit(
+            self._long.observed, power, fourth, as_known(moved, first), momentum=momentum, trust=trust
         )
-        for i, s in enumerate(young):
+        for i, s in enumerate(moved):
             s.gain_db, s.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]
             s.momentum = refit.momentum.take(np.array([i]))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
+from ..events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE, read_field
 from ..events.events import Event
 from ..events.quantize import quantize_gains, quantize_vectors
 from .refit.refitter import Momentum
 from .refit.window_events import WindowEvents
 from .spectrum import HOP
+
+#: Older events are known well enough to be told for long.
+_OLD_SECONDS = 0.55
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Sounding:
         onset_frame: of the stream, nearest to its onset.
         gain_db, vector: as it is known now, between the levels of a take too.
         momentum: of its refitting.
+        highest_db: gain above which it will not follow once it is old.
         ended: it was said to end.
     """
 
@@ -33,6 +37,7 @@ class Sounding:
     gain_db: float
     vector: NDArray[np.float32]
     momentum: Momentum = field(default_factory=lambda: Momentum.at_rest(1))
+    highest_db: float = GAIN_DB_HIGH
     ended: bool = False
 
     @classmethod
@@ -51,9 +56,16 @@ class Sounding:
         """Of the onset from its frame's centre."""
         return self.told.onset_seconds - self.onset_frame * HOP / ANALYSIS_RATE
 
-    def rounded(self) -> tuple[float, NDArray[np.float32]]:
-        """Gain and vector as known now, at the levels of a take."""
-        return float(quantize_gains(np.float32(self.gain_db))), quantize_vectors(self.vector)
+    def to_tell(self, now_seconds: float) -> Event:
+        """The event as known at ``now_seconds`` of the stream, at the levels of a take.
+
+        What is old and still driven is told to be held for as long as can be said: it will be ended.
+        """
+        vector = quantize_vectors(self.vector)
+        age = now_seconds - self.told.onset_seconds
+        if age > _OLD_SECONDS and read_field(vector, "attack") + read_field(vector, "hold") > age:
+            vector[INDEX["hold"]] = 1.0
+        return replace(self.told, gain_db=float(quantize_gains(np.float32(self.gain_db))), vector=vector)
 
 
 def as_known(soundings: Sequence[Sounding], first_frame: int) -> WindowEvents:

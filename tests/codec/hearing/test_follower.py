@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from struck.codec.events.amendments import Amendment, in_stream_order, item_seconds
-from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.events.amendments import Amendment, End, in_stream_order, item_seconds
+from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX
 from struck.codec.events.events import Event
 from struck.codec.events.lives import collect_lives
 from struck.codec.events.profiles import PROFILES
+from struck.codec.hearing.event_network import ONSET_REACH_SECONDS
 from struck.codec.hearing.follower import Follower
 from struck.codec.playing.decoder import render
 from struck.codec.weights.codec_weights import shipped_codec_weights
@@ -59,6 +61,15 @@ def noisy_notes():
     return sound + (0.003 * np.random.default_rng(0).standard_normal(len(sound))).astype(np.float32)
 
 
+def without_room(item):
+    """What is said of the same sound without its room, whose tail is its own."""
+    if isinstance(item, End):
+        return item
+    vector = item.vector.copy()
+    vector[INDEX["room_mix"]] = -1.0
+    return replace(item, vector=vector)
+
+
 @pytest.fixture(scope="module")
 def heard():
     """What is told of a few sounds given in one bite, by profile and sound."""
@@ -95,8 +106,9 @@ def test_all_is_told_in_time_to_be_played(profile):
     block = 64
     told = [(item, at) for item, at in follow(profile, noisy_notes(), block) if at is not None]
     latency = PROFILES[profile].latency_samples
-    lateness = [at - item_seconds(item) * ANALYSIS_RATE - latency for item, at in told]
-    assert max(lateness) <= block
+    late = {Event: block + ONSET_REACH_SECONDS * ANALYSIS_RATE}  # an onset may be moved back by the network
+    for item, at in told:
+        assert at - item_seconds(item) * ANALYSIS_RATE - latency <= late.get(type(item), block)
     assert any(isinstance(item, Amendment) for item, _ in told)
 
 
@@ -134,16 +146,17 @@ def test_a_steady_tone_costs_nothing_once_it_has_settled(profile):
 def test_a_damped_note_is_ended_within_100_ms(heard, profile):
     lives = collect_lives(heard[profile, "damped"])
     loudest = max(lives, key=lambda life: life.event.gain_db)
-    assert loudest.event.onset_seconds == pytest.approx(0.1, abs=0.03)
-    ends = [life.end.at_seconds for life in lives if life.end is not None]
-    assert len(ends) == len(lives) or max(life.end_seconds for life in lives) < 0.7
-    assert max(ends) < 0.7
+    assert loudest.event.onset_seconds == pytest.approx(0.1, abs=0.05)
+    assert loudest.end is not None
+    assert 0.55 < loudest.end.at_seconds < 0.7
+    assert max(life.end_seconds for life in lives) < 0.7
 
 
 @pytest.mark.parametrize("profile", FOLLOWING)
 def test_nothing_sounds_half_a_second_after_the_input_stopped(profile):
     sound = noisy_notes()
-    stream = in_stream_order(items_of(follow(profile, np.concatenate([sound, silence(0.3)]))))
+    told = items_of(follow(profile, np.concatenate([sound, silence(0.3)])))
+    stream = in_stream_order(without_room(item) for item in told)
     played = np.concatenate(list(render(WEIGHTS, stream, ANALYSIS_RATE)))
     after = played[len(sound) + ANALYSIS_RATE // 2 :]
     assert np.abs(after).max(initial=0.0) < 1e-3 * np.abs(played).max()
