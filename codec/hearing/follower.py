@@ -50,8 +50,9 @@ _LONG_N_FFT: Final = 2048
 #: Frames by which levels follow, and amendments are judged, at least.
 _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
-#: Loss times seconds that a bit of an amendment must save.
+#: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
 _PRICE: Final = 5e-5
+_HASTY_PRICE: Final = 9e-5
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -87,7 +88,8 @@ class Follower:
         self.profile = profile
         n_fft = profile.n_fft
         # Where a hop is one frame, no frame can be left out.
-        stride = FRAME_STRIDE if profile.hop_samples > HOP else 1
+        hasty = profile.hop_samples == HOP
+        stride = 1 if hasty else FRAME_STRIDE
 
         def refitter(n_fft: int, stride: int, steps: int = 1) -> Refitter:
             return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride)
@@ -100,7 +102,7 @@ class Follower:
         self._long_refitter = refitter(_LONG_N_FFT, 1)
         self._every_frame = refitter(n_fft, 1)
         self._levels_refitter = refitter(n_fft, stride)
-        self._amender = Amender(self._levels_refitter, _PRICE)
+        self._amender = Amender(self._levels_refitter, _HASTY_PRICE if hasty else _PRICE)
         self._mels = mel_band_matrix(n_fft)
         self._short = Memory(n_fft, _YOUNG_FRAMES)
         self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)

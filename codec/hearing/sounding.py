@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from .refit.window_events import WindowEvents
 from .spectrum import HOP
 
 #: Older events are known well enough to be told for long.
-_OLD_SECONDS = 0.55
+_OLD_SECONDS: Final = 0.55
 
 
 @dataclass
