@@ -90,7 +90,8 @@ class Amender:
         rows = len(scene.observed)
         judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
         parts = list(self._refitter.each_sums(as_told(soundings, scene.first_frame), rows))
-        power, fourth = (np.sum([part[i] for part in parts], 0, dtype=np.float32) for i in (0, 1))
+        power = np.sum(np.stack([part[0] for part in parts]), axis=0)
+        fourth = np.sum(np.stack([part[1] for part in parts]), axis=0)
         loss = judge.loss(power, fourth)
         items: list[StreamItem] = []
         # The loudest first: what they leave is what the others are judged by.

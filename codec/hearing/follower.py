@@ -1,10 +1,10 @@
 """The encoder of live profiles: hears at once, and corrects as it hears more.
 
-At every hop the events that sound are refitted to what was heard last: all about those that began a short while
-ago, of the others how they go on; and their levels follow at once. Then new events are picked from what is left, and what their listener is
-better told is told: an amendment, or an end where the sound has stopped or was none. All that a hop tells
-acts from the hop's first sample on, so that with the profile's latency every amendment is played at the
-moment at which it is known, no earlier and no later::
+At every hop the events that sound are refitted to what was heard last: all about those that began a short
+while ago, of the others how they go on; and their levels follow at once. Then new events are picked from what
+is left, and what their listener is better told is told: an amendment, or an end where the sound has stopped
+or was none. All that a hop tells acts from the hop's first sample on, so that with the profile's latency
+every amendment is played at the moment at which it is known, no earlier and no later::
 
     |  past hops  |    hop    |  lookahead  |
                   ^ at                      ^ now: what is told acts at ``at``, and is played now
@@ -32,7 +32,8 @@ from .refit.refitter import FRAME_STRIDE, Refitter
 from .sounding import Sounding, as_known, as_told
 from .spectrum import HOP, mel_band_matrix
 
-#: Events that began in so many last frames are young; what is heard in them, 0.55 s, is what events are fitted to.
+#: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
+#: fitted to.
 _YOUNG_FRAMES: Final = 48
 #: Frames of which an event must have been heard before it is refitted in the long window.
 _HEARD_FRAMES: Final = 2
