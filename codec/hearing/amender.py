@@ -90,8 +90,8 @@ class Amender:
         rows = len(scene.observed)
         judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
         parts = list(self._refitter.each_sums(as_told(soundings, scene.first_frame), rows))
-        power = np.sum(np.stack([part[0] for part in parts]), axis=0)
-        fourth = np.sum(np.stack([part[1] for part in parts]), axis=0)
+        power: FloatArray = np.stack([part[0] for part in parts]).sum(axis=0)
+        fourth: FloatArray = np.stack([part[1] for part in parts]).sum(axis=0)
         loss = judge.loss(power, fourth)
         items: list[StreamItem] = []
         # The loudest first: what they leave is what the others are judged by.
