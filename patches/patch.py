@@ -26,7 +26,7 @@ from .insert_patch import InsertPatch, read_inserts
 from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
 
-_PROFILES: Final = ("live", "tight")
+_PROFILES: Final = ("live", "tight", "instant")
 #: What the pressure on a sounding note can do.
 PRESSURE_TARGETS: Final = ("level", "brightness", "off")
 #: Whoever has the controls knows their ranges; here they must be finite.
@@ -76,7 +76,7 @@ class Patch:
     Args:
         name: the file's, without extension.
         description: one line for people.
-        profile: ``live`` or ``tight``.
+        profile: ``live``, ``tight`` or ``instant``.
         controls: values of the performer's controls, by name; the others take their defaults.
         note: of MIDI notes.
         phrases: of the accompaniment.
