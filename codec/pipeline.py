@@ -18,7 +18,7 @@ from .events.events import Event
 from .events.profiles import Profile
 from .files.audio_files import AudioReader, AudioWriter, open_audio
 from .files.part_files import refuse_same_file as refuse_same_file
-from .hearing.hearing import Hearing
+from .hearing.following.hearing import Hearing
 from .playing.decoder import render
 from .takes.takes import TakeHeader, TakeReader, TakeWriter
 from .weights.codec_weights import CodecWeights

@@ -48,7 +48,7 @@ def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = 
     import numpy as np
 
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.hearing import make_hearing
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import ANALYSIS_RATE, encode_file
     from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...codec.events.amendments import StreamItem
 from ...codec.events.events import Event
 from ...codec.events.profiles import Profile
-from ...codec.hearing.hearing import make_hearing
+from ...codec.hearing.following.hearing import make_hearing
 from ...codec.measures.evaluation import CodecResult
 from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
 from ...codec.takes.takes import TakeReader, TakeWriter

@@ -71,7 +71,7 @@ def add_to(commands: Commands) -> None:
 
 def run_encode(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.hearing import make_hearing
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import encode_file
 
     weights = load_weights(options)
@@ -102,7 +102,7 @@ def run_render(options: argparse.Namespace, console: Console) -> None:
 
 def run_resynth(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.hearing import make_hearing
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import resynthesise
 
     weights = load_weights(options)

@@ -13,7 +13,7 @@ from struck.codec.events.events import Event
 from struck.codec.events.lives import collect_lives
 from struck.codec.events.profiles import PROFILES
 from struck.codec.hearing.event_network import ONSET_REACH_SECONDS
-from struck.codec.hearing.follower import Follower
+from struck.codec.hearing.following.follower import Follower
 from struck.codec.playing.decoder import render
 from struck.codec.weights.codec_weights import shipped_codec_weights
 
@@ -186,7 +186,7 @@ def test_a_note_whose_decay_was_guessed_wrong_comes_right():
 def test_following_needs_no_torch():
     code = (
         "import sys, numpy as np\n"
-        "from struck.codec.hearing.hearing import make_hearing\n"
+        "from struck.codec.hearing.following.hearing import make_hearing\n"
         "from struck.codec.events.profiles import PROFILES\n"
         "from struck.codec.weights.codec_weights import shipped_codec_weights\n"
         "hearing = make_hearing(shipped_codec_weights(), PROFILES['tight'])\n"

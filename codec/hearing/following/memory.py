@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .spectrum import HOP, frames_to_magnitudes
+from ..spectrum import HOP, frames_to_magnitudes
 
 
 class Memory:

@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events.amendments import Amendment, End, StreamItem, difference
-from ..events.event_spec import INDEX, read_field
-from ..events.events import Event
-from .refit.judgement import Judgement
-from .refit.refitter import Refitter
+from ...events.amendments import Amendment, End, StreamItem, difference
+from ...events.event_spec import INDEX, read_field
+from ...events.events import Event
+from ..refit.judgement import Judgement
+from ..refit.refitter import Refitter
 from .sounding import Sounding, as_told
 
 FloatArray = NDArray[np.float32]

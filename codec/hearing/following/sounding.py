@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE, read_field
-from ..events.events import Event
-from ..events.quantize import quantize_gains, quantize_vectors
-from .refit.refitter import Momentum
-from .refit.window_events import WindowEvents
-from .spectrum import HOP
+from ...events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE, read_field
+from ...events.events import Event
+from ...events.quantize import quantize_gains, quantize_vectors
+from ..refit.refitter import Momentum
+from ..refit.window_events import WindowEvents
+from ..spectrum import HOP
 
 #: Older events are known well enough to be told for long.
 _OLD_SECONDS: Final = 0.55

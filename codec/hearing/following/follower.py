@@ -17,20 +17,20 @@ from typing import Final
 
 import numpy as np
 
-from ..events.amendments import ID_COUNT, StreamItem, in_stream_order
-from ..events.event_spec import ANALYSIS_RATE, INDEX
-from ..events.events import Event
-from ..events.profiles import Profile
-from ..weights.codec_weights import CodecWeights
+from ...events.amendments import ID_COUNT, StreamItem, in_stream_order
+from ...events.event_spec import ANALYSIS_RATE, INDEX
+from ...events.events import Event
+from ...events.profiles import Profile
+from ...weights.codec_weights import CodecWeights
+from ..encoder import StreamingEncoder
+from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ..refit.levels import follow_levels
+from ..refit.refined_encoder import MEL_WEIGHT
+from ..refit.refitter import FRAME_STRIDE, Refitter
+from ..spectrum import HOP, mel_band_matrix
 from .amender import Amender, Scene, end
-from .encoder import StreamingEncoder
 from .memory import Memory
-from .refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
-from .refit.levels import follow_levels
-from .refit.refined_encoder import MEL_WEIGHT
-from .refit.refitter import FRAME_STRIDE, Refitter
 from .sounding import Sounding, as_known, as_told
-from .spectrum import HOP, mel_band_matrix
 
 #: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
 #: fitted to.
