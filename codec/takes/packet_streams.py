@@ -29,8 +29,11 @@ _IDS_APART: Final = 1 << 27
 
 
 def first_number(packet: bytes) -> int:
-    """Number of a stream's first packet. Never 0: that is version 1's."""
-    return zlib.crc32(packet) or 1
+    """Number of a stream's first packet. Never 0: that is version 1's.
+
+    Twelve bits tell streams apart. The others count; small at first, they are compressed to next to nothing.
+    """
+    return zlib.crc32(packet) & 0xFFF0_0000 or 0x0010_0000
 
 
 def number_after(number: int) -> int:

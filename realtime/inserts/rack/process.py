@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -94,7 +94,7 @@ class RackProcess:
     def receive(self, seconds: float) -> tuple[list[dict[str, Any]], bool]:
         """Messages that came within the time, as soon as there is one; and whether it has closed its side."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], seconds)[0]:
+        if not wait([self._process.stdout], seconds):
             return [], False
         ended = False
         while True:

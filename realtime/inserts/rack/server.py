@@ -11,11 +11,11 @@ import ctypes
 import gc
 import json
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import connection
 from typing import IO, Any, Final
 
 import numpy as np
@@ -94,7 +94,7 @@ class LineReader:
     def read(self, wait: bool) -> dict[str, Any] | None:
         """The next one; None at the end, or where none is here and nobody waits."""
         while b"\n" not in self._waiting:
-            if not wait and not select.select([self._source], [], [], 0.0)[0]:
+            if not wait and not connection.wait([self._source], 0.0):
                 return None
             data = os.read(self._source, 1 << 16)
             if not data:

@@ -171,7 +171,7 @@ def test_samples_that_are_no_numbers_count_as_zero(whole):
 
 
 def test_only_mono_is_taken():
-    with pytest.raises(ValueError, match=r"mono samples of shape \[N\]"):
+    with pytest.raises(ValueError, match=r"mono samples have the shape \[N\]"):
         make_encoder("tight").process(np.zeros((2, 100), np.float32))
 
 

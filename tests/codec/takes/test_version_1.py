@@ -45,7 +45,7 @@ def test_takes_of_version_1_are_read_as_they_were_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["quantised", "exact"])
-def test_a_take_without_amendments_is_no_larger_than_in_version_1(tmp_path: Path, name: str) -> None:
+def test_a_take_without_amendments_is_within_a_percent_of_version_1(tmp_path: Path, name: str) -> None:
     before = TakeReader(VERSION_1 / f"{name}.mcap")
     with TakeWriter(tmp_path / "a.mcap", replace(before.header, format_version=FORMAT_VERSION)) as writer:
         for item in before.stream():
@@ -54,5 +54,6 @@ def test_a_take_without_amendments_is_no_larger_than_in_version_1(tmp_path: Path
             else:
                 writer.write(item)
         writer.close(before.duration_seconds)
-    assert (tmp_path / "a.mcap").stat().st_size <= before.path.stat().st_size
+    # the packets are the same; the numbers by which merged streams are told apart cost some bytes
+    assert (tmp_path / "a.mcap").stat().st_size <= 1.01 * before.path.stat().st_size
     assert list(TakeReader(tmp_path / "a.mcap").events()) == list(before.events())

@@ -137,7 +137,7 @@ def test_the_port_for_osc_is_in_use(folder, capsys):
         other.bind(("127.0.0.1", 0))
         port = other.getsockname()[1]
         line = fail(folder, capsys, *FILES, "--paced", "--osc-listen", str(port), "--record", "earlier.mcap")
-    assert f"cannot listen for OSC on 127.0.0.1:{port}" in line
+    assert f"cannot listen for OSC on localhost:{port}" in line
 
 
 def test_without_rtmidi(folder, capsys, monkeypatch):
