@@ -16,6 +16,8 @@ from .encoder_sounds import add_note, melody, silence
 WEIGHTS = load_codec_weights(default_codec_weights_path())
 WHOLE = 1 << 30
 MELODY = (60.0, 67.0, 64.0)
+#: A window of 512 samples tells no pitch: what is heard later does, see ``test_follower.py``.
+TELL_PITCH = [name for name in PROFILES if name != "instant"]
 
 
 def encode(encoder, sound, block=WHOLE):
@@ -190,7 +192,7 @@ def pitch_of(event):
     return float(read_field(event.vector, "pitch"))
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", TELL_PITCH)
 def test_a_melody_is_found(profile):
     """Of each note, an event within 60 ms and a semitone."""
     events = encode(make_encoder(profile), melody(MELODY))
@@ -199,7 +201,7 @@ def test_a_melody_is_found(profile):
         assert any(abs(found - pitch) < 1.0 for found in near), f"{pitch} not among {near}"
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", TELL_PITCH)
 @pytest.mark.parametrize("note", make_known_notes(), ids=lambda note: note.name)
 def test_a_single_note_is_found_where_it_is(note, profile):
     """An event within 20 cents and 15 ms; of what the whole note is known, it is the loudest.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from struck.codec.events.amendments import Amendment, End, in_stream_order, item_seconds
-from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX
+from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX, read_field
 from struck.codec.events.events import Event
 from struck.codec.events.lives import collect_lives
 from struck.codec.events.profiles import PROFILES
@@ -181,6 +181,16 @@ def test_a_note_whose_decay_was_guessed_wrong_comes_right():
     guessed_db, followed_db = error_db([life.event]), error_db(life.items)
     assert guessed_db > 8.0
     assert followed_db < 5.0
+
+
+@pytest.mark.parametrize("profile", FOLLOWING)
+def test_the_pitch_of_a_tone_comes_right(profile):
+    """Of what sounds longest, within 20 cents."""
+    lives = collect_lives(items_of(follow(profile, held_tone(1.0))))
+    longest = max(lives, key=lambda life: life.end_seconds - life.event.onset_seconds)
+    _, last = longest.states[-1]
+    pitch = 69.0 + 12.0 * np.log2(330.0 / 440.0)
+    assert float(read_field(last.vector, "pitch")) == pytest.approx(pitch, abs=0.2)
 
 
 def test_following_needs_no_torch():
