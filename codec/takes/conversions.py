@@ -14,6 +14,7 @@ from typing import Final
 
 from ..events.amendments import StreamItem
 from ..events.errors import StruckError
+from ..events.events import Event
 from ..events.settle import settle
 from ..events.transforms import Edit, apply_edits
 from ..files.part_files import PART_SUFFIX, part_file
@@ -61,19 +62,25 @@ def convert(
     save(destination, header, duration_seconds, items)
 
 
-def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
+def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> tuple[int, int]:
     """Edit the events of a take, and what becomes of them, into another file, as :func:`convert` does.
 
     What was recorded beside the events is kept, and stretched with them.
+
+    Returns:
+        How many events there were, and how many there are.
 
     Raises:
         StruckError: as :func:`convert`.
     """
     source, destination = Path(source), Path(destination)
     load, save = _find(source, destination)
-    header, duration_seconds, items = load(source)
-    edited = _changed(items, lambda stream: apply_edits(stream, edit), edit.stretch)
-    save(destination, header, duration_seconds * edit.stretch, edited)
+    header, duration_seconds, loaded = load(source)
+    items = list(loaded)
+    edited = list(_changed(items, lambda stream: apply_edits(stream, edit), edit.stretch))
+    save(destination, header, duration_seconds * edit.stretch, iter(edited))
+    before, after = (sum(isinstance(item, Event) for item in stream) for stream in (items, edited))
+    return before, after
 
 
 def describe_losses(source: str | Path) -> list[str]:

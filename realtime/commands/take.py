@@ -152,7 +152,6 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.transforms import Edit
     from ...codec.pipeline import refuse_other_extension, refuse_same_file
     from ...codec.takes.conversions import edit_take
-    from ...codec.takes.takes import TakeReader
 
     refuse_same_file(options.input, options.output)
     refuse_other_extension(options.output, ".mcap")
@@ -167,8 +166,7 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         perturb=options.perturb,
         seed=options.seed,
     )
-    edit_take(options.input, options.output, edit)
-    before, after = (sum(1 for _ in TakeReader(path).events()) for path in (options.input, options.output))
+    before, after = edit_take(options.input, options.output, edit)
     console.finish(
         {
             "input": str(options.input),

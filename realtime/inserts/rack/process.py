@@ -94,7 +94,7 @@ class RackProcess:
     def receive(self, seconds: float) -> tuple[list[dict[str, Any]], bool]:
         """Messages that came within the time, as soon as there is one; and whether it has closed its side."""
         assert self._process.stdout is not None
-        if not wait([self._process.stdout], seconds):
+        if not wait([self._process.stdout.fileno()], seconds):
             return [], False
         ended = False
         while True:

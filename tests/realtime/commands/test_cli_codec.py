@@ -168,6 +168,13 @@ def test_edit_makes_a_take_that_plays(take, tmp_path, capsys, options):
     run_json(capsys, "render", tmp_path / "edited.mcap", tmp_path / "out.wav")
 
 
+def test_edit_takes_json_lines_too(take, tmp_path, capsys):
+    run_json(capsys, "convert", take, tmp_path / "take.jsonl")
+    values = run_json(capsys, "edit", tmp_path / "take.jsonl", tmp_path / "edited.mcap", "--transpose", 2)
+    assert values["event_count"] == values["event_count_before"] > 0
+    assert run_json(capsys, "info", tmp_path / "edited.mcap")["events"] == values["event_count"]
+
+
 def test_faults_of_input(sound, tmp_path, capsys):
     out = tmp_path / "out.mcap"
     (tmp_path / "text.wav").write_text("dear diary")
