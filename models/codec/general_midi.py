@@ -16,7 +16,11 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 
 from .notes import Note
 
-_SOUND_FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/TimGM6mb.sf2")
+_SOUND_FONTS = (
+    "/usr/share/sounds/sf2/FluidR3_GM.sf2",
+    "/usr/share/sounds/sf2/TimGM6mb.sf2",
+    "/usr/share/sounds/sf2/OPL-3_FM_128M.sf2",
+)
 _SLOT_SECONDS = 4.5
 _TICKS = 480
 # What recorded notes lack: mallets, organs, electric guitars and basses, ensembles, pipes, synths, plucked.

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from .condition_inputs import BINS
 from .conditions import FAMILIES
-from .spectrum import FLOOR_DB, MARS_FRAMES, band_matrix
+from .sound.spectrum import FLOOR_DB, MARS_FRAMES, band_matrix
 
 #: Bands of half a semitone, and the MIDI pitch of the lowest: 40 Hz to 10 kHz.
 BAND_COUNT: Final = 192

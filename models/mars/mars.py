@@ -22,16 +22,16 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 from .. import default_mars_weights_path
 from ..devices import choose_device
 from ..network_weights import reading_weights, write_weights
-from .condition_inputs import ConditionBatch, batch_conditions
+from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .conditions import PhraseConditions
-from .griffin_lim import griffin_lim
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
-from .phase import sound_from_magnitude
 from .quantizer import SCALES
-from .spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
+from .sound.griffin_lim import griffin_lim
+from .sound.phase import sound_from_magnitude
+from .sound.spectrum import FLOOR_DB, MarsFrames, db_to_magnitude
 from .tokenizer import Tokenizer, TokenizerSizes
 
-VERSION: Final = 2
+VERSION: Final = 3
 _WHAT: Final = "MARS"
 #: A phrase louder than this is turned down, so that it may be written and mixed as it is.
 _PEAK: Final = 0.98
@@ -81,7 +81,8 @@ class Phrase:
     """A phrase and how it came about.
 
     Attributes:
-        samples: float32 [90112] at 22,050 Hz, within -1..1.
+        samples: float32 [``sample_count`` of the conditions] at 22,050 Hz, within -1..1. Those of a phrase
+            are a loop: after the last comes the first.
         tokens: int64 [h, w] per scale, coarse to fine.
         log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine.
         seconds: what took how long: ``tokens``, ``spectrogram``, ``phase``.
@@ -93,11 +94,6 @@ class Phrase:
     tokens: tuple[np.ndarray, ...]
     log_magnitude: np.ndarray
     seconds: dict[str, float]
-
-    @property
-    def loop_samples(self) -> int:
-        """Samples after which the phrase begins again, or the next one does."""
-        return round(self.conditions.loop_seconds * ANALYSIS_RATE)
 
 
 class Mars:
@@ -211,7 +207,7 @@ class Mars:
             level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
         log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
         drawn = time.perf_counter()
-        samples = sound_of(log_magnitude, phase, seed)
+        samples = sound_of(log_magnitude, frames_of(conditions), phase, seed)
         seconds = {
             "tokens": written - begun,
             "spectrogram": drawn - written,
@@ -263,8 +259,8 @@ class Mars:
         return [((1.0 - level.float().cpu().numpy()) * FLOOR_DB).astype(np.float32) for level in levels]
 
     def reconstruct(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
-        """What the tokenizer keeps of ``samples`` [90112]: log magnitude float32 [1024, 352] in dB."""
-        level = 1.0 - MARS_FRAMES.log_magnitude(samples) / FLOOR_DB
+        """What the tokenizer keeps of ``samples``, a clip of these conditions: float32 [1024, 352] in dB."""
+        level = 1.0 - frames_of(conditions).log_magnitude(samples) / FLOOR_DB
         batch = batch_conditions([conditions]).to(self.device)
         with torch.inference_mode():
             made, _ = self.tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
@@ -284,15 +280,18 @@ def draw_tokens(logits: Tensor, sampling: Sampling, generator: torch.Generator) 
     return torch.multinomial(filtered.softmax(-1), 1, generator=generator)[:, 0]
 
 
-def sound_of(log_magnitude: np.ndarray, phase: PhaseMethod = "heap", seed: int = 0) -> np.ndarray:
-    """float32 [90112] within -1..1 of levels [1024, 352] in dB."""
+def sound_of(
+    log_magnitude: np.ndarray, frames: MarsFrames, phase: PhaseMethod = "heap", seed: int = 0
+) -> np.ndarray:
+    """float32 [T * hop] within -1..1 of levels [1024, T] in dB; what is no loop fades out at its end."""
     magnitude = db_to_magnitude(log_magnitude)
     if phase == "griffin-lim":
-        samples = griffin_lim(magnitude, seed=seed)
+        samples = griffin_lim(magnitude, frames, seed=seed)
     else:
-        samples = sound_from_magnitude(magnitude, seed=seed)
+        samples = sound_from_magnitude(magnitude, frames, seed=seed)
     peak = float(np.abs(samples).max())
     if peak > _PEAK:
         samples = samples * np.float32(_PEAK / peak)
-    samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
+    if not frames.is_loop:
+        samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
     return samples

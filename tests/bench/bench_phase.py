@@ -39,11 +39,11 @@ import soxr
 from struck.codec.events.errors import StruckError
 from struck.models.codec.general_midi import render_midi
 from struck.models.mars.conditions import STYLES
-from struck.models.mars.griffin_lim import griffin_lim
 from struck.models.mars.mars import Mars
-from struck.models.mars.phase import sound_from_magnitude
 from struck.models.mars.phrase_scores import draw_conditions
-from struck.models.mars.spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
+from struck.models.mars.sound.griffin_lim import griffin_lim
+from struck.models.mars.sound.phase import sound_from_magnitude
+from struck.models.mars.sound.spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
 
 from ..models.mars.phase_sounds import (
     RATE,

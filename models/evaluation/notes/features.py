@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from struck.codec.hearing.spectrum import hann_window
 
 from ...mars.condition_inputs import CLIP_SAMPLES
-from ...mars.spectrum import band_matrix
+from ...mars.sound.spectrum import band_matrix
 
 WINDOW_SAMPLES: Final = 4096
 HOP_SAMPLES: Final = 2048

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from struck.codec.events.errors import StruckError
 
 from ...mars.conditions import PhraseConditions
-from ...mars.phase import sound_from_magnitude
 from ...mars.phrase_data import PhraseData
-from ...mars.spectrum import MARS_FRAMES, db_to_magnitude
+from ...mars.sound.phase import sound_from_magnitude
+from ...mars.sound.spectrum import MARS_FRAMES, db_to_magnitude
 from ...mars.tokenizer import Tokenizer
 from ..notes.classifiers import Judgement, PhraseClassifiers
 from ..notes.features import packed_features

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 
-from ...mars.spectrum import FLOOR_DB, MARS_FRAMES
+from ...mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
 
 Float32Array = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...mars.condition_inputs import batch_conditions
 from ...mars.phrase_data import PhraseData
 from ...mars.quantizer import SCALES
-from ...mars.spectrum import FLOOR_DB, MARS_FRAMES
+from ...mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
 from ...mars.tokenizer import Tokenizer
 
 _BATCH: Final = 8

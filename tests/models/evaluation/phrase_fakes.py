@@ -12,7 +12,7 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.conditions import FAMILIES, PhraseConditions
 from struck.models.mars.phrase_data import PhraseData
-from struck.models.mars.spectrum import FLOOR_DB, MARS_FRAMES
+from struck.models.mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer
 
 from ..mars.mars_fixtures import TINY_TOKENIZER
