@@ -8,6 +8,8 @@ INPUT ?= realtime/demo/performance.flac
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGES := codec models realtime patches
+# As in pyproject.toml: the optional dependencies called live.
+LIVE := python-rtmidi pyo
 
 .PHONY: demo test setup live check format bench clean
 
@@ -38,14 +40,16 @@ setup: .venv/installed
 # where it cannot be had.
 .venv/rig: .venv/installed
 	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core
-	@for p in python-rtmidi pyo; do $(PIP) --only-binary $$p $$p 2>/dev/null || \
+	@for p in $(LIVE); do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
 	@touch $@
 
-# MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled.
+# MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled. What cannot be had keeps
+# nothing else away.
 live: setup
 	@.ci/system-packages --optional jackd2
-	$(PIP) --editable '.[live]'
+	@for p in $(LIVE); do $(PIP) $$p || \
+		echo "going on without $$p: it has no wheel for this machine and could not be compiled (see above)" >&2; done
 
 # mypy follows relative imports only inside a tree that looks like the installed package.
 check: setup

@@ -3,6 +3,7 @@
 import ast
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 #: The rooms from the ground up; a module may import what stands in its own room or in one before it.
-#: The name of a room alone (``models``) means the modules that stand in no room inside it.
+#: The name of a room alone (``models``) means the modules that stand in no room inside it; a top folder's
+#: ``__init__.py`` is its public face, a room of its own above all others of that folder.
 ROOMS = (
     "codec/events",
     "codec/files",
@@ -20,6 +22,7 @@ ROOMS = (
     "codec/hearing",
     "codec/measures",
     "codec",
+    "codec/__init__.py",
     "models",
     "models/codec",
     "models/mars/sound",
@@ -27,7 +30,9 @@ ROOMS = (
     "models/evaluation/notes",
     "models/evaluation/phrases",
     "models/evaluation",
+    "models/__init__.py",
     "patches",
+    "patches/__init__.py",
     "realtime/engine",
     "realtime/screen",
     "realtime/demo",
@@ -41,7 +46,7 @@ ROOMS = (
     "realtime/bench",
     "realtime/commands",
     "realtime/docs",
-    "realtime",
+    "realtime/__init__.py",
 )
 TOP = ("codec", "models", "patches", "realtime")
 #: Playing a take and hearing one need no torch; patches are data.
@@ -50,44 +55,59 @@ FORBIDDEN = {"codec": {"torch"}, "patches": {"torch"}}
 MOST_FILES = 16
 
 
-def imported_names(path: Path, package: list[str]) -> Iterator[tuple[int, str]]:
+@cache
+def imported_names(text: str, package: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Line and absolute dotted name of every import, wherever it stands, in a module of ``package``."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    found = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
+            base = package[: len(package) - node.level + 1] if node.level else ()
             stem = [*base, *(node.module.split(".") if node.module else [])]
-            for alias in node.names:
-                yield node.lineno, ".".join([*stem, alias.name])
+            found += [(node.lineno, ".".join([*stem, alias.name])) for alias in node.names]
+    return tuple(found)
+
+
+def room_of(path: Path, root: Path) -> str:
+    """The room in which a module stands."""
+    place = path.relative_to(root)
+    is_face = place.name == "__init__.py" and len(place.parts) == 2
+    return place.as_posix() if is_face else place.parent.as_posix()
 
 
 def modules_of(root: Path) -> Iterator[tuple[Path, str]]:
     """Every module under ``root`` and the room it stands in."""
     for top in TOP:
         for path in sorted((root / top).rglob("*.py")):
-            yield path, path.parent.relative_to(root).as_posix()
+            yield path, room_of(path, root)
 
 
-def target_of(name: str, root: Path) -> Path | None:
-    """The file that holds what an import's dotted name means; None where it is not ours."""
+def imports_of(path: Path, root: Path) -> tuple[tuple[int, str], ...]:
+    """Line and absolute dotted name of every import in a module under ``root``."""
+    return imported_names(path.read_text(), ("struck", *path.parent.relative_to(root).parts))
+
+
+def target_of(name: str, root: Path, known: set[Path]) -> Path | None:
+    """The file among those known that holds what an import's dotted name means; None where it is not ours."""
     parts = name.split(".")
     if parts[0] != "struck":
         return None
     for count in range(len(parts), 1, -1):
         stem = root.joinpath(*parts[1:count])
         for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if path.exists():
+            if path in known:
                 return path
     raise AssertionError(f"{name} is imported and is not there")
 
 
 def arrows(root: Path) -> Iterator[tuple[Path, str, int, str, Path]]:
     """Every import of ours: file, its room, line, name, and the file that is imported."""
-    for path, room in modules_of(root):
-        for line, name in imported_names(path, ["struck", *path.parent.relative_to(root).parts]):
-            target = target_of(name, root)
+    modules = list(modules_of(root))
+    known = {path for path, _ in modules}
+    for path, room in modules:
+        for line, name in imports_of(path, root):
+            target = target_of(name, root, known)
             if target is not None:
                 yield path, room, line, name, target
 
@@ -96,10 +116,10 @@ def upward_arrows(root: Path) -> list[str]:
     """Every import under ``root`` that points the wrong way, as ``file:line imports name``."""
     found = []
     for path, room, line, name, target in arrows(root):
-        if ROOMS.index(target.parent.relative_to(root).as_posix()) > ROOMS.index(room):
+        if ROOMS.index(room_of(target, root)) > ROOMS.index(room):
             found.append(f"{path.relative_to(root)}:{line} imports {name}")
     for path, room in modules_of(root):
-        for line, name in imported_names(path, ["struck", *path.parent.relative_to(root).parts]):
+        for line, name in imports_of(path, root):
             if name.split(".")[0] in FORBIDDEN.get(room.split("/")[0], ()):
                 found.append(f"{path.relative_to(root)}:{line} imports {name}")
     return found
@@ -138,7 +158,7 @@ def test_no_circle():
 def test_every_room_is_seen_and_none_is_crowded():
     assert {room for _, room in modules_of(ROOT)} == set(ROOMS)
     for room in ROOMS:
-        assert (ROOT / room / "__init__.py").exists()
+        assert room.endswith(".py") or (ROOT / room / "__init__.py").exists()
     folders = {p.parent for top in (*TOP, "tests") for p in (ROOT / top).rglob("*.py")}
     crowded = [f for f in folders if len([p for p in f.glob("*.py") if p.name != "__init__.py"]) > MOST_FILES]
     assert crowded == []
@@ -161,6 +181,7 @@ def copy(tmp_path):
         ("codec/hearing", "from ...models.mars.mars import Mars"),
         ("codec/hearing", "import torch.nn as nn"),
         ("codec", "from .. import realtime"),
+        ("codec", "from struck.codec import Encoder"),
         ("codec", "def f():\n    import struck.realtime.commands.cli"),
         ("models/codec", "from ..mars.sound.phase import sound_from_magnitude"),
         ("patches", "from struck.realtime.commands import cli"),

@@ -15,12 +15,8 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 
 from .notes import Note
+from .sound_fonts import find_sound_font
 
-_SOUND_FONTS = (
-    "/usr/share/sounds/sf2/FluidR3_GM.sf2",
-    "/usr/share/sounds/sf2/TimGM6mb.sf2",
-    "/usr/share/sounds/sf2/OPL-3_FM_128M.sf2",
-)
 _SLOT_SECONDS = 4.5
 _TICKS = 480
 # What recorded notes lack: mallets, organs, electric guitars and basses, ensembles, pipes, synths, plucked.
@@ -30,33 +26,11 @@ _PROGRAMS = (
 _DRUMS = range(35, 76)
 
 
-def find_sound_font() -> Path:
-    """The best General MIDI sound font installed.
-
-    Raises:
-        StruckError: none is.
-    """
-    for name in _SOUND_FONTS:
-        if Path(name).is_file():
-            return Path(name)
-    raise StruckError("no General MIDI sound font: install fluid-soundfont-gm or timgm6mb-soundfont")
-
-
-def find_sound_fonts() -> list[Path]:
-    """All General MIDI sound fonts installed, best first.
-
-    Raises:
-        StruckError: none is.
-    """
-    find_sound_font()
-    return [Path(name) for name in _SOUND_FONTS if Path(name).is_file()]
-
-
 def render_midi(midi: mido.MidiFile, sound_font: Path | None = None) -> np.ndarray:
     """Mono float32 at the analysis rate.
 
     Raises:
-        StruckError: FluidSynth is missing or fails.
+        StruckError: FluidSynth or a sound font is missing, or FluidSynth fails.
     """
     if shutil.which("fluidsynth") is None:
         raise StruckError("fluidsynth is not installed; training data is rendered with it")

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
 
-from .. import default_mars_weights_path
 from ..devices import choose_device
 from ..network_weights import reading_weights, write_weights
+from ..shipped_weights import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .conditions import PhraseConditions
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits

@@ -26,8 +26,9 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.files.part_files import part_file
 
-from ..codec.general_midi import find_sound_fonts, render_midi
+from ..codec.general_midi import render_midi
 from ..codec.notes import find_onset, load_recorded_notes
+from ..codec.sound_fonts import find_sound_fonts
 from .conditions import PhraseConditions
 from .phrase_scores import ScoreNote, draw_conditions, vary, write_score
 
@@ -53,7 +54,8 @@ PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
 # Organ stops that sound an octave below the key: played an octave higher.
 _SIXTEEN_FOOT: Final = (17, 18)
 _SILENCE: Final = 0.003
-#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations.
+#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations of
+#: them, the last of those that are found by name.
 _FONT_SHARES: Final = (0.48, 0.4, 0.12)
 #: Never trained on, in any sound font: one program a family.
 HELD_OUT_PROGRAMS: Final = {
@@ -203,7 +205,7 @@ def build_phrase_data(
 
 def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -> list[_Slot]:
     fonts = find_sound_fonts()
-    shares = np.array(_FONT_SHARES[: len(fonts)])
+    shares = np.resize(_FONT_SHARES, len(fonts))
     shares /= shares.sum()
     slots: list[_Slot] = []
 

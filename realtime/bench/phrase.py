@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...codec.events.errors import StruckError
-from ...models import default_mars_weights_path
+from ...models.shipped_weights import default_mars_weights_path
 from .jobs import describe_load, run_job
 
 Report = Callable[[str], None]

@@ -41,8 +41,8 @@ def phrases(weights: str, device: str, count: str) -> dict[str, Any]:
 
 def phases(weights: str, count: str) -> dict[str, Any]:
     """Seconds and spectral convergence of both ways to phases, over the same spectrograms."""
-    from ...models.mars.sound.griffin_lim import griffin_lim
     from ...models.mars.mars import Mars
+    from ...models.mars.sound.griffin_lim import griffin_lim
     from ...models.mars.sound.phase import sound_from_magnitude
     from ...models.mars.sound.spectrum import convergence_db, db_to_magnitude
 

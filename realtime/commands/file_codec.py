@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from ...codec.events.events import Event
 from ...codec.events.profiles import Profile
 from ...codec.measures.evaluation import CodecResult
 from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
@@ -23,11 +24,15 @@ class FileCodec:
     def __init__(self, weights: CodecWeights, profile: Profile, refine_steps: int | None) -> None:
         self._weights, self._profile, self._refine_steps = weights, profile, refine_steps
 
+    def hear(self, signal: NDArray[np.float32]) -> list[Event]:
+        """The events of ``signal``, mono ``[T]`` at the analysis rate."""
+        encoder = make_encoder(self._weights, self._profile, self._refine_steps)
+        return [*encoder.process(signal), *encoder.flush()]
+
     def __call__(self, signal: NDArray[np.float32]) -> CodecResult:
         """Encode and decode ``signal``, mono ``[T]`` at the analysis rate."""
         started = perf_counter()
-        encoder = make_encoder(self._weights, self._profile, self._refine_steps)
-        found = [*encoder.process(signal), *encoder.flush()]
+        found = self.hear(signal)
         encode_seconds = perf_counter() - started
         with TemporaryDirectory() as folder:
             path = Path(folder) / "take.mcap"

@@ -95,7 +95,6 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.errors import StruckError
-    from ...models import default_phrase_additive_path, default_phrase_classifiers_path
     from ...models.evaluation.notes.classifiers import PhraseClassifiers
     from ...models.evaluation.phrases.additive import AdditiveSynth
     from ...models.evaluation.phrases.data import open_evaluation_data
@@ -103,6 +102,7 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ...models.evaluation.phrases.files import check_folder, write_files
     from ...models.evaluation.phrases.tables import format_text
     from ...models.mars.mars import Mars
+    from ...models.shipped_weights import default_phrase_additive_path, default_phrase_classifiers_path
 
     if options.output is not None:
         check_folder(options.output)
@@ -139,15 +139,20 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
 
 
 def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
+    from dataclasses import asdict
+
     from ...codec.events.profiles import PROFILES
     from ...codec.measures.evaluation import evaluate_folder, find_recordings, format_table
+    from ...codec.measures.known_notes import format_notes, make_known_notes, score_note
     from .file_codec import FileCodec
 
     codec = FileCodec(load_weights(options), PROFILES[options.profile], options.refine)
     count = len(find_recordings(options.folder))
     with console.progress("evaluating", count, "files") as advance:
         report = evaluate_folder(options.folder, codec, lambda done, total, name: advance(done))
-    console.finish(report.to_dict(), format_table(report))
+    notes = [score_note(note, codec.hear(note.samples)) for note in make_known_notes()]
+    values = report.to_dict() | {"single_notes": [asdict(score) for score in notes]}
+    console.finish(values, f"{format_table(report)}\n\n{format_notes(notes)}")
 
 
 def run_bench(options: argparse.Namespace, console: Console) -> None:

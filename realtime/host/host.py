@@ -54,7 +54,7 @@ _LATE_PERIODS: Final = 2.0
 _QUIET_SECONDS: Final = 1.5
 _QUIET_PEAK: Final = 1e-4
 #: What a phrase slot holds, without and with a backing.
-_PHRASE_SECONDS: Final = 6.0
+_PHRASE_SECONDS: Final = 8.1
 _BACKING_SECONDS: Final = 30.0
 #: A thread that waits for Python's lock gets it after this; notes must not wait Python's usual 5 ms.
 _SWITCH_SECONDS: Final = 0.0005

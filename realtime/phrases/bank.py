@@ -12,7 +12,7 @@ import numpy as np
 from ...codec.events.events import Event
 from ...models.mars.conditions import PhraseConditions
 
-#: About eighty phrases of four seconds at 48 kHz.
+#: About eighty phrases of eight beats at 120 beats per minute and 48 kHz.
 LIMIT_BYTES: Final = 64 << 20
 #: Of an event: its vector, and what Python adds.
 _EVENT_BYTES: Final = 512
@@ -60,7 +60,7 @@ class KeptPhrase:
     """A phrase as it is played.
 
     Args:
-        sound: float32 ``[T]`` at the device's rate, to the end of the clip: a loop cross-fades with it.
+        sound: float32 ``[T]`` at the device's rate; of a phrase a loop.
         events: the same, heard by the codec, by onset from the phrase's beginning; empty unless asked for.
         seconds: what took how long.
     """

@@ -23,7 +23,7 @@ class Beats:
 
     >>> beats = Beats.of_tempo(48_000, 90.0)
     >>> beats.loop_beats, beats.loop_samples
-    (6, 192000)
+    (8, 256000)
     >>> beats.sample_of(1), beats.next_beat(32_000), beats.next_beat(32_001), beats.next_bar(1)
     (32000, 32000, 64000, 128000)
 

@@ -23,6 +23,7 @@ from ...codec.weights.codec_weights import CodecWeights
 from ...models.codec.refined_encoder import make_encoder
 from ...models.mars.conditions import PhraseConditions
 from ..engine.slots import FADE
+from .loops import loop_samples
 
 if TYPE_CHECKING:
     from ...models.mars.mars import Mars, PhaseMethod, Phrase, Sampling
@@ -82,18 +83,22 @@ def make_phrases(
 
 
 def join_phrases(sounds: Sequence[NDArray[np.float32]], loop_seconds: float) -> NDArray[np.float32]:
-    """Phrases one after the other, each beginning as a loop of the first would: cross-faded, on the beat.
+    """Phrases ``loop_seconds`` one after the other, each cross-faded from how the one before would go on.
+
+    A phrase goes on with its own beginning: it is a loop; a single note goes on with its end. So the last phrase ends
+    where it would begin again, the last note where it has died away.
 
     >>> ones = np.ones(ANALYSIS_RATE, np.float32)
-    >>> joined = join_phrases([ones, ones, ones], 0.5)
-    >>> len(joined) == 2 * ANALYSIS_RATE, float(np.ptp(joined)) < 1e-6
+    >>> joined = join_phrases([ones, ones, ones], 1.0)
+    >>> len(joined) == 3 * ANALYSIS_RATE, float(np.ptp(joined)) < 1e-6
     (True, True)
     """
-    begins = [round(number * loop_seconds * ANALYSIS_RATE) for number in range(len(sounds))]
-    out = np.zeros(begins[-1] + len(sounds[-1]), np.float32)
+    begins = [round(number * loop_seconds * ANALYSIS_RATE) for number in range(len(sounds) + 1)]
+    ends_at = max(begins[-1], begins[-2] + len(sounds[-1]))
+    out = np.zeros(ends_at, np.float32)
     share = np.arange(FADE, dtype=np.float32) / FADE
-    for begin, sound in zip(begins, sounds, strict=True):
-        body = np.array(sound, np.float32)
+    for begin, end, sound in zip(begins, begins[1:], sounds, strict=False):
+        body = loop_samples(sound, max(end - begin + FADE, len(sound)))[: len(out) - begin]
         if begin:
             out[begin : begin + FADE] *= 1.0 - share
             out[begin + FADE :] = 0.0

@@ -10,6 +10,7 @@ import numpy as np
 from ..engine.engine import POSITION, EngineState, slot_is_playing
 from ..engine.slots import FADE, SLOT_COUNT, fill_slot
 from ..stage.stage import Stage
+from .loops import loop_samples
 
 #: A command has surely been obeyed, and its fade is over, after this time.
 _SETTLE_SECONDS: Final = 0.1
@@ -65,11 +66,8 @@ class PhraseSlots:
 
 
 def loop_sound(sound: np.ndarray, loop_frames: int) -> np.ndarray:
-    """What a slot needs for a loop of ``loop_frames``: so much, and what the joint fades with."""
-    wanted = loop_frames + FADE
-    if len(sound) < wanted:
-        sound = np.concatenate([sound, np.zeros(wanted - len(sound), np.float32)])
-    return np.ascontiguousarray(sound[:wanted], np.float32)
+    """What a slot needs for a loop of ``loop_frames``: so much, and what the joint fades with, its beginning."""
+    return loop_samples(sound[:loop_frames], loop_frames + FADE)
 
 
 def whole_sound(sound: np.ndarray) -> np.ndarray:

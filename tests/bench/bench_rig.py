@@ -55,7 +55,7 @@ from struck.codec.hearing.encoder import StreamingEncoder
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
-from struck.models.codec.general_midi import find_sound_font
+from struck.models.codec.sound_fonts import find_sound_font
 from struck.realtime.bench.gil_trial import measure_gil
 from struck.realtime.bench.jobs import describe_load
 from struck.realtime.devices.jack import load_jack

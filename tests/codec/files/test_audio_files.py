@@ -251,8 +251,8 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, name):
     """A limit on the size of files stands in for the full disk: the write call fails in the same place."""
     program = f"""
 import resource, numpy as np
-from struck.codec.audio_files import AudioWriter
-from struck.codec.errors import StruckError
+from struck.codec.files.audio_files import AudioWriter
+from struck.codec.events.errors import StruckError
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, {resource.RLIM_INFINITY}))
 try:
     with AudioWriter({str(tmp_path / name)!r}, 22_050) as writer:

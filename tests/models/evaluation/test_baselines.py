@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from struck.codec.events.errors import StruckError
-from struck.models import default_phrase_additive_path
 from struck.models.evaluation.notes.pitch import cents_off, note_pitch
 from struck.models.evaluation.phrases.additive import (
     CONTROL_SAMPLES,
@@ -18,6 +17,7 @@ from struck.models.evaluation.phrases.additive import (
 from struck.models.evaluation.phrases.nearest_sampler import NearestSampler, distance
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.conditions import FAMILIES, PhraseConditions
+from struck.models.shipped_weights import default_phrase_additive_path
 
 from .phrase_fakes import play
 

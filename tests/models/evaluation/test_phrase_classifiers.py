@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from struck.codec.events.errors import StruckError
-from struck.models import default_phrase_classifiers_path
 from struck.models.evaluation.notes import classifiers as phrase_classifiers
 from struck.models.evaluation.notes.classifiers import (
     EMBEDDING_SIZE,
@@ -18,6 +17,7 @@ from struck.models.evaluation.notes.classifiers import (
 )
 from struck.models.evaluation.notes.features import packed_features
 from struck.models.mars.conditions import FAMILIES, PhraseConditions
+from struck.models.shipped_weights import default_phrase_classifiers_path
 
 from .phrase_fakes import play
 

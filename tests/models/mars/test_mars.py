@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from struck.codec.events.errors import StruckError
-from struck.models import default_mars_weights_path
 from struck.models.mars.condition_inputs import batch_conditions
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.mars import Mars, PhraseStopped, Sampling, sound_of
 from struck.models.mars.quantizer import SCALES
 from struck.models.mars.sound.spectrum import MARS_FRAMES
+from struck.models.shipped_weights import default_mars_weights_path
 
 from .mars_fixtures import tiny_mars
 

@@ -14,7 +14,7 @@ import torch
 
 from struck.codec.events.errors import StruckError
 from struck.models import network_trainer
-from struck.models.codec.general_midi import find_sound_fonts
+from struck.models.codec.sound_fonts import find_sound_fonts
 from struck.models.mars import train as train_mars
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.listener import Listener

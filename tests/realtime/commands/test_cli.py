@@ -155,8 +155,8 @@ def test_a_signal_in_the_middle_of_a_write_leaves_nothing_half_written(tmp_path,
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
-from struck.codec.audio_files import AudioWriter
-from struck.realtime import cli, commands_take
+from struck.codec.files.audio_files import AudioWriter
+from struck.realtime.commands import cli, take as commands_take
 def write(options, console):
     with AudioWriter({str(tmp_path / "out.wav")!r}, 48_000) as writer:
         while True:
@@ -180,7 +180,7 @@ sys.exit(cli.main(["info", "take.mcap"]))
 
 
 def test_output_into_a_closed_pipe_is_no_stack_trace():
-    program = "import sys\nfrom struck.realtime import cli, commands_take\n" + (
+    program = "import sys\nfrom struck.realtime.commands import cli, take as commands_take\n" + (
         "commands_take.run_info = lambda options, console: [print('x' * 10_000) for _ in range(1_000)]\n"
         "sys.exit(cli.main(['info', 'take.mcap']))"
     )

@@ -205,3 +205,5 @@ def test_evaluate(sound, tmp_path, capsys):
     values = run_json(capsys, "evaluate", "codec", tmp_path)
     assert [file["name"] for file in values["files"]] == [sound.name]
     assert values["files"][0]["struck"]["bits_per_second"] > 0
+    assert [note["name"] for note in values["single_notes"]] == ["plucked string A3", "struck string E4"]
+    assert all(note["event_count"] > 0 for note in values["single_notes"])

@@ -199,7 +199,7 @@ def test_nothing_is_allocated():
 import numpy as np
 from numba import njit
 from numba.core.runtime import rtsys
-from struck.realtime.bridge import bridge_read, bridge_write, make_bridge
+from struck.realtime.devices.bridge import bridge_read, bridge_write, make_bridge
 @njit
 def run(state, block, out, turns):
     for k in range(turns):

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the co
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.jack
 @pytest.mark.parametrize("how", ["die", "freeze"])
 def test_the_jack_server_goes_and_comes_back(how):
     with jack_server():  # skips where jackd is missing
@@ -30,6 +31,7 @@ def test_the_jack_server_goes_and_comes_back(how):
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
+@pytest.mark.jack
 def test_no_client_is_opened_beside_a_dead_one():
     """libjack would crash."""
     with jack_server() as server:

@@ -97,6 +97,7 @@ def test_no_devices_at_all():
         DeviceList((), None, None, "no library").find("default", "input")
 
 
+@pytest.mark.jack
 @needs_compiler
 def test_jack_clients_are_devices():
     with jack_server(rate=44_100) as server:

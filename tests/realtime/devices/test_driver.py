@@ -191,6 +191,7 @@ def test_nothing_is_opened_while_a_dead_stream_does_not_close():
     assert driver.state == "running"
 
 
+@pytest.mark.jack
 def test_jack_calls_with_whole_blocks():
     with jack_server(block=256):
         callback = Counting()
@@ -213,6 +214,7 @@ def test_jack_calls_with_whole_blocks():
         assert callback.counts[FLAGS] & ~6 == 0
 
 
+@pytest.mark.jack
 def test_a_jack_period_shorter_than_the_block_is_the_block():
     with jack_server(block=64):
         callback = Counting()
@@ -225,6 +227,7 @@ def test_a_jack_period_shorter_than_the_block_is_the_block():
         assert callback.counts[FRAMES] == 64
 
 
+@pytest.mark.jack
 def test_sound_keeps_its_level_and_its_side():
     with jack_server() as server:
         first, second, third = Counting("levels"), Counting(), Counting()
@@ -246,6 +249,7 @@ def test_sound_keeps_its_level_and_its_side():
             driver.close()
 
 
+@pytest.mark.jack
 def test_jack_at_another_rate():
     with jack_server(rate=44_100):
         callback = Counting()
@@ -272,6 +276,7 @@ def test_no_jack_server():
             os.environ["JACK_DEFAULT_SERVER"] = before
 
 
+@pytest.mark.jack
 def test_a_chosen_client_that_comes_back_is_connected_again():
     with jack_server() as server:
         performer, callback = Counting("levels"), Counting()
@@ -298,8 +303,8 @@ pcm.second { type null }
 """
 PORTAUDIO_TRIAL = """
 import time
-from struck.realtime.devices import read_devices
-from struck.realtime.device_driver import DeviceDriver
+from struck.realtime.devices.devices import read_devices
+from struck.realtime.devices.driver import DeviceDriver
 from tests.realtime.devices.stream_callbacks import Counting, FRAMES, HAD_INPUT, HAD_OUTPUT
 devices = read_devices()
 if not any(device.name == "second" for device in devices.devices):
@@ -343,6 +348,7 @@ def test_portaudio_calls_the_compiled_callback(tmp_path):
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
 
 
+@pytest.mark.jack
 def test_a_compiled_callback_does_not_wait_for_python():
     """Blocks of 2.7 ms while two threads hold Python's lock, which each may for 5 ms."""
     compiled = python = 0.0

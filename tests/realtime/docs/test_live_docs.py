@@ -29,7 +29,7 @@ NAMES = [
 
 def counted_names():
     """Every text that stands in the first argument of a call of ``count``, or of ``_count``."""
-    for path in sorted((ROOT / "realtime").glob("*.py")):
+    for path in sorted((ROOT / "realtime").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args:
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))

@@ -18,6 +18,7 @@ def test_cycles_count_upward_at_a_rate_that_processors_have():
     assert readings[-1] > readings[0]
 
 
+@pytest.mark.wall_clock
 def test_its_seconds_are_those_of_the_monotonic_clock():
     clock = CycleClock()
     time.sleep(0.2)

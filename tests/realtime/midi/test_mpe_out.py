@@ -137,6 +137,7 @@ def wait_for(condition) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.wall_clock
 def test_the_thread_sends_on_time_and_ends_all_notes():
     output, clock, stage = FakeOutput(), FakeClock(), FakeStage()
     sender = MpeSender(output, clock, stage.count)

@@ -175,6 +175,7 @@ def ports(server, lines):
     ports.close()
 
 
+@pytest.mark.jack
 def test_a_virtual_input_hears_a_peer(server, ports):
     got = []
     ports.open_input("virtual:keys", lambda arrival, data: got.append((arrival, data)))
@@ -196,6 +197,7 @@ def test_a_virtual_input_hears_a_peer(server, ports):
     assert times[-1] - times[0] > 0.01 * (len(sent) - 1)
 
 
+@pytest.mark.jack
 def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
     clock = FakeClock(48_000, 128)
     stage = FakeStage(48_000)
@@ -220,6 +222,7 @@ def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
     assert -0.5 / 48_000 <= late_seconds <= 0.5 / 48_000 + 1 / 22_050
 
 
+@pytest.mark.jack
 def test_a_named_output_reaches_a_peer_and_is_listed(server, ports):
     peer = Peer("input")
     assert ("jack", "output", "peer:port") in [(p.api, p.direction, p.name) for p in list_midi_ports()]
@@ -231,6 +234,7 @@ def test_a_named_output_reaches_a_peer_and_is_listed(server, ports):
     assert got[-1][0] == [0x90, 0x3C, 0x64]
 
 
+@pytest.mark.jack
 def test_an_unknown_name_lists_those_there_are(server, ports):
     with pytest.raises(StruckError, match="no MIDI input is called piano; there are none"):
         ports.open_input("piano", lambda arrival, data: None)
@@ -251,6 +255,7 @@ def test_no_midi_system_is_one_line(monkeypatch, capfd, lines):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.jack
 def test_a_port_goes_and_comes_back(server, ports, lines):
     got, lost = [], []
     peer = Peer("output")
@@ -272,6 +277,7 @@ def test_a_port_goes_and_comes_back(server, ports, lines):
     peer.close()
 
 
+@pytest.mark.jack
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_the_server_goes_and_comes_back(server, ports, lines, capfd, end):
     got = []
@@ -298,6 +304,7 @@ def test_the_server_goes_and_comes_back(server, ports, lines, capfd, end):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.jack
 def test_a_fault_in_the_receiver_is_told_and_the_port_lives_on(server, ports, lines):
     got = []
 

@@ -157,6 +157,7 @@ def test_messages_arrive(stage, server, peer):
     assert stage.panics == 1
 
 
+@pytest.mark.wall_clock
 def test_a_deferred_message_is_done_in_time(stage, server, peer):
     late_seconds = []
     for number in range(5):
@@ -214,6 +215,7 @@ def test_garbage_and_empty_packets_are_counted(stage, server, peer):
 # ---- out -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.wall_clock
 def test_an_event_goes_to_a_target(stage, peer):
     event = sounding(stage, 7)
     with OscSender(stage, [peer.getsockname()]) as sender:

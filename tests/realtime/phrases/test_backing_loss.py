@@ -12,6 +12,7 @@ from ..rig.jack_rig import jack_server
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the compiler there is no C pointer")
 
 
+@pytest.mark.jack
 def test_backing_comes_back_with_the_device():
     with jack_server():  # skips where jackd is missing
         pass

@@ -187,6 +187,7 @@ def test_it_sleeps_until_it_is_needed_and_may_be_off(bench):
     assert not b.worker._thread.is_alive()
 
 
+@pytest.mark.wall_clock
 def test_closing_gives_up_what_is_being_made(bench):
     b = bench()
     b.worker.request(key(0))
@@ -282,6 +283,7 @@ def test_what_loading_fails_of_is_told(process, job, words):
         maker.start()
 
 
+@pytest.mark.wall_clock
 def test_closing_does_not_wait_for_a_process_that_is_busy(process):
     maker, _ = process("--slow", "60")
     maker.start()

@@ -213,6 +213,7 @@ for start in range(0, len(sound), 1000):
 """
 
 
+@pytest.mark.wall_clock
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_9_loses_at_most_a_second(tmp_path):
     path = tmp_path / "a.wav"

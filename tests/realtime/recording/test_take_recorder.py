@@ -239,7 +239,7 @@ def test_a_fault_of_the_writer_is_told_and_shown(host, tmp_path, monkeypatch):
 FULL_DISK = """
 import resource, sys, time
 sys.path.insert(0, sys.argv[2])
-from test_recorder import Host, sounding
+from test_take_recorder import Host, sounding
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 host = Host()
 recorder = host.recorder(sys.argv[1])
@@ -279,7 +279,7 @@ def test_a_full_disk_is_told_once_and_the_part_stays_readable(tmp_path):
 KILLED = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
-from test_recorder import Host, sounding
+from test_take_recorder import Host, sounding
 host = Host()
 recorder = host.recorder(sys.argv[1])
 began = time.monotonic()
@@ -297,6 +297,7 @@ while True:
 """
 
 
+@pytest.mark.wall_clock
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_kill_9_loses_less_than_a_second_of_what_sounded(tmp_path):
     path = tmp_path / "a.mcap"

@@ -11,6 +11,7 @@ import pytest
 from ..rig.jack_rig import jack_server
 
 
+@pytest.mark.jack
 def test_server_runs_and_ends():
     before = dict(os.environ)
     with jack_server(rate=44_100, block=64) as server:
@@ -24,6 +25,7 @@ def test_server_runs_and_ends():
     assert dict(os.environ) == before
 
 
+@pytest.mark.jack
 def test_server_ends_with_a_test_program_that_crashes():
     program = (
         "import os\n"
@@ -53,6 +55,7 @@ def running(pid: int) -> bool:
     return True
 
 
+@pytest.mark.jack
 def test_server_comes_back_under_its_name():
     with jack_server() as server:
         server.stop()

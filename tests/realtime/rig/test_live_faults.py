@@ -26,6 +26,7 @@ from .jack_rig import jack_server
 from .live_rig import Live, live, program
 
 pytestmark = [
+    pytest.mark.jack,
     pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the compiler there is no C pointer"),
     pytest.mark.skipif(sys.platform != "linux", reason="the rig is a JACK server on Linux"),
 ]
@@ -335,8 +336,8 @@ def test_a_full_disk_is_told_once_and_music_goes_on(server, peer, tmp_path):
 
 BROKEN_ENCODER = """
 import sys
-from struck.codec.encoder import StreamingEncoder
-from struck.realtime.cli import main
+from struck.codec.hearing.encoder import StreamingEncoder
+from struck.realtime.commands.cli import main
 process, calls = StreamingEncoder.process, []
 def broken(self, samples):
     calls.append(len(samples))

@@ -100,6 +100,7 @@ def test_files_and_addresses(folder, capsys, arguments, line):
     assert line in fail(folder, capsys, *arguments)
 
 
+@pytest.mark.jack
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="without the co
 COUNT = 8
 
 
+@pytest.mark.jack
 def test_every_phrase_or_its_stand_in_begins_on_its_beat(tmp_path):
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed (make live)")
     with jack_server(48_000, 256) as server:
@@ -36,6 +37,7 @@ def test_every_phrase_or_its_stand_in_begins_on_its_beat(tmp_path):
     assert not any("failed" in line for line in lines)
 
 
+@pytest.mark.jack
 def test_without_weights_the_show_goes_on_with_notes(tmp_path):
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed (make live)")
     from .live_host import LiveHost

@@ -31,7 +31,7 @@ from struck.codec.hearing.encoder import StreamingEncoder
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
-from struck.models.codec.general_midi import find_sound_font
+from struck.models.codec.sound_fonts import find_sound_font
 from struck.realtime.commands import cli
 from struck.realtime.devices.jack import load_jack
 from struck.realtime.devices.resampler import StreamingResampler
@@ -233,6 +233,7 @@ def write_score(path, notes=SCORE, lead_seconds=LEAD_SECONDS):
     midi.save(path)
 
 
+@pytest.mark.jack
 def test_fluidsynth_plays_into_struck(tmp_path):
     need("jackd", "fluidsynth", "oscdump")
     try:
@@ -364,6 +365,7 @@ def find_blocks(tape, sound, frames):
 # ---- MIDI ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jack
 def test_midi_notes_sound_at_once(tmp_path):
     need("jackd")
     rtmidi = pytest.importorskip("rtmidi", reason="python-rtmidi is not installed (make live)")
@@ -435,6 +437,7 @@ def test_midi_notes_sound_at_once(tmp_path):
 # ---- drivers agree -------------------------------------------------------------------------------------
 
 
+@pytest.mark.jack
 @pytest.mark.parametrize(
     ("profile", "rate", "options"),
     [
@@ -519,6 +522,7 @@ def test_file_driver_is_as_late_as_the_ledger_says(profile, block, tmp_path, wei
 # ---- OSC -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jack
 def test_oscsend_controls_the_host(tmp_path, weights):
     need("jackd", "oscsend")
     port, rate = free_port(), 48_000
@@ -605,6 +609,7 @@ def collect_stats(peer, port):
         peer.settimeout(30.0)
 
 
+@pytest.mark.jack
 def test_pure_data_hears_the_rig(tmp_path):
     need("jackd", "pd")
     port, own = free_port(), free_port()

@@ -275,8 +275,8 @@ SHOW = """
 import sys, threading, time
 sys.path.insert(0, sys.argv[1])
 from test_screen import FULL
-from struck.realtime.screen import Screen
-from struck.realtime.teller import Teller
+from struck.realtime.screen.screen import Screen
+from struck.realtime.screen.teller import Teller
 teller = Teller()
 what = sys.argv[2]
 calls = 0
