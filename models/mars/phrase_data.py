@@ -54,8 +54,8 @@ PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
 # Organ stops that sound an octave below the key: played an octave higher.
 _SIXTEEN_FOOT: Final = (17, 18)
 _SILENCE: Final = 0.003
-#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations of
-#: them, the last of those that are found by name.
+#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations,
+#: the last of those that are found by name.
 _FONT_SHARES: Final = (0.48, 0.4, 0.12)
 #: Never trained on, in any sound font: one program a family.
 HELD_OUT_PROGRAMS: Final = {

@@ -85,8 +85,8 @@ def make_phrases(
 def join_phrases(sounds: Sequence[NDArray[np.float32]], loop_seconds: float) -> NDArray[np.float32]:
     """Phrases ``loop_seconds`` one after the other, each cross-faded from how the one before would go on.
 
-    A phrase goes on with its own beginning: it is a loop; a single note goes on with its end. So the last phrase ends
-    where it would begin again, the last note where it has died away.
+    A phrase goes on with its own beginning, as it is a loop, a single note with its end. So the last phrase
+    ends where it would begin again, the last note where it has died away.
 
     >>> ones = np.ones(ANALYSIS_RATE, np.float32)
     >>> joined = join_phrases([ones, ones, ones], 1.0)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...codec.events.event_spec import ANALYSIS_RATE
 
-#: What a resampler hears of a loop before its beginning and after its end: more than its filter is long, and at
-#: the usual rates a whole number of samples on both sides.
+#: What a resampler hears of a loop before its beginning and after its end: more than its filter is long, and
+#: at the usual rates a whole number of samples on both sides.
 _AROUND: Final = 588
 
 Float32Array = NDArray[np.float32]
