@@ -66,7 +66,7 @@ class PhraseSlots:
 
 
 def loop_sound(sound: np.ndarray, loop_frames: int) -> np.ndarray:
-    """What a slot needs for a loop of ``loop_frames``: so much, and its beginning, to fade with at the joint."""
+    """What a slot needs for a loop of ``loop_frames``: so much, and its beginning, to fade with there."""
     return loop_samples(sound[:loop_frames], loop_frames + FADE)
 
 
