@@ -299,7 +299,7 @@ def test_phrase_figures_of_a_phrase_in_time_and_in_tune() -> None:
     phrase = sum(make_note((48, 51, 55, 60)[i % 4], 0.25 * i, decay=6.0) for i in range(16))
     found = measure_phrases([phrase.astype(np.float32)], [asked])
     assert found.chroma_share is not None
-    assert found.chroma_share > 0.95
+    assert found.chroma_share > 0.9
     assert found.chroma_passes == 1.0
     assert found.changes_share is None
     own, sixteenths = found.own_grid, found.rhythmic
