@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .events.amendments import nearly_in_stream_order
 from .events.errors import StruckError
 from .events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from .events.events import Event
@@ -27,9 +28,9 @@ Advance = Callable[[float], None]
 
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
-#: An encoder decides hop by hop and a take is written packet by packet: across their edges an event may stand
-#: behind one that sounds up to this much later.
-_DISORDER_SECONDS: Final = 2.0
+
+#: Lets mono blocks ``[F]`` through something and gives stereo blocks ``[F, 2]``.
+Through = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:
@@ -59,20 +60,9 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
     yield from encoder.flush()
 
 
-def in_onset_order(events: Iterable[Event]) -> Iterator[Event]:
-    """``events``, nearly in order, in order of onset; those of the last two seconds are held back."""
-    waiting: list[tuple[float, int, Event]] = []
-    for count, event in enumerate(events):
-        heapq.heappush(waiting, (event.onset_seconds, count, event))
-        while waiting[0][0] < event.onset_seconds - _DISORDER_SECONDS:
-            yield heapq.heappop(waiting)[2]
-    while waiting:
-        yield heapq.heappop(waiting)[2]
-
-
 def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
     """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
-    return np.concatenate([np.zeros(0, np.float32), *render(weights, in_onset_order(events), rate)])
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(events), rate)])
 
 
 def encode_file(
@@ -102,7 +92,7 @@ def encode_file(
         TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
     ):
         for event in encode_stream(encoder, reader, advance):
-            take.write_event(event)
+            take.write(event)
             event_count += 1
         take.close(reader.duration_seconds)
     byte_count = destination.stat().st_size
@@ -121,9 +111,15 @@ def encode_file(
 
 
 def render_take(
-    source: Path, destination: Path, weights: CodecWeights, rate: int, subtype: str | None, advance: Advance
+    source: Path,
+    destination: Path,
+    weights: CodecWeights,
+    rate: int,
+    subtype: str | None,
+    advance: Advance,
+    through: Through | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Render a take to a sound file at ``rate`` Hz, in flat memory.
+    """Render a take to a sound file at ``rate`` Hz, in flat memory; ``through`` makes it stereo.
 
     Returns, raises: as :func:`encode_file`; also StruckError for weights other than the take's.
     """
@@ -131,7 +127,7 @@ def render_take(
     started = perf_counter()
     take = TakeReader(source)
     take.check_weights(weights)
-    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance)
+    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance, through)
     notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
@@ -146,8 +142,9 @@ def resynthesise(
     rate: int,
     subtype: str | None,
     advance: Advance,
+    through: Through | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Encode a sound file and render what was heard, without a take in between.
+    """Encode a sound file and render what was heard, without a take in between; ``through`` makes it stereo.
 
     Returns, raises: as :func:`encode_file`.
     """
@@ -164,7 +161,7 @@ def resynthesise(
 
     with open_audio(source, ANALYSIS_RATE) as reader:
         events = count(encode_stream(encoder, reader, advance))
-        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None)
+        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None, through)
     values = _describe_sound(source, writer) | {
         "profile": profile.name,
         "event_count": event_count,
@@ -180,9 +177,14 @@ def _write_sound(
     rate: int,
     subtype: str | None,
     advance: Advance,
+    through: Through | None,
 ) -> AudioWriter:
-    with AudioWriter(destination, rate, subtype=subtype) as writer:
-        for block in render(weights, in_onset_order(events), rate):
+    sound = render(weights, nearly_in_stream_order(events), rate)
+    with ExitStack() as stack:
+        writer = stack.enter_context(AudioWriter(destination, rate, 1 if through is None else 2, subtype))
+        if through is not None:
+            sound = stack.enter_context(closing(through(sound)))
+        for block in sound:
             writer.write(block)
             advance(writer.frame_count / rate)
     return writer

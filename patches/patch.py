@@ -22,6 +22,7 @@ from ..codec.events.event_spec import (
     from_physical,
 )
 from ..codec.events.events import FloatArray
+from .insert_patch import InsertPatch, read_inserts
 from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
 
@@ -73,6 +74,7 @@ class Patch:
         controls: values of the performer's controls, by name; the others take their defaults.
         note: of MIDI notes.
         phrases: of the accompaniment.
+        inserts: plug-ins in the signal path, in order.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Patch:
     controls: Mapping[str, float] = field(default_factory=dict)
     note: NotePatch = field(default_factory=NotePatch)
     phrases: PhrasePatch = field(default_factory=PhrasePatch)
+    inserts: tuple[InsertPatch, ...] = ()
 
 
 def shipped_patches() -> list[str]:
@@ -92,13 +95,16 @@ def shipped_patches() -> list[str]:
     )
 
 
-def load_patch(name: str) -> Patch:
+def load_patch(name: str, programs: bool = True) -> Patch:
     """The shipped patch ``name``, or the one in the file ``name``, which ends in ``.toml``.
+
+    Args:
+        programs: whether its inserts may be programs of the user's own; not where somebody else names it.
 
     Raises:
         StruckError: there is none, or it says something that is not known, or not possible.
     """
-    if not name.endswith(".toml"):
+    if not name.lower().endswith(".toml"):
         if name not in shipped_patches():
             raise StruckError(
                 f"no patch is called {name}; there are {', '.join(shipped_patches())}, and files named .toml"
@@ -108,11 +114,36 @@ def load_patch(name: str) -> Patch:
         data = Path(name).read_bytes()
     except OSError as error:
         raise StruckError(f"cannot read the patch {name}: {error.strerror}") from error
-    return parse_patch(Path(name).stem, data)
+    return parse_patch(Path(name).stem, data, Path(name).parent if programs else None)
 
 
-def parse_patch(name: str, data: bytes) -> Patch:
-    """The patch in a TOML file's bytes.
+def find_patch(name: str, folder: Path | None) -> Patch:
+    """The shipped patch ``name``, or the one in a file of ``folder``: for names that come from elsewhere.
+
+    Its inserts may not be programs of the user's own.
+
+    Args:
+        name: of a shipped patch, or of a file in the folder, with ``.toml``; also as its path.
+        folder: the only one in which files are opened; None: none is.
+
+    Raises:
+        StruckError: see :func:`load_patch`; or the file lies elsewhere.
+    """
+    if not name.lower().endswith(".toml"):
+        return load_patch(name)
+    if folder is None:
+        raise StruckError(f"{name}: only shipped patches can be named here: struck began with one of them")
+    asked = Path(name)
+    if asked.parent != Path() and asked.parent.resolve() != folder.resolve():
+        raise StruckError(f"{name}: patches are opened in {folder.resolve()} only")
+    path = folder / asked.name
+    if path.resolve().parent != folder.resolve():  # a link out of the folder
+        raise StruckError(f"{name}: patches are opened in {folder.resolve()} only")
+    return load_patch(str(path), programs=False)
+
+
+def parse_patch(name: str, data: bytes, folder: Path | None = None) -> Patch:
+    """The patch in a TOML file's bytes; ``folder`` is where programs that it names lie, None refuses them.
 
     Raises:
         StruckError: see :func:`load_patch`.
@@ -129,6 +160,7 @@ def parse_patch(name: str, data: bytes) -> Patch:
         controls=_read_numbers(reader.section("controls")),
         note=_read_note(reader.section("note")),
         phrases=read_phrases(reader.section("phrases")),
+        inserts=read_inserts(f"patch {name}", reader.take("insert", list, []), folder),
     )
     if patch.profile not in _PROFILES:
         raise StruckError(f"patch {name}: profile is {patch.profile}; it must be {' or '.join(_PROFILES)}")

@@ -7,17 +7,23 @@ A stream without amendments and ends is a valid stream, and so is one whose even
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
+from .errors import StruckError
 from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
 from .events import Event, FloatArray
 
 #: Ids are unsigned 32-bit numbers; after the last comes 0 again.
 ID_COUNT: Final = 2**32
+
+#: An encoder decides hop by hop and a take is written packet by packet: across their edges an item may stand
+#: behind one that happens up to this much later.
+_DISORDER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +142,40 @@ def item_seconds(item: StreamItem) -> float:
     return item.onset_seconds if isinstance(item, Event) else item.at_seconds
 
 
+def stream_key(item: StreamItem) -> tuple[float, int]:
+    """What streams are sorted by: the time; at the same time events first, then amendments, then ends."""
+    return item_seconds(item), 0 if isinstance(item, Event) else 1 if isinstance(item, Amendment) else 2
+
+
 def in_stream_order(items: Iterable[StreamItem]) -> list[StreamItem]:
     """``items`` by time; at the same time events first, then amendments, then ends, each as they came."""
-    rank = {Event: 0, Amendment: 1, End: 2}
-    return sorted(items, key=lambda item: (item_seconds(item), rank[type(item)]))
+    return sorted(items, key=stream_key)
+
+
+_Item = TypeVar("_Item", bound=StreamItem)
+
+
+def nearly_in_stream_order(items: Iterable[_Item]) -> Iterator[_Item]:
+    """The same for items that are nearly in order already, lazily: the last two seconds are held back.
+
+    Raises:
+        StruckError: an item stands further behind than that.
+    """
+    waiting: list[tuple[tuple[float, int], int, _Item]] = []
+    done_seconds = 0.0
+    for count, item in enumerate(items):
+        key = stream_key(item)
+        if key[0] < done_seconds:
+            raise StruckError(
+                f"what is at {key[0]:.2f} s stands behind something at {done_seconds:.2f} s; "
+                "`struck convert TAKE.mcap OTHER.mcap` puts a take in order"
+            )
+        heapq.heappush(waiting, (key, count, item))
+        while waiting[0][0][0] < key[0] - _DISORDER_SECONDS:
+            done_seconds = waiting[0][0][0]
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
 
 
 def difference(before: Event, after: Event, id: int, at_seconds: float) -> Amendment | None:

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .amendments import Amendment
 from .event_spec import ANALYSIS_RATE, FIELDS, GAIN_BITS, GAIN_DB_HIGH, GAIN_DB_LOW, VECTOR_SIZE
 from .events import Event, stack_vectors
 
@@ -36,12 +37,12 @@ def quantize_events(events: Sequence[Event]) -> IntArray:
     return rows
 
 
-def restore_events(rows: IntArray) -> list[Event]:
+def restore_events(rows: IntArray, ids: Sequence[int | None] | None = None) -> list[Event]:
     """Events of integer rows ``[E, 2 + VECTOR_SIZE]``; ``quantize_events`` of them gives the same rows."""
     vectors = (rows[:, 2:] / LEVEL_HALF).astype(np.float32)
     return [
-        Event(int(row[0]) / ANALYSIS_RATE, GAIN_DB_LOW + GAIN_STEP_DB * int(row[1]), vector)
-        for row, vector in zip(rows, vectors, strict=True)
+        Event(int(row[0]) / ANALYSIS_RATE, GAIN_DB_LOW + GAIN_STEP_DB * int(row[1]), vector, id)
+        for row, vector, id in zip(rows, vectors, ids or [None] * len(rows), strict=True)
     ]
 
 
@@ -56,3 +57,27 @@ def quantize_gains(gain_db: NDArray[np.floating] | np.floating) -> NDArray[np.fl
     """Gains in dB at the nearest level, as a take gives them back."""
     level = np.rint((np.clip(gain_db, GAIN_DB_LOW, GAIN_DB_HIGH) - GAIN_DB_LOW) / GAIN_STEP_DB)
     return (GAIN_DB_LOW + GAIN_STEP_DB * level).astype(np.float32)
+
+
+def quantize_amendments(amendments: Sequence[Amendment]) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Levels of gain and fields ``[A, 1 + VECTOR_SIZE]``, and which of them are amended; 0 where not."""
+    vectors = np.array([amendment.vector for amendment in amendments], np.float64).reshape(-1, VECTOR_SIZE)
+    gains = [np.nan if amendment.gain_db is None else amendment.gain_db for amendment in amendments]
+    steps = np.column_stack([(np.array(gains) - GAIN_DB_LOW) / GAIN_STEP_DB, vectors * LEVEL_HALF])
+    amended = ~np.isnan(steps)
+    return np.rint(np.where(amended, steps, 0.0)).astype(np.int64), amended
+
+
+def restore_amendments(
+    ids: Sequence[int], samples: IntArray, levels: IntArray, amended: NDArray[np.bool_]
+) -> list[Amendment]:
+    """Amendments at sample positions ``[A]``, of levels as :func:`quantize_amendments` gives them."""
+    vectors = np.where(amended[:, 1:], levels[:, 1:] / LEVEL_HALF, np.nan).astype(np.float32)
+    gains_db = [
+        GAIN_DB_LOW + GAIN_STEP_DB * int(level) if told else None
+        for level, told in zip(levels[:, 0], amended[:, 0], strict=True)
+    ]
+    return [
+        Amendment(id, int(sample) / ANALYSIS_RATE, gain_db, vector)
+        for id, sample, gain_db, vector in zip(ids, samples, gains_db, vectors, strict=True)
+    ]

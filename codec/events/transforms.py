@@ -1,27 +1,37 @@
-"""Edits of events: pure functions from events to events, the same for the same seed.
+"""Edits of streams: pure functions from items to items, the same for the same seed.
 
 Each takes any iterable and yields lazily, but for :func:`thin` and :func:`randomize_times`, which must
-see all events first. What an edit pushes beyond a field's range lands on the range's end.
+see all items first. Amendments are edited as their events are: what shifts an event's vector shifts what
+becomes of it too. What an edit pushes beyond a field's range lands on the range's end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from math import log
+from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .event_spec import FIELDS, INDEX, ROOM_NAMES, VECTOR_SIZE, from_physical, to_physical
+from .amendments import Amendment, StreamItem, in_stream_order
+from .event_spec import FIELDS, INDEX, ROOM_NAMES, VECTOR_SIZE, from_physical
 from .events import Event
+from .lives import EventLife, collect_lives
 
 _MAX_SEMITONES: Final = 120.0
 _MAX_STRETCH: Final = 64.0
 _MAX_THIN_DB: Final = 200.0
-_TIME_FIELDS: Final = tuple(i for i, field in enumerate(FIELDS) if field.unit == "s")
+
+#: How far the position of each field goes when its time becomes e times as long, [VECTOR_SIZE].
+_STRETCH_SHIFT: Final = np.array(
+    [2.0 / log(field.high / field.low) if field.unit == "s" else 0.0 for field in FIELDS]
+)
+assert all(field.scale == "log" for field in FIELDS if field.unit == "s")
 
 
-def transpose(events: Iterable[Event], semitones: float) -> Iterator[Event]:
+def transpose(items: Iterable[StreamItem], semitones: float) -> Iterator[StreamItem]:
     """Shift every pitch.
 
     Raises:
@@ -29,41 +39,44 @@ def transpose(events: Iterable[Event], semitones: float) -> Iterator[Event]:
     """
     _check("semitones", semitones, -_MAX_SEMITONES, _MAX_SEMITONES)
     pitch = FIELDS[INDEX["pitch"]]
-    shift = 2.0 * semitones / (pitch.high - pitch.low)
-    for event in events:
-        vector = event.vector.copy()
-        vector[INDEX["pitch"]] += shift
-        yield _with_vector(event, vector)
+    shift = np.zeros(VECTOR_SIZE)
+    shift[INDEX["pitch"]] = 2.0 * semitones / (pitch.high - pitch.low)
+    return _shifted(items, lambda event: shift)
 
 
-def stretch(events: Iterable[Event], factor: float) -> Iterator[Event]:
-    """Make everything ``factor`` times as long: the onsets and every field that is a time.
+def stretch(items: Iterable[StreamItem], factor: float) -> Iterator[StreamItem]:
+    """Make everything ``factor`` times as long: all times of the stream and every field that is a time.
 
     Raises:
         ValueError: ``factor`` is outside 1/64 to 64.
     """
     _check("stretch", factor, 1.0 / _MAX_STRETCH, _MAX_STRETCH)
-    for event in events:
-        vector = event.vector.copy()
-        for i in _TIME_FIELDS:
-            vector[i] = from_physical(FIELDS[i], factor * float(to_physical(FIELDS[i], event.vector[i])))
-        yield replace(_with_vector(event, vector), onset_seconds=event.onset_seconds * factor)
+    shift = log(factor) * _STRETCH_SHIFT
+    for item in _shifted(items, lambda event: shift):
+        if isinstance(item, Event):
+            yield replace(item, onset_seconds=item.onset_seconds * factor)
+        else:
+            yield replace(item, at_seconds=item.at_seconds * factor)
 
 
-def thin(events: Iterable[Event], depth_db: float) -> list[Event]:
-    """Only the events at most ``depth_db`` quieter than the loudest.
+def thin(items: Iterable[StreamItem], depth_db: float) -> list[StreamItem]:
+    """Only the events at most ``depth_db`` quieter than the loudest, each by the loudest of its life.
+
+    With an event go its amendments and its end, and with the others those that speak of no event.
 
     Raises:
         ValueError: ``depth_db`` is outside 0 to 200.
     """
     _check("thin", depth_db, 0.0, _MAX_THIN_DB)
-    kept = list(events)
-    floor_db = max((event.gain_db for event in kept), default=0.0) - depth_db
-    return [event for event in kept if event.gain_db >= floor_db]
+    lives = collect_lives(items)
+    loudest = [max(event.gain_db for _, event in life.states) for life in lives]
+    floor_db = max(loudest, default=0.0) - depth_db
+    kept = [life for life, gain_db in zip(lives, loudest, strict=True) if gain_db >= floor_db]
+    return _as_stream(kept)
 
 
-def set_room(events: Iterable[Event], room: str | int, mix: float = 0.3) -> Iterator[Event]:
-    """Put every event into one room.
+def set_room(items: Iterable[StreamItem], room: str | int, mix: float = 0.3) -> Iterator[StreamItem]:
+    """Put every event into one room, for all its life.
 
     Args:
         room: a name out of ``ROOM_NAMES`` or its number.
@@ -73,12 +86,17 @@ def set_room(events: Iterable[Event], room: str | int, mix: float = 0.3) -> Iter
         ValueError: there is no such room, or ``mix`` is out of range.
     """
     _check("room mix", mix, 0.0, 1.0)
-    number = room_number(room)
-    for event in events:
-        vector = event.vector.copy()
-        vector[INDEX["room"]] = from_physical(FIELDS[INDEX["room"]], number)
-        vector[INDEX["room_mix"]] = from_physical(FIELDS[INDEX["room_mix"]], mix)
-        yield _with_vector(event, vector)
+    places = {"room": float(room_number(room)), "room_mix": mix}
+    for item in items:
+        if isinstance(item, Event | Amendment):
+            vector = np.array(item.vector, dtype=np.float64)
+            for name, value in places.items():
+                # What an amendment leaves alone it need not say.
+                if not np.isnan(vector[INDEX[name]]):
+                    vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
+            yield _with_vector(item, vector)
+        else:
+            yield item
 
 
 def room_number(room: str | int) -> int:
@@ -95,34 +113,39 @@ def room_number(room: str | int) -> int:
     raise ValueError(f"no room {room!r}; there are {', '.join(ROOM_NAMES)} (0 to {len(ROOM_NAMES) - 1})")
 
 
-def randomize_vectors(events: Iterable[Event], seed: int) -> Iterator[Event]:
-    """The published experiment: times and gains are kept, every vector is drawn anew from [-1, 1]."""
+def randomize_vectors(items: Iterable[StreamItem], seed: int) -> Iterator[StreamItem]:
+    """The published experiment: times and gains are kept, every vector is drawn anew from [-1, 1].
+
+    Amendments move the new vector as far as they moved the old.
+    """
     rng = np.random.default_rng(seed)
-    for event in events:
-        yield _with_vector(event, rng.uniform(-1.0, 1.0, VECTOR_SIZE))
+    return _shifted(items, lambda event: rng.uniform(-1.0, 1.0, VECTOR_SIZE) - event.vector)
 
 
-def randomize_times(events: Iterable[Event], seed: int) -> list[Event]:
-    """The other half of it: gains and vectors are kept, onsets drawn between the first and the last."""
-    kept = list(events)
-    if not kept:
+def randomize_times(items: Iterable[StreamItem], seed: int) -> list[StreamItem]:
+    """The other half of it: gains and vectors are kept, onsets drawn between the first and the last.
+
+    Amendments and ends go with their events; those that speak of none are dropped.
+    """
+    lives = collect_lives(items)
+    if not lives:
         return []
-    onsets = [event.onset_seconds for event in kept]
-    drawn = np.random.default_rng(seed).uniform(min(onsets), max(onsets), len(kept))
-    moved = [replace(event, onset_seconds=float(onset)) for event, onset in zip(kept, drawn, strict=True)]
-    return sorted(moved, key=lambda event: event.onset_seconds)
+    onsets = [life.event.onset_seconds for life in lives]
+    drawn = np.random.default_rng(seed).uniform(min(onsets), max(onsets), len(lives))
+    return _as_stream(_moved(life, float(onset)) for life, onset in zip(lives, drawn, strict=True))
 
 
-def perturb(events: Iterable[Event], amount: float, seed: int) -> Iterator[Event]:
-    """Add Gaussian noise of standard deviation ``amount`` to every number of every vector.
+def perturb(items: Iterable[StreamItem], amount: float, seed: int) -> Iterator[StreamItem]:
+    """Add Gaussian noise of standard deviation ``amount`` to every number of every event's vector.
+
+    An event keeps its noise for all its life.
 
     Raises:
         ValueError: ``amount`` is outside 0 to 2.
     """
     _check("perturb", amount, 0.0, 2.0)
     rng = np.random.default_rng(seed)
-    for event in events:
-        yield _with_vector(event, event.vector + amount * rng.standard_normal(VECTOR_SIZE))
+    return _shifted(items, lambda event: amount * rng.standard_normal(VECTOR_SIZE))
 
 
 @dataclass(frozen=True)
@@ -156,27 +179,67 @@ class Edit:
             raise ValueError(f"the seed is {self.seed}; it must be >= 0")
 
 
-def apply_edits(events: Iterable[Event], edit: Edit) -> Iterable[Event]:
-    """Events after the edit: thinned, randomised, perturbed, transposed, stretched, put into the room."""
+def apply_edits(items: Iterable[StreamItem], edit: Edit) -> Iterable[StreamItem]:
+    """A stream after the edit: thinned, randomised, perturbed, transposed, stretched, put into the room."""
     if edit.thin_db is not None:
-        events = thin(events, edit.thin_db)
+        items = thin(items, edit.thin_db)
     if edit.randomize_vectors:
-        events = randomize_vectors(events, edit.seed)
+        items = randomize_vectors(items, edit.seed)
     if edit.randomize_times:
-        events = randomize_times(events, edit.seed)
+        items = randomize_times(items, edit.seed)
     if edit.perturb:
-        events = perturb(events, edit.perturb, edit.seed)
+        items = perturb(items, edit.perturb, edit.seed)
     if edit.transpose_semitones:
-        events = transpose(events, edit.transpose_semitones)
+        items = transpose(items, edit.transpose_semitones)
     if edit.stretch != 1.0:
-        events = stretch(events, edit.stretch)
+        items = stretch(items, edit.stretch)
     if edit.room is not None:
-        events = set_room(events, edit.room, edit.room_mix)
-    return events
+        items = set_room(items, edit.room, edit.room_mix)
+    return items
 
 
-def _with_vector(event: Event, vector: np.ndarray) -> Event:
-    return replace(event, vector=np.clip(vector, -1.0, 1.0).astype(np.float32))
+def _shifted(
+    items: Iterable[StreamItem], shift_of: Callable[[Event], NDArray[np.float64]]
+) -> Iterator[StreamItem]:
+    """Every event's vector shifted by ``shift_of`` it ``[VECTOR_SIZE]``, and its amendments by the same."""
+    shifts: dict[int, NDArray[np.float64]] = {}
+    for item in items:
+        if isinstance(item, Event):
+            shift = shift_of(item)
+            if item.id is not None:
+                shifts[item.id] = shift
+            yield _with_vector(item, item.vector + shift)
+        elif isinstance(item, Amendment):
+            assert item.vector is not None
+            if item.id in shifts:
+                item = _with_vector(item, item.vector + shifts[item.id])
+            yield item
+        else:
+            shifts.pop(item.id, None)
+            yield item
+
+
+def _moved(life: EventLife, onset_seconds: float) -> EventLife:
+    def at(seconds: float) -> float:
+        return onset_seconds + max(0.0, seconds - life.event.onset_seconds)
+
+    return EventLife(
+        replace(life.event, onset_seconds=onset_seconds),
+        tuple(replace(item, at_seconds=at(item.at_seconds)) for item in life.amendments),
+        None if life.end is None else replace(life.end, at_seconds=at(life.end.at_seconds)),
+    )
+
+
+def _as_stream(lives: Iterable[EventLife]) -> list[StreamItem]:
+    return in_stream_order(item for life in lives for item in life.items)
+
+
+_Vectored = TypeVar("_Vectored", bound=Event | Amendment)
+
+
+def _with_vector(item: _Vectored, vector: NDArray[np.floating]) -> _Vectored:
+    # NaN, where an amendment leaves a field alone, stays NaN.
+    return replace(item, vector=np.clip(vector, -1.0, 1.0).astype(np.float32))
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

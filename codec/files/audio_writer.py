@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..events.errors import StruckError
 from .part_files import live_part_file, part_file
+from .samples import as_samples
 
 #: Extension -> (container, default sample format) of what can be written.
 WRITABLE: Final[dict[str, tuple[str, str]]] = {
@@ -115,13 +116,14 @@ class AudioWriter:
         return self
 
     def write(self, block: NDArray[Any]) -> None:
-        """Append ``block``, ``[T]`` (one channel) or ``[T, C]``, full scale at 1.
+        """Append ``block``, ``[T]`` (one channel) or ``[T, C]``: floats with full scale at 1, int16 or int32.
 
         Raises:
+            TypeError: whole numbers of another size.
             ValueError: the shape does not fit, or a sample is not finite.
             StruckError: the disk is full, or the format's size is exceeded.
         """
-        block = np.asarray(block, np.float32)
+        block = as_samples(block)
         shaped = block[:, None] if block.ndim == 1 else block
         if shaped.ndim != 2 or shaped.shape[1] != self.channels:
             raise ValueError(f"a block of shape {block.shape} does not fit {self.channels} channels")

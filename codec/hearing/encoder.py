@@ -18,6 +18,7 @@ from ..events.errors import StruckError
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..events.quantize import quantize_gains, quantize_vectors
+from ..files.samples import as_mono
 from ..weights.codec_weights import CodecWeights
 from .aligned_patches import make_patches, patch_mel_matrix
 from .event_frames import FRAMES_BEFORE, EventFrames
@@ -124,7 +125,7 @@ class StreamingEncoder:
         weights: trained codec weights.
         profile: lookahead and hop, from :data:`struck.codec.events.profiles.PROFILES`.
         observer: told of every round and every accepted event.
-        refine: improves the events of each hop, say :class:`struck.models.codec.refine.Refiner`.
+        refine: improves the events of each hop, say :class:`struck.codec.hearing.refit.refitter.Refitter`.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -183,18 +184,24 @@ class StreamingEncoder:
         self._loudness = 0.0
         self._ended_at: int | None = None
 
-    def process(self, samples: np.ndarray) -> list[Event]:
+    def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
         """Take samples in, give back the events that are decided by now, in order of onset per hop.
 
         Args:
-            samples: mono at 22,050 Hz, any length, ``[N]``. Non-finite ones count as 0 and are counted.
+            samples: mono, any length, ``[N]``: floats with full scale at 1, int16 or int32. Non-finite ones
+                count as 0 and are counted.
+            rate: of the samples in Hz; the encoder takes 22,050 only, and refuses others.
 
         Raises:
-            ValueError: not one-dimensional, or the stream has been flushed.
+            TypeError: whole numbers of another size.
+            ValueError: not one-dimensional, of another rate, or the stream has been flushed.
         """
-        samples = np.asarray(samples, dtype=np.float32)
-        if samples.ndim != 1:
-            raise ValueError(f"the encoder takes mono samples of shape [N], not {samples.shape}")
+        if rate != ANALYSIS_RATE:
+            raise ValueError(
+                f"the encoder takes {ANALYSIS_RATE} samples a second, not {rate}; "
+                f"open_audio(path, {ANALYSIS_RATE}) or soxr.ResampleStream resamples"
+            )
+        samples = as_mono(samples)
         if self._ended_at is not None:
             raise ValueError("the stream was flushed; call reset() before more samples")
         finite = np.isfinite(samples)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ..playing.kernel_options import CAN_CACHE
 from .spectrum import RAYLEIGH_SHARE, hann_lobe
 
 #: Steps per bin of the tabulated main lobe.
@@ -19,7 +20,7 @@ def make_lobe_table() -> np.ndarray:
     return hann_lobe(np.arange(2 * LOBE_STEPS + 2) / LOBE_STEPS).astype(np.float32)
 
 
-@njit("void(f4[:,::1], f4[:,::1], f4[:,::1], f4, f4[::1])", cache=True, nogil=True)
+@njit("void(f4[:,::1], f4[:,::1], f4[:,::1], f4, f4[::1])", cache=CAN_CACHE, nogil=True)
 def place_lobes(frames, amplitude, frequency_hz, bins_per_hz, table):  # type: ignore[no-untyped-def]
     """Add partials ``amplitude [M, T]`` at ``frequency_hz [M, T]`` into ``frames [T, F]``."""
     modes, count = amplitude.shape
@@ -41,7 +42,7 @@ def place_lobes(frames, amplitude, frequency_hz, bins_per_hz, table):  # type: i
             frames[t, first + 2] += a * table[2 * LOBE_STEPS - near]
 
 
-@njit("UniTuple(f8, 2)(f4[:,::1], f4[:,::1])", cache=True, nogil=True, fastmath=True)
+@njit("UniTuple(f8, 2)(f4[:,::1], f4[:,::1])", cache=CAN_CACHE, nogil=True, fastmath=True)
 def correlate(residual, frames):  # type: ignore[no-untyped-def]
     """``<residual, frames>`` and ``<frames, frames>`` over arrays of equal shape ``[T, F]``."""
     cross = np.float64(0.0)
@@ -60,7 +61,7 @@ def correlate(residual, frames):  # type: ignore[no-untyped-def]
 
 @njit(
     "f8(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4)",
-    cache=True,
+    cache=CAN_CACHE,
     nogil=True,
     fastmath=True,
 )
@@ -88,7 +89,7 @@ def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignor
     return removed
 
 
-@njit("void(f4[:,::1], f4[:,::1], f4[::1], f4[::1], f4[:,::1])", cache=True, nogil=True)
+@njit("void(f4[:,::1], f4[:,::1], f4[::1], f4[::1], f4[:,::1])", cache=CAN_CACHE, nogil=True)
 def sum_harmonics(level, noise_floor, f0_bins, harmonic_weights, out):  # type: ignore[no-untyped-def]
     """Salience of each pitch in each frame: weighted sum of ``level [T, F]`` over its harmonics.
 

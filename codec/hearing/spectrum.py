@@ -18,13 +18,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..events.controls import LN_1000, Controls
+from ..events.controls import LN_1000, Controls, mel, mel_to_hz
 from ..events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
-from ..events.event_spec import NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
+from ..events.event_spec import BANDWIDTH_HZ, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
 from ..playing.noise import noise_band_density
 
 HOP: Final = 256
 WINDOW_PLACES: Final = 8
+
+#: Bands in which mel distances are measured.
+MEL_BANDS: Final = 80
 
 #: Squared mean over mean square of a Rayleigh-distributed magnitude, pi / 4.
 RAYLEIGH_SHARE: Final = 0.785398
@@ -79,6 +82,21 @@ def noise_band_matrix(n_fft: int) -> np.ndarray:
         for band in range(NOISE_BAND_COUNT):
             shown[band] += np.bincount(folded, 2.0 * power[band] * lobe, bins + 1)
     return shown.astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def mel_band_matrix(n_fft: int, bands: int = MEL_BANDS) -> np.ndarray:
+    """Triangular mel bands that average power, float32 ``[F, bands]``."""
+    top = float(mel(np.float64(BANDWIDTH_HZ)))
+    edges = mel_to_hz(np.linspace(0.0, top, bands + 2)) * n_fft / ANALYSIS_RATE
+    bins = np.arange(n_fft // 2 + 1)[:, None]
+    rise = (bins - edges[:-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
+    fall = (edges[2:] - bins) / np.maximum(edges[2:] - edges[1:-1], 1.0)
+    matrix = np.clip(np.minimum(rise, fall), 0.0, 1.0)
+    # The narrowest bands fall between bins: give them their nearest.
+    nearest = np.clip(np.round(edges[1:-1]).astype(int), 0, n_fft // 2)
+    matrix[nearest, np.arange(bands)] = np.maximum(matrix[nearest, np.arange(bands)], 1e-3)
+    return (matrix / matrix.sum(0)).astype(np.float32)
 
 
 def mean_magnitude(power: Any, fourth: Any, xp: Any) -> Any:

@@ -127,11 +127,12 @@ def evaluate_folder(folder: str | Path, codec: Codec, progress: Progress | None 
     opus_fault = find_opus_fault()
     files: list[FileReport] = []
     faults: list[str] = []
+    notes = [] if opus_fault is None else [f"no Opus baseline: {opus_fault}"]
     for done, path in enumerate(paths):
         if progress is not None:
             progress(done, len(paths), path.name)
         try:
-            signal = read_mono(path, ANALYSIS_RATE)
+            signal = read_mono(path, ANALYSIS_RATE, notes.append)
             truth = read_truth(path)
         except StruckError as error:
             faults.append(f"{path.name}: {error}")
@@ -142,7 +143,6 @@ def evaluate_folder(folder: str | Path, codec: Codec, progress: Progress | None 
         files.append(_evaluate(path.name, signal, truth, codec, use_opus=opus_fault is None))
     if progress is not None:
         progress(len(paths), len(paths), paths[-1].name)
-    notes = [] if opus_fault is None else [f"no Opus baseline: {opus_fault}"]
     return Report(files, faults, notes)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..events.controls import mel, mel_to_hz
 from ..events.event_spec import ANALYSIS_RATE
+from ..files.samples import as_mono
 from ..hearing.spectrum import hann_window
 
 FRAME: Final = 2048
@@ -169,9 +170,7 @@ def onset_f_measure(
 
 
 def _check_signal(signal: ArrayLike) -> Float32Array:
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1:
-        raise ValueError(f"a signal has shape [N], not {samples.shape}")
+    samples = as_mono(signal)
     if not np.isfinite(samples).all():
         raise ValueError("a signal holds finite numbers only")
     return samples

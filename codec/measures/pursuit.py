@@ -21,6 +21,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from ..files.samples import as_mono
+from ..playing.kernel_options import CAN_CACHE
+
 #: Window lengths in samples. Seven, a factor two apart: 12 ms to 0.74 s at 22,050 Hz, cut at 4 sigma.
 SCALES_SAMPLES: Final = tuple(2**power for power in range(8, 15))
 
@@ -83,9 +86,9 @@ def pursue(signal: ArrayLike, atom_count: int, progress: Callable[[int, int], No
     Raises:
         ValueError: the signal is not one-dimensional or not finite, or the count is negative.
     """
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1 or not np.isfinite(samples).all():
-        raise ValueError("a signal has shape [N] and holds finite numbers only")
+    samples = as_mono(signal)
+    if not np.isfinite(samples).all():
+        raise ValueError("a signal holds finite numbers only")
     if atom_count < 0:
         raise ValueError(f"atom_count is {atom_count}; it must be >= 0")
 
@@ -219,7 +222,9 @@ def _peak_offset(power: NDArray[np.float32]) -> float:
     return float(np.clip(0.5 * (left - right) / curvature, -0.5, 0.5))
 
 
-@numba.njit("void(complex64[:, ::1], float32[::1], float32[::1], float32[::1])", cache=True, fastmath=True)
+@numba.njit(
+    "void(complex64[:, ::1], float32[::1], float32[::1], float32[::1])", cache=CAN_CACHE, fastmath=True
+)
 def _best_energies(spectrum, cosine_weight, sine_weight, out):  # type: ignore[no-untyped-def]
     """Largest bin energy of each frame ``spectrum [T, F]`` into ``out [T]``."""
     for frame in range(spectrum.shape[0]):
@@ -231,7 +236,7 @@ def _best_energies(spectrum, cosine_weight, sine_weight, out):  # type: ignore[n
         out[frame] = best
 
 
-@numba.njit("UniTuple(float64, 3)(float64[::1], int64, float64, float64[::1])", cache=True)
+@numba.njit("UniTuple(float64, 3)(float64[::1], int64, float64, float64[::1])", cache=CAN_CACHE)
 def _project(residual, centre, frequency_cycles, half_window):  # type: ignore[no-untyped-def]
     """Best amplitudes of the cosine and the sine atom at a place, and the energy the two remove."""
     step = np.exp(2j * np.pi * frequency_cycles)
@@ -252,7 +257,7 @@ def _project(residual, centre, frequency_cycles, half_window):  # type: ignore[n
     return cosine / cosine_energy, sine / sine_energy, energy
 
 
-@numba.njit("float64(float64[::1], int64, float64, float64[::1], float64, float64)", cache=True)
+@numba.njit("float64(float64[::1], int64, float64, float64[::1], float64, float64)", cache=CAN_CACHE)
 def _add_atom(buffer, centre, frequency_cycles, half_window, cosine, sine):  # type: ignore[no-untyped-def]
     """Add an atom to ``buffer`` in place; returns by how much the buffer's energy changed."""
     step = np.exp(2j * np.pi * frequency_cycles)

@@ -13,6 +13,10 @@ slicing cannot show.
 So the work comes in portions of GRID samples. A host with blocks of 32 frames has all of it in every second
 block, which must take no longer than 32 samples last: half as many voices fit. Blocks whose length is a
 multiple of 64 carry even loads.
+
+A start costs several times what a sounding voice does, and more where it steals. So only so many start in a
+grid cell; the others start with the next cell, in their order, and are counted as late and as delayed. This
+too depends on the stream position only.
 """
 
 from __future__ import annotations
@@ -23,11 +27,16 @@ import numpy as np
 from numba import boolean, float32, float64, int64, njit, typeof, void
 
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .shared_noise import EXACT, NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
+from .kernel_options import EXACT
+from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .voice_records import BUS_COUNT, CHUNK
 from .voices import (
     ARRIVAL,
+    ASKED,
+    BEND,
+    BENT,
     CHUNK_NUMBER,
+    EVENT_ID,
     KEY,
     NOISE_LEVEL,
     NOISE_ON,
@@ -46,9 +55,14 @@ from .voices import (
 
 # places in DecoderState.numbers
 POSITION, NEXT_GRID, ACTIVE, PENDING, ORDER, ALLOW_LATE = range(6)
-STARTED, STOLEN, LATE, REJECTED, DROPPED = range(6, 11)
-_NUMBER_COUNT = 11
+STARTED, STOLEN, LATE, REJECTED, DROPPED, DELAYED = range(6, 12)
+START_LIMIT, CELL_STARTS, LOGGED, BEND_TURN, SILENT_AT = range(12, 17)
+_NUMBER_COUNT = 17
 NEVER = np.iinfo(np.int64).max
+
+# columns of DecoderState.log, and the outcomes in it
+OUTCOME, LOGGED_ID, LOGGED_SAMPLE = range(3)
+DID_SOUND, CAME_LATE, WAS_DROPPED, WAS_STOLEN = range(4)
 
 
 class DecoderState(NamedTuple):
@@ -66,13 +80,29 @@ class DecoderState(NamedTuple):
     active: np.ndarray  # int64 [V] places of the sounding voices, in the order they started
     pending: np.ndarray  # int64 [P] places of the waiting events, a heap: the next to start is the first
     free: np.ndarray  # int64 [V + P] the other places, a stack
-    numbers: np.ndarray  # int64 [11] positions and counters
+    numbers: np.ndarray  # int64 [17] positions, counters, limits
+    log: np.ndarray  # int64 [L, 3] what became of events that have an id: outcome, id, stream sample
 
 
-def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_late: bool) -> DecoderState:
-    """All arrays of a decoder, allocated and silent."""
+def make_decoder_state(
+    rate: int,
+    voice_count: int,
+    pending_count: int,
+    allow_late: bool,
+    starts_per_cell: int | None = None,
+    log_size: int = 0,
+) -> DecoderState:
+    """All arrays of a decoder, allocated and silent.
+
+    Args:
+        rate, voice_count, pending_count, allow_late: as for :class:`~struck.codec.playing.decoder.Decoder`.
+        starts_per_cell: events that may start in a grid cell, where there is a deadline; None: any number.
+        log_size: rows of the log, to be emptied by whoever calls :func:`process_block`; what finds it full
+            is not logged.
+    """
     numbers = np.zeros(_NUMBER_COUNT, dtype=np.int64)
     numbers[ALLOW_LATE] = allow_late
+    numbers[START_LIMIT] = NEVER if starts_per_cell is None else starts_per_cell
     state = DecoderState(
         voices=make_voice_state(voice_count + pending_count),
         noise=make_noise_state(rate),
@@ -83,6 +113,7 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
         pending=np.zeros(pending_count, dtype=np.int64),
         free=np.arange(voice_count + pending_count, dtype=np.int64)[::-1].copy(),
         numbers=numbers,
+        log=np.zeros((log_size, 3), dtype=np.int64),
     )
     # np.zeros maps its pages on first use: let that be now, not in the audio thread
     for array in state.voices:
@@ -92,9 +123,9 @@ def make_decoder_state(rate: int, voice_count: int, pending_count: int, allow_la
 
 def clear_state(state: DecoderState) -> None:
     """Back to sample 0: silent, nothing pending, all counters zero."""
-    allow_late = state.numbers[ALLOW_LATE]
+    kept = state.numbers[[ALLOW_LATE, START_LIMIT]]
     state.numbers[:] = 0
-    state.numbers[ALLOW_LATE] = allow_late
+    state.numbers[[ALLOW_LATE, START_LIMIT]] = kept
     state.free[:] = np.arange(len(state.free))[::-1]
     state.ahead[:] = 0.0
     noise = state.noise
@@ -171,6 +202,17 @@ def _free_count(state):
 
 
 @njit(**EXACT)
+def _log(state, outcome, event_id, at_sample):
+    """Note what became of an event, if it has an id."""
+    row = state.numbers[LOGGED]
+    if event_id != 0 and row < state.log.shape[0]:
+        state.log[row, OUTCOME] = outcome
+        state.log[row, LOGGED_ID] = event_id
+        state.log[row, LOGGED_SAMPLE] = at_sample
+        state.numbers[LOGGED] = row + 1
+
+
+@njit(**EXACT)
 def _steal_quietest(state):
     """Free the quietest voice.
 
@@ -195,6 +237,7 @@ def _steal_quietest(state):
     state.free[_free_count(state)] = v
     state.numbers[ACTIVE] = count - 1
     state.numbers[STOLEN] += 1
+    _log(state, WAS_STOLEN, state.voices.counts[v, EVENT_ID], state.numbers[POSITION])
 
 
 @njit(**EXACT)
@@ -203,25 +246,40 @@ def _start_due(state, position):
     numbers = state.numbers
     voices = state.voices
     cell_end = numbers[NEXT_GRID]
+    next_onset = NEVER
+    noisy = False
     while numbers[PENDING] > 0:
         onset = voices.counts[state.pending[0], ONSET]
         if onset > position:
-            return onset
+            next_onset = onset
+            break
+        if numbers[CELL_STARTS] >= numbers[START_LIMIT]:
+            break  # the rest in the next cell
         if numbers[ACTIVE] == state.active.shape[0]:
             _steal_quietest(state)
         v = _pop_pending(state.pending, numbers[PENDING], voices.counts)
         numbers[PENDING] -= 1
+        if onset < position:
+            voices.counts[v, ONSET] = position
+            numbers[DELAYED] += 1
+            if onset == voices.counts[v, ASKED]:  # else it was counted when it came
+                numbers[LATE] += 1
         state.active[numbers[ACTIVE]] = v
         numbers[ACTIVE] += 1
         numbers[STARTED] += 1
+        numbers[CELL_STARTS] += 1
+        outcome = CAME_LATE if position > voices.counts[v, ASKED] else DID_SOUND
+        _log(state, outcome, voices.counts[v, EVENT_ID], position)
         _render_ahead(voices, v, state.ahead, cell_end - GRID, False)
         if voices.counts[v, NOISE_ON] != 0:
             power = state.noise.power
             add_noise_power(
                 voices.scalars, voices.levels, voices.counts, voices.bus, voices.noise, v, power, cell_end
             )
-            aim_noise(state.noise, position, cell_end)
-    return NEVER
+            noisy = True
+    if noisy:
+        aim_noise(state.noise, position, cell_end)
+    return next_onset
 
 
 @njit(**EXACT)
@@ -255,6 +313,7 @@ def _step_grid(state, position):
     voices = state.voices
     numbers = state.numbers
     numbers[NEXT_GRID] = position + GRID
+    numbers[CELL_STARTS] = 0
     for bus in range(BUS_COUNT):
         for n in range(3 * GRID):
             state.ahead[bus, n] = state.ahead[bus, n + GRID]
@@ -311,32 +370,39 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64, int64, float64), **EXACT)
-def insert_event(state, record, onset, key, bent):
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64, float64, int64), **EXACT)
+def insert_event(state, record, onset, key, bent, event_id):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
     ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name. ``bent`` is the
-    bend that the record's frequencies contain, as a ratio; usually 1.
+    bend that the record's frequencies contain, as a ratio; usually 1. ``event_id`` names the event in the
+    log; one of 0 is not logged.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
     places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
     or is refused.
     """
     numbers = state.numbers
+    asked = onset
     for i in range(record.shape[0]):
         if not np.isfinite(record[i]):
             numbers[REJECTED] += 1
+            _log(state, WAS_DROPPED, event_id, asked)
             return False
     if onset < numbers[POSITION]:
         numbers[LATE] += 1
         if numbers[ALLOW_LATE] == 0:
+            _log(state, WAS_DROPPED, event_id, asked)
             return False
         onset = numbers[POSITION]
     if numbers[PENDING] == state.pending.shape[0]:
         numbers[DROPPED] += 1
+        _log(state, WAS_DROPPED, event_id, asked)
         return False
     v = state.free[_free_count(state) - 1]
     load_voice(state.voices, v, record, onset, numbers[ORDER], key, bent)
+    state.voices.counts[v, ASKED] = asked
+    state.voices.counts[v, EVENT_ID] = event_id
     _push_pending(state.pending, numbers[PENDING], state.voices.counts, v)
     numbers[ORDER] += 1
     numbers[PENDING] += 1
@@ -345,7 +411,8 @@ def insert_event(state, record, onset, key, bent):
 
 @njit(int64(_STATE_TYPE, int64, int64), **EXACT)
 def release_voices(state, key, position):
-    """Let all voices named ``key`` that began before stream sample ``position`` fade in their own release.
+    """Let all voices named ``key`` that were to begin before stream sample ``position`` fade in their own
+    release, also those that began late.
 
     The force ends with the chunk that each is in. Returns how many they are.
     """
@@ -354,26 +421,36 @@ def release_voices(state, key, position):
     for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
         waiting = i - state.numbers[ACTIVE]
         v = state.active[i] if waiting < 0 else state.pending[waiting]
-        if voices.counts[v, KEY] == key and voices.counts[v, ONSET] < position:
+        if voices.counts[v, KEY] == key and voices.counts[v, ASKED] < position:
             release_voice(voices.scalars, voices.levels, voices.counts, v)
             count += 1
     return count
 
 
-@njit(int64(_STATE_TYPE, int64, int64, float64, float64), **EXACT)
-def bend_voices(state, first_key, last_key, bend, radians_per_hz):
-    """Let all voices of these keys, sounding or pending, sound at ``bend`` times their unbent frequencies.
+@njit(int64(_STATE_TYPE, int64, int64, float64, float64, int64), **EXACT)
+def bend_voices(state, first_key, last_key, bend, radians_per_hz, limit):
+    """Let voices of these keys, sounding or pending, sound at ``bend`` times their unbent frequencies: up to
+    ``limit`` of those that do not yet.
 
-    ``radians_per_hz`` is 2 pi over the rate. Returns how many they are.
+    The next call goes on where this one stopped, so that a wheel which never rests reaches them all.
+    ``radians_per_hz`` is 2 pi over the rate. Returns how many were bent; fewer than ``limit``: all are.
     """
     voices = state.voices
+    levels = voices.levels
+    total = state.numbers[ACTIVE] + state.numbers[PENDING]
+    first = state.numbers[BEND_TURN]
     count = 0
-    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
+    for turn in range(total):
+        i = (first + turn) % total
+        if count == limit:
+            state.numbers[BEND_TURN] = i
+            break
         waiting = i - state.numbers[ACTIVE]
         v = state.active[i] if waiting < 0 else state.pending[waiting]
-        if first_key <= voices.counts[v, KEY] <= last_key:
+        mine = first_key <= voices.counts[v, KEY] <= last_key
+        if mine and levels[v, BEND] != bend / levels[v, BENT]:
             slow, fast, counts = voices.slow, voices.fast, voices.counts
-            bend_voice(slow, fast, voices.scalars, voices.levels, counts, v, bend, radians_per_hz)
+            bend_voice(slow, fast, voices.scalars, levels, counts, v, bend, radians_per_hz)
             count += 1
     return count
 
@@ -387,8 +464,12 @@ def drop_voices(state):
     numbers[ACTIVE] = 0
     while numbers[PENDING] > 0:
         v = state.pending[numbers[PENDING] - 1]
+        _log(state, WAS_DROPPED, state.voices.counts[v, EVENT_ID], numbers[POSITION])
         state.free[_free_count(state)] = v
         numbers[PENDING] -= 1
+    if numbers[SILENT_AT] == numbers[POSITION]:  # nothing has sounded since the last time
+        return
+    numbers[SILENT_AT] = numbers[POSITION]
     state.ahead[:] = np.float32(0.0)
     noise = state.noise
     noise.power[:] = np.float32(0.0)

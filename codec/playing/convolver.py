@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .kernel_options import EXACT
 from .room import partition_samples, room_impulse_responses
-from .shared_noise import EXACT
 
 #: Samples between two control points of the stream: noise gains and rooms step on this grid.
 GRID = 64

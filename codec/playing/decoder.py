@@ -12,6 +12,7 @@ in the audio thread.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import index
 from typing import Final
 
 import numpy as np
@@ -76,18 +77,25 @@ class Decoder:
         Refusals are counted, see :meth:`counters`.
 
         Raises:
-            TypeError: ``event`` is not an :class:`Event`.
+            TypeError: ``event`` is not an :class:`Event`, or ``at_sample`` no whole number.
             ValueError: ``at_sample`` is negative.
         """
         if not isinstance(event, Event):
             raise TypeError(f"schedule takes an Event, not {type(event).__name__}")
-        at_sample = event.onset_sample(self.rate) if at_sample is None else int(at_sample)
+        at_sample = event.onset_sample(self.rate) if at_sample is None else index(at_sample)
         if at_sample < 0:
             raise ValueError(f"at_sample is {at_sample}; it must not be negative")
-        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0))
+        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0, 0))
 
     def process(self, frames: int) -> FloatArray:
-        """The next ``frames`` samples, float32 ``[frames]``."""
+        """The next ``frames`` samples, float32 ``[frames]``.
+
+        Raises:
+            TypeError: ``frames`` is no whole number.
+            ValueError: ``frames`` is negative.
+        """
+        if index(frames) < 0:
+            raise ValueError(f"frames is {frames}; it must not be negative")
         out = np.empty(frames, dtype=np.float32)
         process_block(self.state, out)
         return out

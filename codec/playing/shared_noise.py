@@ -9,17 +9,15 @@ Gains are aimed once per grid cell, and again where an event starts inside it::
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from ..events.event_spec import NOISE_BAND_COUNT
+from .kernel_options import EXACT
 from .noise import loop_lengths_samples, noise_loops
 from .voice_records import BUS_COUNT, CHUNK
-
-#: How kernels are compiled: no lock, kept on disk, IEEE division without an exception.
-EXACT: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 #: Noise bands, filled up with silent ones to whole vectors.
 NOISE_COLUMNS: Final = 32

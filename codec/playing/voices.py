@@ -20,7 +20,8 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT
-from .shared_noise import EXACT, NOISE_COLUMNS
+from .kernel_options import EXACT
+from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
 
 # rows of VoiceState.slow (float64 per mode)
@@ -30,7 +31,7 @@ CURVE, SINE, AMPLITUDE, STAGE1, STAGE2, FACTOR1, FACTOR2, LIFE, FREQUENCY, FADE 
 # rows of VoiceState.scratch
 Y, D_Y, K, A, D_A = range(5)
 # columns of VoiceState.counts
-CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, KEY = range(7)
+CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, KEY, ASKED, EVENT_ID = range(9)
 # columns of VoiceState.levels
 RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, BEND, BENT = range(7)
 
@@ -75,7 +76,7 @@ class VoiceState(NamedTuple):
     fast: np.ndarray  # float32 [V, 10, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
     levels: np.ndarray  # float64 [V, 7] force in the release, powers for stealing, noise envelope, bends
-    counts: np.ndarray  # int64 [V, 7] next chunk's number, sounding modes, two flags, onset, arrival, key
+    counts: np.ndarray  # int64 [V, 9] next chunk, sounding modes, two flags, onset, arrival, key, ...
     noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
     chunk: np.ndarray  # float32 [CHUNK] the chunk just rendered
@@ -89,7 +90,7 @@ def make_voice_state(voice_count: int) -> VoiceState:
         fast=np.zeros((voice_count, 10, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, _SCALAR_COUNT)),
         levels=np.zeros((voice_count, 7)),
-        counts=np.zeros((voice_count, 7), dtype=np.int64),
+        counts=np.zeros((voice_count, 9), dtype=np.int64),
         noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
         chunk=np.zeros(CHUNK, dtype=np.float32),

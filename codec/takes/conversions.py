@@ -1,42 +1,41 @@
 """Takes to and from other files: JSON lines both ways; MIDI and CSV files from a take.
 
-The JSON lines hold all that a take holds: a header line, then a line per event or message. An event's line
-has its physical values for people and its vector for machines; only onset, gain and vector are read back.
+What comes in may be in any order, as other programs' merging and sorting leaves it; what goes out is in order
+of time.
 """
 
 from __future__ import annotations
 
-import csv
-import heapq
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
-import numpy as np
-
-from ..events.descriptors import Descriptors, read_descriptors
+from ..events.amendments import StreamItem
 from ..events.errors import StruckError
-from ..events.event_spec import FIELDS, to_physical
-from ..events.events import Event
+from ..events.settle import settle
 from ..events.transforms import Edit, apply_edits
 from ..files.part_files import PART_SUFFIX, part_file
 from ..weights.codec_weights import CodecWeights
-from .format import CHANNELS, TakeHeader
+from .csv_file import write_csv
+from .format import TakeHeader
+from .json_lines import Item, item_key, read_json_lines, write_json_lines
 from .midi_file import write_midi_file
 from .reader import TakeMessage, TakeReader
-from .writer import TakeWriter, check_time
+from .writer import TakeWriter
 
-Item = Event | TakeMessage
 Load = Callable[[Path], tuple[TakeHeader, float, Iterator[Item]]]
 Save = Callable[[Path, TakeHeader, float, Iterable[Item]], None]
 
-_MAX_LINE_CHARACTERS: Final = 2**20
 
-
-def convert(source: str | Path, destination: str | Path, weights: CodecWeights | None = None) -> None:
+def convert(
+    source: str | Path,
+    destination: str | Path,
+    weights: CodecWeights | None = None,
+    *,
+    settled: bool = False,
+) -> None:
     """Convert a file, by the names' extensions.
 
     ``.mcap`` (also a recording's ``.mcap.part``) and ``.jsonl`` are read; ``.mcap``, ``.jsonl``, ``.mid``
@@ -45,6 +44,8 @@ def convert(source: str | Path, destination: str | Path, weights: CodecWeights |
     Args:
         source, destination: the two files.
         weights: those the take was made with; they add what is heard of each event to a ``.csv``.
+        settled: instead of events with amendments and ends, write for each the one event that is nearest to
+            what it did; see :mod:`struck.codec.events.settle`.
 
     Raises:
         StruckError: there is no such conversion, the source is malformed, its weights are other ones, or the
@@ -54,11 +55,14 @@ def convert(source: str | Path, destination: str | Path, weights: CodecWeights |
     load, save = _find(source, destination)
     if save is write_csv:
         save = partial(write_csv, weights=weights)
-    save(destination, *load(source))
+    header, duration_seconds, items = load(source)
+    if settled:
+        items = _changed(items, settle)
+    save(destination, header, duration_seconds, items)
 
 
 def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
-    """Edit the events of a take into another file; the files are those of :func:`convert`.
+    """Edit the events of a take, and what becomes of them, into another file, as :func:`convert` does.
 
     What was recorded beside the events is kept, and stretched with them.
 
@@ -68,18 +72,29 @@ def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
     source, destination = Path(source), Path(destination)
     load, save = _find(source, destination)
     header, duration_seconds, items = load(source)
-    events: Iterator[Item] = iter(apply_edits(_only_events(items), edit))
-    messages: Iterator[Item] = (
-        replace(item, seconds=item.seconds * edit.stretch)
-        for item in load(source)[2]
-        if isinstance(item, TakeMessage)
-    )
-    merged = heapq.merge(events, messages, key=_seconds)
-    save(destination, header, duration_seconds * edit.stretch, merged)
+    edited = _changed(items, lambda stream: apply_edits(stream, edit), edit.stretch)
+    save(destination, header, duration_seconds * edit.stretch, edited)
 
 
-def _seconds(item: Item) -> float:
-    return item.onset_seconds if isinstance(item, Event) else item.seconds
+def _changed(
+    items: Iterable[Item],
+    change: Callable[[Iterator[StreamItem]], Iterable[StreamItem]],
+    stretch: float = 1.0,
+) -> Iterator[Item]:
+    """``items`` with their stream changed and the other messages beside it, by time."""
+    messages: list[TakeMessage] = []
+    changed: list[Item] = list(change(_set_aside(messages, items)))
+    changed += [replace(message, seconds=message.seconds * stretch) for message in messages]
+    return iter(sorted(changed, key=item_key))
+
+
+def _set_aside(messages: list[TakeMessage], items: Iterable[Item]) -> Iterator[StreamItem]:
+    """The stream in ``items``; what else there is goes to ``messages``."""
+    for item in items:
+        if isinstance(item, TakeMessage):
+            messages.append(item)
+        else:
+            yield item
 
 
 def _find(source: Path, destination: Path) -> tuple[Load, Save]:
@@ -94,14 +109,16 @@ def _find(source: Path, destination: Path) -> tuple[Load, Save]:
 
 
 def _extension(path: Path) -> str:
-    return ".mcap" if path.name.endswith(".mcap" + PART_SUFFIX) else path.suffix
+    """Of what the file holds, in small letters: recorders and Windows write capitals."""
+    name = path.name.lower()
+    return ".mcap" if name.endswith(".mcap" + PART_SUFFIX) else path.suffix.lower()
 
 
 # ---- sources -------------------------------------------------------------------------------------------
 
 
 def read_take(path: Path) -> tuple[TakeHeader, float, Iterator[Item]]:
-    """Header, duration in seconds and content of a take."""
+    """Header, duration in seconds and content, by time, of a take."""
     reader = TakeReader(path)
 
     def items() -> Iterator[Item]:
@@ -109,98 +126,7 @@ def read_take(path: Path) -> tuple[TakeHeader, float, Iterator[Item]]:
         if reader.truncated:
             yield TakeMessage(reader.duration_seconds, "/marks", {"kind": "cut"})
 
-    return reader.header, reader.duration_seconds, items()
-
-
-def read_json_lines(path: Path) -> tuple[TakeHeader, float, Iterator[Item]]:
-    """Header, duration in seconds and content of a JSON lines file; the lines are read lazily.
-
-    Raises:
-        StruckError: a line is malformed; the message has its number. Also while the content is read.
-    """
-    lines = _json_objects(path)
-    place, first = next(lines, (f"{path}", {}))
-    take = first.get("take")
-    if not isinstance(take, dict):
-        raise StruckError(f"{place}: the first line must be an object with the take's header as 'take'")
-    header = TakeHeader.from_dict(take, place)
-    duration = _time(first, "duration_seconds", place)
-
-    def items() -> Iterator[Item]:
-        for place, values in lines:
-            yield _item_from_json(values, place)
-
-    return header, duration, items()
-
-
-def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not a JSON number")
-
-    try:
-        with path.open(encoding="utf-8") as file:
-            number = 0
-            while line := file.readline(_MAX_LINE_CHARACTERS):
-                number += 1
-                place = f"{path}, line {number}"
-                if len(line) == _MAX_LINE_CHARACTERS:
-                    raise StruckError(f"{place}: the line is longer than {_MAX_LINE_CHARACTERS} characters")
-                if not line.strip():
-                    continue
-                try:
-                    values = json.loads(line, parse_constant=refuse)
-                except (ValueError, RecursionError) as error:
-                    raise StruckError(f"{place}: not JSON: {error}") from error
-                if not isinstance(values, dict):
-                    raise StruckError(f"{place}: not a JSON object")
-                yield place, values
-    except OSError as error:
-        raise StruckError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StruckError(f"{path} is not text in UTF-8") from error
-
-
-def _number(values: Mapping[str, Any], key: str, place: str) -> float:
-    value = values.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise StruckError(f"{place}: '{key}' is missing or not a number")
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise StruckError(f"{place}: '{key}' is too large") from error
-
-
-def _time(values: Mapping[str, Any], key: str, place: str) -> float:
-    seconds = _number(values, key, place)
-    try:
-        check_time(seconds)
-    except ValueError as error:
-        raise StruckError(f"{place}: {error}") from error
-    return seconds
-
-
-def _item_from_json(values: Mapping[str, Any], place: str) -> Item:
-    channel = values.get("channel", "/events")
-    if channel == "/events":
-        vector = values.get("vector")
-        if not isinstance(vector, list) or not all(type(v) in (int, float) for v in vector):
-            raise StruckError(f"{place}: 'vector' is missing or not a list of numbers")
-        onset_seconds = _time(values, "onset_seconds", place)
-        try:
-            return Event(onset_seconds, _number(values, "gain_db", place), np.array(vector, np.float32))
-        except (ValueError, OverflowError) as error:
-            raise StruckError(f"{place}: {error}") from error
-    if not isinstance(channel, str) or channel not in CHANNELS:
-        raise StruckError(f"{place}: there is no channel {channel!r}")
-    value: Any = values.get("value")
-    if CHANNELS[channel].encoding != "json":
-        try:
-            value = bytes.fromhex(value)
-        except (ValueError, TypeError) as error:
-            raise StruckError(f"{place}: 'value' is not hexadecimal bytes") from error
-    elif not isinstance(value, dict):
-        raise StruckError(f"{place}: 'value' is not an object")
-    return TakeMessage(_time(values, "seconds", place), channel, value)
+    return reader.header, reader.duration_seconds, iter(sorted(items(), key=item_key))
 
 
 # ---- destinations --------------------------------------------------------------------------------------
@@ -214,74 +140,17 @@ def write_take(path: Path, header: TakeHeader, duration_seconds: float, items: I
     """
     with TakeWriter(path, header) as writer:
         for item in items:
-            if isinstance(item, Event):
-                writer.write_event(item)
-            else:
+            if isinstance(item, TakeMessage):
                 writer.write_message(item.channel, item.seconds, item.value)
+            else:
+                writer.write(item)
         writer.close(duration_seconds)
 
 
-def write_json_lines(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    with part_file(path) as beside, beside.open("w", encoding="utf-8") as file:
-        first = {"take": header.to_dict(), "duration_seconds": duration_seconds}
-        file.write(json.dumps(first, allow_nan=False) + "\n")
-        for item in items:
-            file.write(json.dumps(_item_to_json(item), allow_nan=False) + "\n")
-
-
-def _item_to_json(item: Item) -> dict[str, Any]:
-    if isinstance(item, TakeMessage):
-        value = item.value.hex() if isinstance(item.value, bytes) else item.value
-        return {"channel": item.channel, "seconds": item.seconds, "value": value}
-    physical = {
-        field.name: float(f"{to_physical(field, float(v)):.6g}")
-        for field, v in zip(FIELDS, item.vector, strict=True)
-    }
-    # A float32 as the float64 of the same value: read back, it rounds to the same bits.
-    vector = item.vector.tolist()
-    return {"onset_seconds": item.onset_seconds, "gain_db": item.gain_db, **physical, "vector": vector}
-
-
-#: The loudness of an event is its gain, which has a column of its own.
-_DESCRIPTOR_COLUMNS: Final = tuple(f.name for f in fields(Descriptors) if f.name != "loudness_db")
-
-
-def write_csv(
-    path: Path,
-    header: TakeHeader,
-    duration_seconds: float,
-    items: Iterable[Item],
-    weights: CodecWeights | None = None,
-) -> None:
-    """One row per event: onset, gain, descriptors where ``weights`` are given, every field as ``field.NAME``.
-
-    Raises:
-        StruckError: the weights are not the take's, or the disk refuses.
-    """
-    if weights is not None:
-        header.check_weights(weights, "the take")
-    heard = _DESCRIPTOR_COLUMNS if weights is not None else ()
-    columns = ["onset_seconds", "gain_db", *heard, *(f"field.{f.name}" for f in FIELDS)]
-    with part_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        for event in _only_events(items):
-            row: list[float | str] = [event.onset_seconds, event.gain_db]
-            if weights is not None:
-                descriptors = read_descriptors(weights, event)
-                row += [getattr(descriptors, name) for name in _DESCRIPTOR_COLUMNS]
-            row += [to_physical(f, float(v)) for f, v in zip(FIELDS, event.vector, strict=True)]
-            table.writerow([x if isinstance(x, str) else f"{x:.9g}" for x in row])
-
-
 def write_midi(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    """An MPE file of the events; see :mod:`struck.codec.takes.midi_file`."""
+    """An MPE file of the stream; see :mod:`struck.codec.takes.midi_file`."""
     with part_file(path) as beside:
-        write_midi_file(beside, sorted(_only_events(items), key=lambda event: event.onset_seconds))
-
-
-def _only_events(items: Iterable[Item]) -> Iterator[Event]:
-    return (item for item in items if isinstance(item, Event))
+        write_midi_file(beside, _set_aside([], items))
 
 
 _SOURCES: Final[dict[str, Load]] = {".mcap": read_take, ".jsonl": read_json_lines}

@@ -18,9 +18,11 @@ from ..events.event_spec import ANALYSIS_RATE, FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW
 from ..events.quantize import GAIN_STEP_DB
 from ..weights.codec_weights import CodecWeights
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 HEADER_METADATA: Final = "struck.header"
 END_METADATA: Final = "struck.end"
+#: Numbers of what the whole take holds that its end may tell, so that a loss is noticed.
+COUNTED: Final = ("events", "amendments", "ends")
 #: Header and end are small; longer claims are not read.
 _MAX_JSON_CHARACTERS: Final = 65_536
 

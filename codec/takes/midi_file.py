@@ -1,4 +1,4 @@
-"""Events as a standard MIDI file of MPE notes; see :mod:`struck.codec.takes.mpe`."""
+"""Streams as a standard MIDI file of MPE notes; see :mod:`struck.codec.takes.mpe`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Final
 
 import mido
 
+from ..events.amendments import Amendment, StreamItem, stream_key
 from ..events.events import Event
-from .mpe import MpeNotes, sounding_seconds, zone_messages
+from ..events.lives import EventLife, collect_lives
+from .mpe import MpeNotes, zone_messages
 
 TICKS_PER_BEAT: Final = 960
 TEMPO_US_PER_BEAT: Final = 500_000
 TICKS_PER_SECOND: Final = TICKS_PER_BEAT * 1_000_000 / TEMPO_US_PER_BEAT
 
 
-def write_midi_file(path: Path, events: Iterable[Event]) -> None:
-    """Write events, in order of onset, as an MPE file of type 0.
+def write_midi_file(path: Path, items: Iterable[StreamItem]) -> None:
+    """Write a stream, in any order, as an MPE file of type 0.
 
-    When all fifteen channels sound, the note that would end first is cut short.
+    A note lasts until its event ends, or until it has faded by 60 dB where it has no end. When all fifteen
+    channels sound, the note that would end first is cut short.
     """
     track = mido.MidiTrack()
     track.append(mido.MetaMessage("set_tempo", tempo=TEMPO_US_PER_BEAT))
     track.extend(zone_messages())
     ticks_before = 0
-    for ticks, message in _note_messages(events):
+    for seconds, message in _note_messages(collect_lives(items)):
+        ticks = round(seconds * TICKS_PER_SECOND)
         track.append(message.copy(time=ticks - ticks_before))
         ticks_before = ticks
     file = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT)
@@ -34,12 +38,21 @@ def write_midi_file(path: Path, events: Iterable[Event]) -> None:
     file.save(path)
 
 
-def _note_messages(events: Iterable[Event]) -> Iterator[tuple[int, mido.Message]]:
+def _note_messages(lives: list[EventLife]) -> Iterator[tuple[float, mido.Message]]:
     notes = MpeNotes()
-    for event in events:
-        start = round(event.onset_seconds * TICKS_PER_SECOND)
-        length = max(1, round(sounding_seconds(event) * TICKS_PER_SECOND))
-        for ticks, message in notes.start(event, start, start + length):
-            yield int(ticks), message
-    for ticks, message in notes.end_until(inf):
-        yield int(ticks), message
+    for item, event, end in _steps(lives):
+        if isinstance(item, Amendment):
+            yield from notes.amend(event, item, end)
+        else:
+            yield from notes.start(event, event.onset_seconds, end)
+    yield from notes.until(inf)
+
+
+def _steps(lives: list[EventLife]) -> list[tuple[Event | Amendment, Event, float]]:
+    """Onsets and amendments by time, each with its event as it is then, and when that is going to end."""
+    steps: list[tuple[Event | Amendment, Event, float]] = []
+    for life in lives:
+        end = max(life.end_seconds, life.event.onset_seconds + 1.0 / TICKS_PER_SECOND)
+        items: list[Event | Amendment] = [life.event, *life.amendments]
+        steps += [(item, event, end) for item, (_, event) in zip(items, life.states, strict=True)]
+    return sorted(steps, key=lambda step: stream_key(step[0]))

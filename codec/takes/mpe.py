@@ -1,18 +1,20 @@
 """Events as MPE notes (MIDI Polyphonic Expression, MMA/AMEI RP-053), for files and live ports alike.
 
 One lower zone: channel 1 is its master, each sounding event has one of channels 2 to 16 to itself, so that
-its bend and brightness touch no other note. Glides are not sent: a note has the pitch it settles on.
+its bend, pressure and brightness touch no other note. Glides are not sent: a note has the pitch it settles
+on. Amendments of pitch are bends, of level pressure, of brightness controller 74.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
-from math import log10
+from dataclasses import dataclass
+from math import inf, log10
 from typing import Final
 
 import mido
 
+from ..events.amendments import Amendment, End
 from ..events.event_spec import INDEX, read_field
 from ..events.events import Event
 
@@ -20,6 +22,11 @@ BEND_RANGE_SEMITONES: Final = 48
 MASTER_CHANNEL: Final = 0  # channels are counted from 0
 MEMBER_CHANNELS: Final = range(1, 16)
 BRIGHTNESS_CONTROL: Final = 74
+
+#: A 5-pin cable: 31,250 baud, a start and a stop bit around the eight of a byte.
+CABLE_BYTES_PER_SECOND: Final = 3_125.0
+#: Bytes of a message by what mido calls it.
+_SIZES: Final = {"pitchwheel": 3, "aftertouch": 2, "control_change": 3}
 
 
 def brightness_control(event: Event) -> int:
@@ -30,14 +37,6 @@ def brightness_control(event: Event) -> int:
 def control_to_tilt(value: int) -> float:
     """Position of the field ``tilt`` that :func:`brightness_control` tells as ``value``."""
     return 2.0 * value / 127.0 - 1.0
-
-
-def sounding_seconds(event: Event) -> float:
-    """Time until the event has faded by 60 dB: its modes die out, or its force ends, whichever is first."""
-    attack, hold, release, decay = (
-        float(read_field(event.vector, name)) for name in ("attack", "hold", "release", "decay")
-    )
-    return min(decay, attack + hold + release)
 
 
 def gain_to_velocity(gain_db: float) -> int:
@@ -64,48 +63,146 @@ def _registered_parameter(channel: int, number: int, value: int) -> list[mido.Me
     return [mido.Message("control_change", channel=channel, control=c, value=v) for c, v in pairs]
 
 
+@dataclass
+class _Note:
+    """One sounding note.
+
+    Args:
+        channel, note: where it sounds, and its number.
+        id: of its event, or None.
+        end: when its note-off is due.
+        sent: value by dimension (``pitchwheel``, ``aftertouch``, ``control_change``) as the receiver has it.
+        wanted: as it should be.
+        since: the time of the first amendment that has not gone out whole.
+    """
+
+    channel: int
+    note: int
+    id: int | None
+    end: float
+    sent: dict[str, int]
+    wanted: dict[str, int]
+    since: float = inf
+
+
 class MpeNotes:
     """Gives each sounding event a channel and says what to send when.
 
-    Times are in any one unit, ticks of a file or seconds of a stream; the caller's start times never fall.
-    When all channels sound, the note that would end first is cut short.
+    Times are seconds; those given to :meth:`start`, :meth:`amend`, :meth:`end` and :meth:`until` together
+    never fall. When all channels sound, the note that would end first is cut short.
+
+    Notes go out when they are due. What an amendment changes goes out when the cable is free: while it is
+    not, newer values take the place of older ones, so that the last one always arrives. A bend, a pressure
+    and a brightness of one note are 8 bytes, so that 390 amendments a second pass whole.
+
+    Args:
+        bytes_per_second: what the cable carries; by default one of 31,250 baud with 10 bits a byte.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_second: float = CABLE_BYTES_PER_SECOND) -> None:
+        self._byte_seconds = 1.0 / bytes_per_second
+        self._cable_free = 0.0
         self._free = list(MEMBER_CHANNELS)  # the longest silent first: its release disturbs a new bend least
-        self._sounding: list[tuple[float, int, int]] = []  # heap of (end, channel, note)
+        self._pressures = dict.fromkeys(MEMBER_CHANNELS, 0)
+        self._sounding: list[_Note] = []
 
     @property
-    def next_end(self) -> float | None:
-        """When the next note-off is due; None if nothing sounds."""
-        return self._sounding[0][0] if self._sounding else None
+    def next_due(self) -> float | None:
+        """When something is due next, a note-off or what waits for the cable; None if nothing is."""
+        times = [note.end for note in self._sounding]
+        if any(note.since < inf for note in self._sounding):
+            times.append(self._cable_free)
+        return min(times, default=None)
 
     def start(self, event: Event, start: float, end: float) -> Iterator[tuple[float, mido.Message]]:
         """Messages, each with its time, up to the note-on at ``start`` of an event that sounds to ``end``."""
-        yield from self.end_until(start)
+        yield from self.until(start)
         if not self._free:
-            yield start, self._end_first()
+            first = min(self._sounding, key=lambda note: note.end)
+            first.end = start
+            yield start, self._off(first)
         channel = self._free.pop(0)
-        pitch = float(read_field(event.vector, "pitch"))
-        note = min(127, round(pitch))
-        bend = min(8191, round((pitch - note) / BEND_RANGE_SEMITONES * 8192))
-        brightness = brightness_control(event)
+        number = min(127, round(float(read_field(event.vector, "pitch"))))
+        values = _dimensions(event, number)
+        sent = values | {"aftertouch": self._pressures[channel]}
+        note = _Note(channel, number, event.id, end, sent, dict(values))
+        self._sounding.append(note)
+        yield start, self._send(note, "pitchwheel", start)
+        yield start, self._send(note, "control_change", start)
+        if note.sent["aftertouch"]:  # of a note before; this one's velocity tells its level
+            note.wanted["aftertouch"] = 0
+            yield start, self._send(note, "aftertouch", start)
+        self._take(3, start)
         velocity = gain_to_velocity(event.gain_db)
-        heapq.heappush(self._sounding, (end, channel, note))
-        yield start, mido.Message("pitchwheel", channel=channel, pitch=bend)
-        yield (
-            start,
-            mido.Message("control_change", channel=channel, control=BRIGHTNESS_CONTROL, value=brightness),
-        )
-        yield start, mido.Message("note_on", channel=channel, note=note, velocity=velocity)
+        yield start, mido.Message("note_on", channel=channel, note=number, velocity=velocity)
 
-    def end_until(self, time: float) -> Iterator[tuple[float, mido.Message]]:
-        """Note-offs that are due by ``time``, each with its time; infinity ends all."""
-        while self._sounding and self._sounding[0][0] <= time:
-            end = self._sounding[0][0]
-            yield end, self._end_first()
+    def amend(self, event: Event, amendment: Amendment, end: float) -> Iterator[tuple[float, mido.Message]]:
+        """Messages up to an amendment that makes of its event ``event``, which then sounds to ``end``.
 
-    def _end_first(self) -> mido.Message:
-        _, channel, note = heapq.heappop(self._sounding)
-        self._free.append(channel)
-        return mido.Message("note_off", channel=channel, note=note, velocity=64)
+        Pressure tells a level as velocity does, from the first amendment of the level on.
+        """
+        yield from self.until(amendment.at_seconds)
+        note = self._find(amendment.id)
+        if note is None:
+            return
+        note.end = max(end, amendment.at_seconds)
+        note.wanted |= _dimensions(event, note.note)
+        if amendment.gain_db is not None:
+            note.wanted["aftertouch"] = gain_to_velocity(event.gain_db)
+        if note.wanted != note.sent:
+            note.since = min(note.since, amendment.at_seconds)
+        yield from self.until(amendment.at_seconds)
+
+    def end(self, end: End) -> Iterator[tuple[float, mido.Message]]:
+        """Messages up to the note-off of the event that ends."""
+        if (note := self._find(end.id)) is not None:
+            note.end = end.at_seconds
+        yield from self.until(end.at_seconds)
+
+    def until(self, time: float) -> Iterator[tuple[float, mido.Message]]:
+        """What is due by ``time``, each with its time; infinity ends all."""
+        while True:
+            ending = min(self._sounding, key=lambda note: note.end, default=None)
+            waiting = min(self._sounding, key=lambda note: note.since, default=None)
+            if waiting is not None and waiting.since < inf:
+                due = max(waiting.since, self._cable_free)
+                if due <= time and (ending is None or due < ending.end):
+                    yield from self._send_changes(waiting, due)
+                    continue
+            if ending is None or ending.end > time:
+                return
+            yield ending.end, self._off(ending)
+
+    def _find(self, id: int) -> _Note | None:
+        return next((note for note in reversed(self._sounding) if note.id == id), None)
+
+    def _send_changes(self, note: _Note, time: float) -> Iterator[tuple[float, mido.Message]]:
+        for dimension, value in note.wanted.items():
+            if note.sent[dimension] != value:
+                yield time, self._send(note, dimension, time)
+        note.since = inf
+
+    def _send(self, note: _Note, dimension: str, time: float) -> mido.Message:
+        value = note.sent[dimension] = note.wanted[dimension]
+        self._take(_SIZES[dimension], time)
+        if dimension == "pitchwheel":
+            return mido.Message("pitchwheel", channel=note.channel, pitch=value)
+        if dimension == "aftertouch":
+            self._pressures[note.channel] = value
+            return mido.Message("aftertouch", channel=note.channel, value=value)
+        return mido.Message("control_change", channel=note.channel, control=BRIGHTNESS_CONTROL, value=value)
+
+    def _take(self, byte_count: int, time: float) -> None:
+        self._cable_free = max(self._cable_free, time) + byte_count * self._byte_seconds
+
+    def _off(self, note: _Note) -> mido.Message:
+        self._sounding.remove(note)
+        self._free.append(note.channel)
+        self._take(3, note.end)
+        return mido.Message("note_off", channel=note.channel, note=note.note, velocity=64)
+
+
+def _dimensions(event: Event, note: int) -> dict[str, int]:
+    """What bend and brightness tell of ``event`` where it sounds as this note."""
+    bend = round((float(read_field(event.vector, "pitch")) - note) / BEND_RANGE_SEMITONES * 8192)
+    return {"pitchwheel": min(8191, max(-8192, bend)), "control_change": brightness_control(event)}

@@ -14,12 +14,14 @@ from typing import Any, BinaryIO, Final
 from mcap.opcode import Opcode
 from mcap.records import Channel, Message, Metadata
 
+from ..events.amendments import StreamItem, item_seconds, nearly_in_stream_order
 from ..events.errors import StruckError
 from ..events.events import Event
+from ..packets.decoder import PacketDecoder
+from ..packets.heads import read_head
 from ..weights.codec_weights import CodecWeights
-from .format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, unseal_json
+from .format import CHANNELS, COUNTED, END_METADATA, HEADER_METADATA, TakeHeader, unseal_json
 from .mcap_records import DamagedRecordError, RecordWalk, parse_record
-from .packets import PacketDecoder, packet_info
 
 _LOOK: Final = frozenset({Opcode.METADATA, Opcode.CHANNEL})
 _READ: Final = frozenset({Opcode.CHUNK, Opcode.MESSAGE})
@@ -40,13 +42,26 @@ class TakeMessage:
 
 @dataclass(frozen=True)
 class TakeStatistics:
-    """Counts over a whole take. ``gaps`` is the number of places where damage hides something."""
+    """Counts over a whole take. ``gaps`` is the number of places where damage hides something.
+
+    The bits of events, amendments and ends are those of their own sections; the heads of their packets and
+    what keyframes carry on count as the events'.
+    """
 
     events: int
-    payload_bits: int
+    amendments: int
+    ends: int
+    event_bits: int
+    amendment_bits: int
+    end_bits: int
     file_bits: int
     messages: dict[str, int]
     gaps: int
+
+    @property
+    def payload_bits(self) -> int:
+        """Of all packets."""
+        return self.event_bits + self.amendment_bits + self.end_bits
 
 
 class _Gap:
@@ -93,11 +108,11 @@ class TakeReader:
         duration = (self._end or {}).get("duration_seconds")
         if isinstance(duration, int | float):
             return float(duration)
-        times = (x.onset_seconds if isinstance(x, Event) else x.seconds for x in self.stream())
+        times = (x.seconds if isinstance(x, TakeMessage) else item_seconds(x) for x in self.stream())
         return max(times, default=0.0)
 
-    def stream(self) -> Iterator[Event | TakeMessage]:
-        """Everything, in the order of the file. The events of one packet (under a second) are sorted."""
+    def stream(self) -> Iterator[StreamItem | TakeMessage]:
+        """Everything, in the order of the file. What stands in one packet (under a second) is sorted."""
         decoder = PacketDecoder()
         for item in self._readable():
             if isinstance(item, _Gap):
@@ -105,14 +120,26 @@ class TakeReader:
             topic, message = item
             if topic == "/events":
                 try:
-                    events = decoder.decode(message.data)
+                    items = decoder.decode(message.data)
                 except StruckError as error:
                     raise StruckError(f"{self.path}: {error}") from error
-                yield from events
+                yield from items
             else:
                 yield TakeMessage(message.log_time / 1e9, topic, self._value(topic, message.data))
 
+    def items(self) -> Iterator[StreamItem]:
+        """Events, amendments and ends in the order of the stream.
+
+        After a gap, what sounds is put right where reading goes on: an event that began in the gap begins
+        there, one that was amended is amended, one that ended ends.
+        """
+        return nearly_in_stream_order(item for item in self.stream() if not isinstance(item, TakeMessage))
+
     def events(self) -> Iterator[Event]:
+        """Events as they began, in the order of the file; amendments and ends are left out.
+
+        What an event did later is missing: for how it sounded, take :meth:`items`.
+        """
         return (item for item in self.stream() if isinstance(item, Event))
 
     def midi(self) -> Iterator[TakeMessage]:
@@ -129,8 +156,9 @@ class TakeReader:
 
     def statistics(self) -> TakeStatistics:
         """Counts, without decoding the events."""
-        events = payload_bytes = gaps = 0
+        counts: Counter[str] = Counter()
         messages: Counter[str] = Counter()
+        gaps = 0
         for item in self._readable():
             if isinstance(item, _Gap):
                 gaps += 1
@@ -138,12 +166,23 @@ class TakeReader:
             topic, message = item
             messages[topic] += 1
             if topic == "/events":
-                events += packet_info(message.data)[0]
-                payload_bytes += len(message.data)
-        if not gaps and self._end is not None and events != self._end.get("events"):
+                head, position = read_head(message.data)
+                _, amendments, ends = head.sections(message.data, position)
+                counts.update(events=head.events, amendments=head.amendments, ends=head.ends)
+                counts.update(bytes=len(message.data), amendment_bytes=len(amendments), end_bytes=len(ends))
+        told = (self._end or {}).items()
+        if not gaps and any(counts[name] != count for name, count in told if name in COUNTED):
             gaps = 1  # what is missing stood at the very end
         return TakeStatistics(
-            events, 8 * payload_bytes, 8 * self.path.stat().st_size, dict(sorted(messages.items())), gaps
+            events=counts["events"],
+            amendments=counts["amendments"],
+            ends=counts["ends"],
+            event_bits=8 * (counts["bytes"] - counts["amendment_bytes"] - counts["end_bytes"]),
+            amendment_bits=8 * counts["amendment_bytes"],
+            end_bits=8 * counts["end_bytes"],
+            file_bits=8 * self.path.stat().st_size,
+            messages=dict(sorted(messages.items())),
+            gaps=gaps,
         )
 
     def check_weights(self, weights: CodecWeights) -> None:
@@ -182,7 +221,7 @@ class TakeReader:
                 continue
             sequence = item[1].sequence
             try:
-                _, keyframe = packet_info(item[1].data)
+                keyframe = read_head(item[1].data)[0].keyframe
             except StruckError:
                 yield _Gap()
                 lost = told = True
@@ -239,6 +278,11 @@ def summarise_take(path: str | Path) -> dict[str, Any]:
         "duration": duration,
         "events": counts.events,
         "events_per_second": counts.events / seconds,
+        "amendments": counts.amendments,
+        "ends": counts.ends,
+        "event_bits": counts.event_bits,
+        "amendment_bits": counts.amendment_bits,
+        "end_bits": counts.end_bits,
         "payload_bits_per_second": counts.payload_bits / seconds,
         "file_bits_per_second": counts.file_bits / seconds,
         "profile": header.profile,

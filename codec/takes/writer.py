@@ -7,18 +7,21 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from mcap.writer import CompressionType, IndexType, Writer
 
+from ..events.amendments import StreamItem, item_seconds
 from ..events.errors import StruckError
 from ..events.events import Event
 from ..files.part_files import PART_SUFFIX, part_path, refuse_unfinished
-from .format import CHANNELS, END_METADATA, HEADER_METADATA, TakeHeader, seal_json
-from .packet_models import PACKET_SECONDS
-from .packets import MAX_PACKET_EVENTS, PacketEncoder
+from ..packets.encoder import PacketEncoder
+from ..packets.event_section import PACKET_SECONDS
+from ..packets.heads import MAX_PACKET_CHANGES, MAX_PACKET_EVENTS, read_head
+from .format import CHANNELS, COUNTED, END_METADATA, HEADER_METADATA, TakeHeader, seal_json
 
 #: Times in a take are below this (about 31 years): they must fit MCAP's nanoseconds.
 _MAX_SECONDS: Final = 1e9
@@ -59,10 +62,12 @@ class TakeWriter:
         )
         self._live, self._fsync, self._clock = live, fsync, clock
         self._encoder = PacketEncoder(header.exact)
-        self._pending: list[Event] = []
+        self._pending: list[StreamItem] = []
+        self._pending_events = 0
+        self._pending_span = (inf, -inf)  # times of the first and the last, in seconds
         self._channel_ids: dict[str, int] = {}
         self._packet_count = 0
-        self._event_count = 0
+        self._counts = dict.fromkeys(COUNTED, 0)
         self._last_seconds = 0.0
         self._flushed_at = clock()
         self._refused = False
@@ -84,18 +89,34 @@ class TakeWriter:
             self._mcap.add_metadata(HEADER_METADATA, seal_json(header.to_dict()))
             self._mcap.flush()
 
-    def write_event(self, event: Event) -> None:
-        """Add an event. Those within a second may come in any order; a packet sorts them.
+    def write(self, item: StreamItem) -> None:
+        """Add an event, amendment or end. Those within a second may come in any order; a packet sorts them.
+
+        An amendment or end of an event that is not in the take, has not begun or has ended then, or began
+        without an id, is left out and counted in :attr:`ignored_count`.
 
         Raises:
-            ValueError: the onset is beyond what a take can hold.
+            ValueError: the time is beyond what a take can hold.
             StruckError: the disk refuses.
         """
-        check_time(event.onset_seconds)
-        self._make_room(event.onset_seconds)
-        self._pending.append(event)
-        self._event_count += 1
+        seconds = item_seconds(item)
+        check_time(seconds)
+        is_event = isinstance(item, Event)
+        room = (
+            self._pending_events < MAX_PACKET_EVENTS
+            if is_event
+            else len(self._pending) - self._pending_events < MAX_PACKET_CHANGES
+        )
+        self._make_room(seconds, room)
+        self._pending.append(item)
+        self._pending_events += is_event
+        self._pending_span = min(seconds, self._pending_span[0]), max(seconds, self._pending_span[1])
         self.tick()
+
+    @property
+    def ignored_count(self) -> int:
+        """Amendments and ends left out so far, as their packets were written."""
+        return self._encoder.ignored_count
 
     def write_midi(self, seconds: float, data: bytes) -> None:
         """Add one MIDI message at stream time ``seconds``."""
@@ -151,7 +172,8 @@ class TakeWriter:
         """
         check_time(duration_seconds)
         self.flush()
-        end = {"duration_seconds": max(duration_seconds, self._last_seconds), "events": self._event_count}
+        counts = {name: count for name, count in self._counts.items() if count or name == "events"}
+        end = {"duration_seconds": max(duration_seconds, self._last_seconds), **counts}
         try:
             with self._disk():
                 self._mcap.add_metadata(END_METADATA, seal_json(end))
@@ -192,10 +214,10 @@ class TakeWriter:
         else:
             self.abort()
 
-    def _make_room(self, seconds: float) -> None:
+    def _make_room(self, seconds: float, room: bool = True) -> None:
         """End the packet if something at ``seconds`` does not fit into it: the file stays in order."""
-        onsets = [seconds, *(event.onset_seconds for event in self._pending)]
-        if len(onsets) > MAX_PACKET_EVENTS or max(onsets) - min(onsets) >= PACKET_SECONDS:
+        first, last = self._pending_span
+        if not room or max(seconds, last) - min(seconds, first) >= PACKET_SECONDS:
             if self._live:
                 self.flush()
             else:
@@ -204,10 +226,14 @@ class TakeWriter:
     def _write_packet(self) -> None:
         if not self._pending:
             return
-        first = min(event.onset_seconds for event in self._pending)
-        last = max(event.onset_seconds for event in self._pending)
         packet = self._encoder.encode(self._pending)
-        self._pending = []
+        first, last = self._pending_span
+        self._pending, self._pending_events, self._pending_span = [], 0, (inf, -inf)
+        if packet is None:
+            return
+        head, _ = read_head(packet)
+        for name in COUNTED:
+            self._counts[name] += getattr(head, name)
         self._add("/events", first, packet, sequence=self._packet_count)
         self._packet_count += 1
         self._last_seconds = max(self._last_seconds, last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ def load_codec_weights(path: str | Path) -> CodecWeights:
         if not np.all(np.isfinite(decoder[name])):
             raise StruckError(f"{path}: decoder weight {name} is not finite")
     return CodecWeights(path.stem, decoder, encoder)
+
+
+@lru_cache(maxsize=1)
+def shipped_codec_weights() -> CodecWeights:
+    """The weights shipped with struck, read once; for what is not handed others."""
+    return load_codec_weights(default_codec_weights_path())
 
 
 def save_codec_weights(

@@ -6,12 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from struck.codec.events.controls import mel, mel_to_hz
-from struck.codec.events.event_spec import ANALYSIS_RATE, BANDWIDTH_HZ
 from struck.codec.hearing.event_network import FRAME_OFFSETS
-from struck.codec.hearing.spectrum import mean_magnitude
+from struck.codec.hearing.spectrum import mean_magnitude, mel_band_matrix
 
-MEL_BANDS = 80
 FLOOR_DB = 60.0
 
 
@@ -23,18 +20,9 @@ def frame_weights() -> Tensor:
     return torch.from_numpy(np.diff(edges).astype(np.float32))
 
 
-def mel_matrix(n_fft: int, bands: int = MEL_BANDS) -> Tensor:
-    """Triangular mel bands ``[F, bands]`` that average power."""
-    top = float(mel(np.float64(BANDWIDTH_HZ)))
-    edges = mel_to_hz(np.linspace(0.0, top, bands + 2)) * n_fft / ANALYSIS_RATE
-    bins = np.arange(n_fft // 2 + 1)[:, None]
-    rise = (bins - edges[:-2]) / np.maximum(edges[1:-1] - edges[:-2], 1.0)
-    fall = (edges[2:] - bins) / np.maximum(edges[2:] - edges[1:-1], 1.0)
-    matrix = np.clip(np.minimum(rise, fall), 0.0, 1.0)
-    # The narrowest bands fall between bins: give them their nearest.
-    nearest = np.clip(np.round(edges[1:-1]).astype(int), 0, n_fft // 2)
-    matrix[nearest, np.arange(bands)] = np.maximum(matrix[nearest, np.arange(bands)], 1e-3)
-    return torch.from_numpy((matrix / matrix.sum(0)).astype(np.float32))
+def mel_matrix(n_fft: int) -> Tensor:
+    """Triangular mel bands ``[F, MEL_BANDS]`` that average power."""
+    return torch.from_numpy(mel_band_matrix(n_fft).copy())
 
 
 def expected_error(observed: Tensor, power: Tensor, fourth: Tensor) -> Tensor:

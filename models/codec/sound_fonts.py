@@ -34,14 +34,17 @@ def find_sound_fonts() -> list[Path]:
                 raise StruckError(f"the sound font {font}, named in {ENVIRONMENT_VARIABLE}, is not there")
         return fonts
     folders = [Path(folder).expanduser() for folder in _FOLDERS]
-    fonts = [next((f / name for f in folders if (f / name).is_file()), None) for name in _NAMES]
-    found = [font for font in fonts if font is not None]
+    # Of a font that lies in several folders the first is taken.
+    found: dict[str, Path] = {}
+    for font in (folder / name for name in _NAMES for folder in folders):
+        if font.is_file():
+            found.setdefault(font.name, font)
     if not found:
         raise StruckError(
             "no General MIDI sound font: install fluid-soundfont-gm or timgm6mb-soundfont, "
             f"or name files in {ENVIRONMENT_VARIABLE}"
         )
-    return found
+    return list(found.values())
 
 
 def find_sound_font() -> Path:

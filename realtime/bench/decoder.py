@@ -7,7 +7,6 @@ pushed out of the caches.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from time import perf_counter, thread_time
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from ...codec.playing.decoder import Decoder
 from ...codec.playing.voices import MODES
 from ...codec.weights.codec_weights import CodecWeights
 from .jobs import describe_load
+from .usage import interruption_count
 
 RATE = 48_000
 BLOCK_FRAMES = 64
@@ -67,20 +67,13 @@ class BlockTimes(NamedTuple):
         return float(np.max(self.wall[~self.interrupted], initial=0.0))
 
 
-def interruption_count() -> int:
-    """How often this thread had to leave its core while it had work to do."""
-    if not hasattr(resource, "RUSAGE_THREAD"):
-        return 0
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-
-
 def time_blocks(voice_count: int, block_count: int, block_frames: int = BLOCK_FRAMES) -> BlockTimes:
     """Time ``block_count`` blocks with ``voice_count`` voices that sound all the time."""
     decoder = Decoder(plain_weights(), RATE, voice_count, voice_count)
     # onsets spread over a grid cell: voices then reach their chunk boundaries at different samples
     records = decoder.make_records(sustained_events(min(voice_count, 64), seed=1))
     for i in range(voice_count):
-        insert_event(decoder.state, records[i % len(records)], 64 + (i * 37) % 64, 0, 1.0)
+        insert_event(decoder.state, records[i % len(records)], 64 + (i * 37) % 64, 0, 1.0, 0)
     for _ in range(200):  # starts, first partitions, attack
         process_block(decoder.state, np.zeros(GRID, dtype=np.float32))
     out = np.zeros(block_frames, dtype=np.float32)
@@ -109,7 +102,7 @@ def time_burst(event_count: int, turns: int = 20) -> tuple[float, float]:
         process_block(decoder.state, out)
         start = thread_time()
         for i in range(event_count):
-            insert_event(decoder.state, records[i % 64], BLOCK_FRAMES + 5, 0, 1.0)
+            insert_event(decoder.state, records[i % 64], BLOCK_FRAMES + 5, 0, 1.0, 0)
         hands.append((thread_time() - start) / event_count)
         start = thread_time()
         process_block(decoder.state, out)

@@ -117,7 +117,7 @@ def _measure_long_render(report: Report, folder: Path) -> dict[str, Any]:
     weights = load_codec_weights(default_codec_weights_path())
     with TakeWriter(path, make_header(weights, PROFILES["studio"], "benchmark")) as take:
         for event in _random_events(_TAKE_SECONDS, _TAKE_EVENTS_PER_SECOND):
-            take.write_event(event)
+            take.write(event)
     job = run_job("render", path, folder / "hour.wav", _TAKE_SECONDS)
     quarters = [value / 2**20 for value in job["quarter_bytes"]]
     factor = job["duration_seconds"] / job["wall_seconds"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 from . import phrase_jobs
+from .usage import resident_bytes
 
 #: Set to 1, these keep NumPy's, SciPy's and torch's libraries to one thread.
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -43,26 +43,15 @@ def run_job(name: str, *arguments: object, environment: Mapping[str, str] | None
     return found
 
 
-def resident_bytes(peak: bool) -> int:
-    """Memory of this process now, or the most it ever had."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:  # not Linux: the peak is all there is, in bytes on macOS
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # not ru_maxrss: on Linux that remembers the parent's memory from before exec
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM" if peak else "VmRSS"))
-    return 1024 * int(line.split()[1])
-
-
 def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = "") -> dict[str, Any]:
     """Encode a sound file as ``struck encode`` does, after a warm-up; seconds of each run."""
     import numpy as np
 
     from ...codec.events.profiles import PROFILES
     from ...codec.hearing.encoder import StreamingEncoder
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import ANALYSIS_RATE, encode_file
     from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
-    from ...models.codec.refined_encoder import make_refiner
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())

@@ -32,7 +32,7 @@ def run(report: Callable[[str], None], run_count: int = 5) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         take_path = Path(folder) / "short.mcap"
         with TakeWriter(take_path, make_header(weights, PROFILES["studio"], "benchmark")) as take:
-            take.write_event(Event(0.0, -20.0, np.zeros(VECTOR_SIZE, dtype=np.float32)))
+            take.write(Event(0.0, -20.0, np.zeros(VECTOR_SIZE, dtype=np.float32)))
         cache = {"NUMBA_CACHE_DIR": str(Path(folder) / "cache")}
         render = ["render", str(take_path), str(Path(folder) / "short.wav")]
         helps = [_seconds(["--help"], cache) for _ in range(run_count)]

@@ -11,16 +11,18 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from types import FrameType
-from typing import Never
+from typing import Any, Never
 
-from ...codec.events.errors import StruckError
+from ...codec.events.errors import StruckError, StruckWarning
 from . import devices as commands_devices
 from . import live as commands_live
 from . import measure as commands_measure
 from . import phrase as commands_phrase
+from . import plugins as commands_plugins
 from . import sound as commands_sound
 from . import take as commands_take
 from . import train as commands_train
@@ -53,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands_take.add_to(commands)
     commands_phrase.add_to(commands)
     commands_devices.add_to(commands)
+    commands_plugins.add_to(commands)
     commands_measure.add_to(commands)
     commands_train.add_to(commands)
     return parser
@@ -70,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # another program wants the core. OpenBLAS reads this when numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console = Console(options.json)
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    previous = signal.signal(signal.SIGTERM, _terminate), warnings.showwarning
+    warnings.showwarning = _noting(console)
     try:
         options.run(options, console)
         sys.stdout.flush()
@@ -87,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("struck: interrupted", file=sys.stderr)
         return 130
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, previous[0])
+        warnings.showwarning = previous[1]
     return 0
 
 
@@ -104,6 +109,19 @@ def _fill_standard_streams() -> None:
             except OSError:
                 os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (as long as the program)
+
+
+def _noting(console: Console) -> Callable[..., None]:
+    """Prints our own warnings as notes, and those of libraries as Python does."""
+    show = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, StruckWarning):
+            console.note(str(message))
+        else:
+            show(message, category, *place)
+
+    return note
 
 
 def _fail(console: Console, message: str) -> int:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...codec.events.events import Event
 from ...codec.events.profiles import Profile
+from ...codec.hearing.refit.refined_encoder import make_encoder
 from ...codec.measures.evaluation import CodecResult
 from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
 from ...codec.takes.takes import TakeReader, TakeWriter
 from ...codec.weights.codec_weights import CodecWeights
-from ...models.codec.refined_encoder import make_encoder
 
 
 class FileCodec:
@@ -38,9 +38,9 @@ class FileCodec:
             path = Path(folder) / "take.mcap"
             with TakeWriter(path, make_header(self._weights, self._profile, "evaluation")) as take:
                 for event in found:
-                    take.write_event(event)
+                    take.write(event)
             reader = TakeReader(path)
-            payload_bits = reader.statistics().payload_bits
+            payload_bits = reader.statistics().event_bits
             events = list(reader.events())
         return CodecResult(
             decoded=render_samples(self._weights, events, ANALYSIS_RATE),

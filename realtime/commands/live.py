@@ -153,14 +153,14 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
 def run_live(options: argparse.Namespace, console: Console) -> None:
     settings = make_settings(options)
     with console.patience("the first start compiles for this machine; that takes a minute or two, once"):
-        from ..host.host import Performance
+        from ..host.host import Host
     from ..host.signals import StopSignals
     from ..screen.screen import Screen
     from ..screen.teller import Teller
 
     teller = Teller()
     # Until it is open a signal interrupts as in any command: nothing has been played, nothing is left behind.
-    performance = Performance(settings, load_weights(options), teller)
+    performance = Host(settings, load_weights(options), teller)
     with StopSignals() as signals:
         with Screen(performance.status, teller), performance:
             teller.tell(performance.ledger.describe())
@@ -186,6 +186,6 @@ def _flatten(values: dict) -> dict:
     flat |= {name: count for name, count in values["counters"].items() if count}
     del flat["faults"]  # told on standard error
     for path, whole in values["recordings"].items():
-        kind = "take" if path.endswith(".mcap") else "sound"
+        kind = "take" if path.lower().endswith(".mcap") else "sound"
         flat[kind] = f"{path}, {'whole' if whole else 'NOT WHOLE, see its .part'}"
     return flat

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from .console import Console
 
 if TYPE_CHECKING:
+    from ...codec.pipeline import Through
     from ...codec.weights.codec_weights import CodecWeights
 
 #: ``add_parser`` of this makes a command.
 Commands = Any
 Run = Callable[[argparse.Namespace, Console], None]
 
+#: Where an insert must stand to be heard in sound made from events.
+FILE_PLACES = ("events", "master")
 PROFILE_NAMES = ("studio", "live", "tight")
 _SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 
@@ -70,6 +73,39 @@ def add_sound_output(parser: argparse.ArgumentParser) -> None:
         "--bits",
         choices=tuple(_SUBTYPES),
         help="sample format of a .wav or .flac (default: 24; float does not clip, .wav only)",
+    )
+
+
+def add_inserts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--patch",
+        metavar="P",
+        help="let the sound through a patch's inserts (events, master); it gets stereo",
+    )
+    parser.add_argument(
+        "--plugin-log", type=Path, metavar="FILE", help="append what plug-ins print to this file"
+    )
+
+
+def insert_chain(options: argparse.Namespace, console: Console) -> Through | None:
+    """What lets a sound through the inserts of ``--patch``; None where it has none.
+
+    Raises:
+        StruckError: there is no such patch, or it is broken.
+    """
+    if options.patch is None:
+        return None
+    from ...patches.patch import load_patch
+    from ..inserts.rack.offline import play_through
+
+    inserts = load_patch(options.patch).inserts
+    for insert in inserts:
+        if insert.place not in FILE_PLACES:
+            console.note(f"insert {insert.name} stands at {insert.place}, where no sound from a file passes")
+    if not any(insert.place in FILE_PLACES for insert in inserts):
+        return None
+    return lambda blocks: play_through(
+        blocks, inserts, FILE_PLACES, options.rate, console.note, options.plugin_log
     )
 
 

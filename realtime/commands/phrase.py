@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.mars.conditions import CHORDS, FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
+from ...models.mars.pitch_ranges import describe_move, into_range
 from .console import Console
 from .options import (
     Commands,
@@ -42,7 +43,8 @@ def add_to(commands: Commands) -> None:
         type=whole_number(0, 127),
         default=60,
         metavar="P",
-        help="MIDI pitch of the note, or of the chord's root, 0 to 127 (default: 60)",
+        help="MIDI pitch of the note, or of the chord's root, 0 to 127; moved by octaves into what the "
+        "instrument plays (default: 60)",
     )
     what.add_argument(
         "--velocity", type=whole_number(1, 127), default=100, metavar="V", help="1 to 127 (default: 100)"
@@ -132,9 +134,10 @@ def add_to(commands: Commands) -> None:
 def run_phrase(options: argparse.Namespace, console: Console) -> None:
     from ..phrases.files import PhraseFiles, join_phrases, make_phrases, write_phrases
 
-    conditions = PhraseConditions(
+    asked = PhraseConditions(
         options.pitch, options.velocity, options.style, options.instrument, options.chord, options.tempo
     )
+    conditions = into_range(asked)
     files = PhraseFiles(options.output, options.rate, subtype(options), options.as_events)
     weights = None if options.as_events is None else load_shipped_weights()
     with console.patience("loading the networks"):
@@ -149,6 +152,8 @@ def run_phrase(options: argparse.Namespace, console: Console) -> None:
         )
     sound = join_phrases([phrase.samples for phrase in phrases], conditions.loop_seconds)
     written, notes = write_phrases(files, sound, weights, f"phrase {conditions.pitch} {conditions.style}")
+    moved = describe_move(asked, conditions)
+    notes = notes if moved is None else [moved, *notes]
     for note in notes:
         console.note(note)
     values: dict[str, Any] = {

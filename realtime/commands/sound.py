@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from .console import Console
-from .options import Commands, add_command, add_encoding, add_sound_output, add_weights, load_weights, subtype
+from .options import (
+    Commands,
+    add_command,
+    add_encoding,
+    add_inserts,
+    add_sound_output,
+    add_weights,
+    insert_chain,
+    load_weights,
+    subtype,
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -34,11 +44,13 @@ def add_to(commands: Commands) -> None:
         "render",
         run_render,
         "play a take into a sound file",
-        "  struck render song.mcap song.wav\n  struck render song.mcap song.flac --rate 44100 --bits 16",
+        "  struck render song.mcap song.wav\n  struck render song.mcap song.flac --rate 44100 --bits 16\n"
+        "  struck render song.mcap hall.wav --patch hall          through a patch's inserts",
     )
     parser.add_argument("input", type=Path, metavar="TAKE", help="the take to play, .mcap")
     parser.add_argument("output", type=Path, metavar="OUT.wav", help="sound file to write: .wav, .flac, .ogg")
     add_sound_output(parser)
+    add_inserts(parser)
     add_weights(parser)
 
     parser = add_command(
@@ -53,13 +65,14 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("output", type=Path, metavar="OUT.wav", help="sound file to write: .wav, .flac, .ogg")
     add_encoding(parser)
     add_sound_output(parser)
+    add_inserts(parser)
     add_weights(parser)
 
 
 def run_encode(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import encode_file
-    from ...models.codec.refined_encoder import make_refiner
 
     weights, profile = load_weights(options), PROFILES[options.profile]
     refine = make_refiner(weights, profile, options.refine)
@@ -81,21 +94,22 @@ def run_encode(options: argparse.Namespace, console: Console) -> None:
 def run_render(options: argparse.Namespace, console: Console) -> None:
     from ...codec.pipeline import render_take
 
-    weights = load_weights(options)
+    weights, through = load_weights(options), insert_chain(options, console)
     with console.progress("rendering", None) as advance:
         values, notes = render_take(
-            options.input, options.output, weights, options.rate, subtype(options), advance
+            options.input, options.output, weights, options.rate, subtype(options), advance, through
         )
     _finish(console, values, notes, _describe_sound(values))
 
 
 def run_resynth(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
+    from ...codec.hearing.refit.refined_encoder import make_refiner
     from ...codec.pipeline import resynthesise
-    from ...models.codec.refined_encoder import make_refiner
 
     weights, profile = load_weights(options), PROFILES[options.profile]
     refine = make_refiner(weights, profile, options.refine)
+    through = insert_chain(options, console)
     with console.progress("listening and playing", _seconds(options.input)) as advance:
         values, notes = resynthesise(
             options.input,
@@ -106,6 +120,7 @@ def run_resynth(options: argparse.Namespace, console: Console) -> None:
             options.rate,
             subtype(options),
             advance,
+            through,
         )
     _finish(console, values, notes, f"{_describe_sound(values)} from {values['event_count']:,} events")
 

@@ -19,13 +19,19 @@ def add_to(commands: Commands) -> None:
         "convert",
         run_convert,
         "convert between a take and its readable forms, by extension",
-        "  struck convert song.mcap song.jsonl     every event as a line of JSON\n"
+        "  struck convert song.mcap song.jsonl     every event, amendment and end as a line of JSON\n"
         "  struck convert song.jsonl song.mcap     and back\n"
         "  struck convert song.mcap song.mid       events as notes\n"
-        "  struck convert song.mcap song.csv       a table",
+        "  struck convert song.mcap song.csv       a table\n"
+        "  struck convert song.mcap still.mcap --settle     one vector per event",
     )
     parser.add_argument("input", type=Path, metavar="IN", help=".mcap or .jsonl")
     parser.add_argument("output", type=Path, metavar="OUT", help=".mcap, .jsonl, .mid or .csv")
+    parser.add_argument(
+        "--settle",
+        action="store_true",
+        help="write, for every event with amendments or an end, the one vector nearest to what it did",
+    )
     add_weights(parser)
 
     parser = add_command(
@@ -114,12 +120,13 @@ def run_convert(options: argparse.Namespace, console: Console) -> None:
 
     refuse_same_file(options.input, options.output)
     # Only a table tells what is heard of an event, which the weights decide.
-    weights = load_weights(options) if options.output.suffix == ".csv" else None
-    convert(options.input, options.output, weights)
+    weights = load_weights(options) if options.output.suffix.lower() == ".csv" else None
+    convert(options.input, options.output, weights, settled=options.settle)
     _finish_file(options, console)
 
 
 def run_plot(options: argparse.Namespace, console: Console) -> None:
+    from ...codec.events.events import Event
     from ...codec.files.audio_files import read_mono
     from ...codec.files.part_files import part_file
     from ...codec.pipeline import ANALYSIS_RATE, refuse_other_extension, refuse_same_file, render_samples
@@ -129,15 +136,17 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
     refuse_same_file(options.input, options.output)
     refuse_other_extension(options.output, ".png", ".svg", ".pdf")
     take = TakeReader(options.input)
-    events = list(take.events())
+    items = list(take.items())
     if options.sound is not None:
-        samples, signal_name = read_mono(options.sound, ANALYSIS_RATE), options.sound.name
+        samples = read_mono(options.sound, ANALYSIS_RATE, console.note)
+        signal_name = options.sound.name
     else:
         weights = load_weights(options)
         take.check_weights(weights)
+        events = [item for item in items if isinstance(item, Event)]
         samples, signal_name = render_samples(weights, events, ANALYSIS_RATE), "sound of the events"
     with part_file(options.output) as part:
-        plot_take(part, events, samples, ANALYSIS_RATE, name=options.input.name, signal_name=signal_name)
+        plot_take(part, items, samples, ANALYSIS_RATE, name=options.input.name, signal_name=signal_name)
     _finish_file(options, console)
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m struck.realtime.demo IN.wav FOLDER      (`make demo` runs this)
 
-Also a short example of the Python interface: everything it needs of struck is imported below.
+The README has a shorter example, with the public names only; this one shows progress and draws pictures.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from struck.codec.events.amendments import nearly_in_stream_order
 from struck.codec.events.errors import StruckError
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
-from struck.codec.pipeline import ANALYSIS_RATE, in_onset_order, make_header, refuse_same_file
+from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
 from struck.codec.playing.decoder import render
 from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
-from struck.models.codec.refined_encoder import make_encoder
 from struck.realtime.screen.plots import plot_take
 
 BLOCK_SAMPLES = 1024
@@ -40,12 +41,12 @@ def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
         heard_samples = event_count = 0
         for block in reader.blocks(BLOCK_SAMPLES):
             for event in encoder.process(block):
-                take.write_event(event)
+                take.write(event)
                 event_count += 1
             heard_samples += len(block)
             show_progress("listening", heard_samples / ANALYSIS_RATE, reader.duration_seconds, event_count)
         for event in encoder.flush():
-            take.write_event(event)
+            take.write(event)
             event_count += 1
         take.close(reader.duration_seconds)
     end_progress(
@@ -61,7 +62,7 @@ def play(events: list[Event], destination: Path, weights: CodecWeights) -> None:
     started = perf_counter()
     expected_seconds = max((event.onset_seconds for event in events), default=0.0)
     with AudioWriter(destination, OUTPUT_RATE) as writer:
-        for block in render(weights, in_onset_order(events), OUTPUT_RATE):
+        for block in render(weights, nearly_in_stream_order(events), OUTPUT_RATE):
             writer.write(block)
             seconds = writer.frame_count / OUTPUT_RATE
             show_progress("playing", seconds, max(seconds, expected_seconds), len(events))
@@ -91,8 +92,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to write what came of it")
     options = parser.parse_args()
     folder = options.folder
-    take, sound, picture, notes, lines = (
-        folder / name for name in ("take.mcap", "resynthesis.wav", "picture.png", "notes.mid", "events.jsonl")
+    take, sound, picture, overview, notes, lines = (
+        folder / name
+        for name in (
+            "take.mcap",
+            "resynthesis.wav",
+            "picture.png",
+            "overview.png",
+            "notes.mid",
+            "events.jsonl",
+        )
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,9 +112,16 @@ def main() -> None:
         events = list(TakeReader(take).events())
         play(events, sound, weights)
         original = read_mono(options.input, ANALYSIS_RATE)
-        plot_take(
-            picture, events, original, ANALYSIS_RATE, name=options.input.name, signal_name="what was played"
-        )
+        for path in (picture, overview):
+            plot_take(
+                path,
+                events,
+                original,
+                ANALYSIS_RATE,
+                name=options.input.name,
+                signal_name="performance",
+                overview=path == overview,
+            )
         convert(take, notes)
         convert(take, lines)
     except (StruckError, OSError) as error:
@@ -116,7 +132,8 @@ def main() -> None:
     for path, meaning in (
         (take, "the events: struck render, edit, info ... read it"),
         (sound, "the events played: listen to it beside the input"),
-        (picture, "the events over the input's spectrogram"),
+        (picture, "the events over the input's spectrogram, and their vectors"),
+        (overview, "the same at a glance: the README's picture"),
         (notes, "the events as notes, for any sequencer"),
         (lines, "the events as text, one line of JSON each"),
     ):

@@ -21,9 +21,10 @@ import numpy as np
 import soundfile
 
 from struck.codec.files.audio_files import AudioWriter
+from struck.models.codec.sound_fonts import find_sound_fonts
 
 HERE: Final = Path(__file__).parent
-SOUND_FONT: Final = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+FONT_NAME: Final = "FluidR3_GM.sf2"
 RATE: Final = 44_100
 TICKS_PER_BEAT: Final = 480
 TEMPO_BPM: Final = 92
@@ -150,12 +151,12 @@ def perform(notes: list[Note], seed: int) -> mido.MidiFile:
     return file
 
 
-def play(score: Path) -> np.ndarray:
+def play(score: Path, sound_font: Path) -> np.ndarray:
     """The score as FluidSynth plays it, mono ``[T]`` at ``RATE``, its end a natural decay."""
     with TemporaryDirectory() as folder:
         wave = Path(folder) / "performance.wav"
         command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(RATE), "-F", str(wave)]
-        subprocess.run([*command, "-O", "float", str(SOUND_FONT), str(score)], check=True)
+        subprocess.run([*command, "-O", "float", str(sound_font), str(score)], check=True)
         stereo, _ = soundfile.read(wave, dtype="float32", always_2d=True)
     mono = stereo.mean(axis=1)
     mono *= PEAK / np.abs(mono).max()
@@ -164,12 +165,13 @@ def play(score: Path) -> np.ndarray:
 
 
 def main() -> None:
-    if not SOUND_FONT.exists():
-        sys.exit(f"{SOUND_FONT} is missing: apt-get install fluidsynth fluid-soundfont-gm")
+    fonts = [font for font in find_sound_fonts() if font.name == FONT_NAME]
+    if not fonts:
+        sys.exit(f"{FONT_NAME} is missing: apt-get install fluidsynth fluid-soundfont-gm")
     score = HERE / "performance.mid"
     file = perform(harp() + vibraphone() + bass() + piano(), seed=11)
     file.save(score)
-    sound = play(score)
+    sound = play(score, fonts[0])
     with AudioWriter(HERE / "performance.flac", RATE, subtype="PCM_16") as writer:
         writer.write(sound)
     print(f"{score.name}: {file.length:.1f} s; {writer.path.name}: {len(sound) / RATE:.1f} s of sound")

@@ -29,6 +29,7 @@ from ..engine.c_pointers import (
     call_stream_callback,
 )
 from .jack import JackLibrary
+from .rates import advise_rate
 
 #: The client to name for ports that the user connects.
 UNCONNECTED: Final = "unconnected"
@@ -174,8 +175,8 @@ class JackStream:
         client = self._client
         if client.rate != rate:
             raise StruckError(
-                f"the JACK server runs at {client.rate} Hz, not {rate}: use --rate {client.rate}, "
-                "or restart JACK"
+                f"the JACK server runs at {client.rate} Hz, not {rate}: "
+                + advise_rate(client.rate, "restart JACK at 48000 Hz (jackd -d ... -r 48000)")
             )
         self.rate = rate
         self.block_frames = min(block_frames, client.period_frames)

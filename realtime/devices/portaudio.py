@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ...codec.events.errors import StruckError
 from .bounded_call import GuardedCall
+from .rates import advise_rate
 
 _JACK_HOST: Final = "JACK Audio Connection Kit"
 # Where JACK's library is PipeWire's own, the second stops it, else the first: a server of a name nobody has.
@@ -70,7 +71,7 @@ class PortAudio:
             if len(error.args) > 1 and error.args[1] == sd._lib.paInvalidSampleRate:
                 raise StruckError(
                     f"{device.name} does not run at {rate} Hz; its own rate is {device.rate:g} Hz: "
-                    f"use --rate {device.rate:g}"
+                    + advise_rate(device.rate, "set it to 48000 Hz in the system's sound settings")
                 ) from error
             raise StruckError(f"{device.name}: {_one_line(error)}") from error
 

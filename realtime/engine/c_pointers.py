@@ -10,6 +10,8 @@ from numba import cfunc, config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ...codec.playing.kernel_options import CAN_CACHE
+
 #: ``PaStreamCallback``: input, output, frames, time info, status flags, user data.
 STREAM_CALLBACK: Final = types.int32(
     types.voidptr, types.voidptr, types.ulong, types.voidptr, types.ulong, types.voidptr
@@ -27,7 +29,7 @@ def c_callback(signature: types.Type) -> Callable[[Callable], Any]:
     """
     if config.DISABLE_JIT:
         return lambda function: function
-    return cfunc(signature, cache=True)
+    return cfunc(signature, cache=CAN_CACHE)
 
 
 @intrinsic

@@ -19,7 +19,7 @@ _MEMORY_SECONDS: Final = 0.5
 
 
 class StreamClock(Protocol):
-    """Time in samples of the stream; seconds are those of :func:`time.monotonic`."""
+    """Time in samples of the stream; seconds are those of :func:`time.perf_counter`."""
 
     rate: int
     block_frames: int
@@ -81,7 +81,7 @@ class DeviceClock:
         """Take a look at the latest block; returns the stream's beginning as estimated now."""
         with self._lock:
             blocks = read_stamp(self._stamps, self._stamp)
-            now = time.monotonic()
+            now = time.perf_counter()
             if blocks != self._block_count:
                 self._block_count = blocks
                 beginning = self._cycles.monotonic_at(int(self._stamp[1])) - self._stamp[0] / self.rate
@@ -93,7 +93,7 @@ class DeviceClock:
             return self._beginnings[0][1] if self._beginnings else now
 
     def position_samples(self) -> int:
-        return self.sample_at(time.monotonic())
+        return self.sample_at(time.perf_counter())
 
     def sample_at(self, monotonic_seconds: float) -> int:
         return max(0, int((monotonic_seconds - self._beginning()) * self.rate))
@@ -108,7 +108,7 @@ class DeviceClock:
         for good, and what was observed before says nothing any more.
         """
         beginning = self.observe()
-        now = time.monotonic()
+        now = time.perf_counter()
         if self._held or not self._beginnings:
             return now - float(self._numbers[POSITION]) / self.rate
         return max(beginning, now - (self._stamp[0] + self.block_frames) / self.rate)
@@ -120,7 +120,7 @@ class FileClock:
     output_latency_seconds = 0.0
 
     def __init__(
-        self, state: CallbackState, rate: int, block_frames: int, now: Callable[[], float] = time.monotonic
+        self, state: CallbackState, rate: int, block_frames: int, now: Callable[[], float] = time.perf_counter
     ) -> None:
         self.rate, self.block_frames = rate, block_frames
         self._numbers = state.engine.numbers

@@ -1,4 +1,9 @@
-"""The processor's own clock, read without a system call: what the audio thread times itself with."""
+"""The processor's own clock, read without a system call: what the audio thread times itself with.
+
+The host's clock beside it is :func:`time.perf_counter`, for all times of the stream, MIDI and OSC that are
+compared with one another. On Linux and macOS it is :func:`time.monotonic`; on Windows that one counts in
+steps of 16 ms, of which a block of audio is a tenth.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from typing import Final
 from llvmlite import ir
 from numba import int64, njit, types
 from numba.extending import intrinsic
+
+from ...codec.playing.kernel_options import CAN_CACHE
 
 # ARM gives programs its steady counter, x86 its time stamp counter; LLVM knows each by another name.
 _INSTRUCTION: Final = (
@@ -27,14 +34,14 @@ def _read_counter(typing_context):
     return types.int64(), generate
 
 
-@njit(int64(), nogil=True, cache=True)
+@njit(int64(), nogil=True, cache=CAN_CACHE)
 def read_cycles():
     """Ticks since some moment; they pass evenly on every processor made since about 2010."""
     return _read_counter()
 
 
 class CycleClock:
-    """Seconds of :func:`time.monotonic` for ticks; measured over at least ``seconds`` at the start."""
+    """Seconds of :func:`time.perf_counter` for ticks; measured over at least ``seconds`` at the start."""
 
     def __init__(self, seconds: float = 0.02) -> None:
         self._cycles, self._monotonic = self._pair()
@@ -50,7 +57,7 @@ class CycleClock:
         readings = []
         for _ in range(9):
             before = read_cycles()
-            monotonic = time.monotonic()
+            monotonic = time.perf_counter()
             after = read_cycles()
             readings.append((after - before, (before + after) // 2, monotonic))
         _, cycles, monotonic = min(readings)
@@ -62,5 +69,5 @@ class CycleClock:
         self.cycles_per_second = (cycles - self._cycles) / (monotonic - self._monotonic)
 
     def monotonic_at(self, cycles: int) -> float:
-        """Seconds of :func:`time.monotonic` at ``cycles``."""
+        """Seconds of :func:`time.perf_counter` at ``cycles``."""
         return self._monotonic + (cycles - self._cycles) / self.cycles_per_second

@@ -5,10 +5,17 @@
     source ─► guard ─► gain ─┬─► capture ring (the encoder's thread)
                              └─► dry ─┐
     command ring ─► decoder ─► events ┼─► mixer ─► limiter ─┬─► out
-                  └─► phrases ────────┘                     └─► recording ring
+                  │  └─► result ring  │                     └─► recording ring
+                  └─► phrases ────────┘
 
-It allocates nothing, takes no lock, raises nothing and calls no system. Its work is bounded by the voices,
-by the phrases, and by a number of commands per block that grows with the block.
+Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in the
+phrases, and before the limiter.
+
+It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events
+started, voices bent, keys released. What exceeds a limit is done in the next block, in its order, and counted.
+
+:mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ import numpy as np
 from numba import float32, njit, typeof, void
 
 from ...codec.playing.block import (
+    LOGGED,
     NEVER,
     DecoderState,
     bend_voices,
@@ -30,7 +38,30 @@ from ...codec.playing.block import (
 )
 from ...codec.playing.convolver import GRID
 from ...codec.playing.noise import check_rate
-from ...codec.playing.voice_records import RECORD_SIZE
+from .commands import (
+    AT_SAMPLE,
+    BEND,
+    COMMAND_SIZE,
+    CONTROL,
+    EVENT_ID,
+    FLAGS,
+    JOIN_PHRASE,
+    KEY,
+    KIND,
+    LOOPS,
+    OUTCOME,
+    PANIC,
+    PLAY,
+    RECORD,
+    RELEASE,
+    RESULT_ID,
+    RESULT_SAMPLE,
+    RESULT_SIZE,
+    START_PHRASE,
+    STOP_PHRASE,
+    VALUE,
+)
+from .exchange import ACTIVE, IN_USE, RacksState, begin_racks, end_racks, make_rack_table, process_place
 from .limiter import LEAST_GAIN, limit, make_limiter
 from .parameters import ENGINE_PARAMETERS, PARAMETER, gain_from_db
 from .rings import (
@@ -41,10 +72,12 @@ from .rings import (
     make_record_ring,
     make_sample_ring,
     pop_row,
+    push_row,
     read_frames,
     store_release,
     write_frames,
 )
+from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
 from .slots import (
     PLAYING,
     SLOT_COUNT,
@@ -60,16 +93,23 @@ from .slots import (
 #: The engine works in slices of at most this many frames.
 SLICE_FRAMES: Final = 2_048
 
-# kinds of commands, and columns of a command row; what the two values mean stands in _obey
-PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, STOP_PHRASE, JOIN_PHRASE = range(8)
-KIND, AT_SAMPLE, KEY, VALUE, RECORD = range(5)
-COMMAND_SIZE: Final = RECORD + RECORD_SIZE
+#: Most events that start in a grid cell, 64 samples: with two thirds of a block's time for 512 voices, a
+#: block that starts as many as it may, each in place of another, bends and releases has the rest.
+STARTS_PER_CELL: Final = 16
+#: Voices that may be bent per frame of a block; a bend takes some microseconds each.
+_BENDS_PER_FRAME: Final = 0.5
+#: Keys that may be released at a point of the grid: each looks through all voices.
+_RELEASES_PER_POINT: Final = 16
+_CHANNEL_COUNT: Final = 16
+_KEYS_PER_CHANNEL: Final = 128
+#: Results that may wait for their reader; in the worst storm about a third of a second.
+_RESULT_COUNT: Final = 8_192
 
 # places in EngineState.numbers
 (
     POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
-    DELAYED_PHRASES,
-) = range(10)  # fmt: skip
+    DELAYED_PHRASES, DELAYED_BENDS, DELAYED_RELEASES, BENT_CHANNELS, FIRST_CHANNEL,
+) = range(14)  # fmt: skip
 # rows of EngineState.levels
 IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
 #: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
@@ -92,6 +132,7 @@ class EngineState(NamedTuple):
     decoder: DecoderState
     phrases: PhraseState
     commands: RecordRing  # to the audio thread
+    results: RecordRing  # from it: what became of events
     capture: SampleRing  # [N, 1] what the encoder hears
     recording: SampleRing  # [N, C_out] what went out
     feed: SampleRing  # [N, C_in] a file in place of the device's input
@@ -100,13 +141,17 @@ class EngineState(NamedTuple):
     limiter: np.ndarray  # float64 [8]
     levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
     rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
-    releases: np.ndarray  # float64 [256, 2] keys and times of releases to come
+    releases: np.ndarray  # float64 [256, 3] keys and times of releases to come, whether one was put off
+    bends: np.ndarray  # float64 [16, 2] ratio of each channel, whether voices still have another
     numbers: np.ndarray  # int64 [32]
     command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
+    result: np.ndarray  # float64 [RESULT_SIZE] the one being told
     source: np.ndarray  # float32 [S, C_in] input of the slice
     mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
     events: np.ndarray  # float32 [S]
     phrase: np.ndarray  # float32 [S]
+    wide: np.ndarray  # float32 [2, S, C_out] events and phrases, on all channels, through inserts
+    racks: np.ndarray  # int64 [1 + arrays, 4] of make_rack_table
 
 
 def make_engine_state(
@@ -117,6 +162,7 @@ def make_engine_state(
     pending_count: int = 1024,
     ring_seconds: float = 4.0,
     phrase_seconds: float = 30.0,
+    racks: RacksState | None = None,
 ) -> EngineState:
     """A silent engine at stream sample 0.
 
@@ -126,6 +172,7 @@ def make_engine_state(
         voice_count, pending_count: as for :class:`~struck.codec.playing.decoder.Decoder`.
         ring_seconds: of sound that the rings to other threads hold.
         phrase_seconds: of sound that each of the phrase slots holds.
+        racks: where inserts may come in; None for an engine that has none.
 
     Raises:
         ValueError: a value is out of range.
@@ -138,9 +185,18 @@ def make_engine_state(
     numbers = np.zeros(32, dtype=np.int64)
     numbers[CAPTURING] = 1
     return EngineState(
-        decoder=make_decoder_state(rate, voice_count, pending_count, True),
+        decoder=make_decoder_state(
+            rate,
+            voice_count,
+            pending_count,
+            True,
+            STARTS_PER_CELL,
+            # at most, between two looks: all that wait dropped, and in a slice's cells starts and steals
+            pending_count + 2 * SLICE_FRAMES,
+        ),
         phrases=make_phrase_state(round(phrase_seconds * rate)),
         commands=make_record_ring(256, COMMAND_SIZE),
+        results=make_record_ring(_RESULT_COUNT, RESULT_SIZE),
         capture=make_sample_ring(ring_frames, 1),
         recording=make_sample_ring(ring_frames, output_channels),
         feed=make_sample_ring(ring_frames, input_channels),
@@ -156,13 +212,17 @@ def make_engine_state(
                 np.exp(-1.0 / (_POWER_SECONDS * rate)),
             ]
         ),
-        releases=np.zeros((_RELEASE_COUNT, 2)),
+        releases=np.zeros((_RELEASE_COUNT, 3)),
+        bends=np.ones((_CHANNEL_COUNT, 2)) * (1.0, 0.0),
         numbers=numbers,
         command=np.zeros(COMMAND_SIZE),
+        result=np.zeros(RESULT_SIZE),
         source=np.zeros((SLICE_FRAMES, input_channels), dtype=np.float32),
         mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
         events=np.zeros(SLICE_FRAMES, dtype=np.float32),
         phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
+        wide=np.zeros((2, SLICE_FRAMES, output_channels), dtype=np.float32),
+        racks=make_rack_table(racks),
     )
 
 
@@ -177,8 +237,8 @@ def _obey(state, position):
     at_sample = int(command[AT_SAMPLE])
     key = int(command[KEY])
     value = command[VALUE]
-    if kind == PLAY:  # value: the bend that the record contains
-        insert_event(state.decoder, command[RECORD:], at_sample, key, value)
+    if kind == PLAY:
+        insert_event(state.decoder, command[RECORD:], at_sample, key, value, int(command[EVENT_ID]))
     elif kind == RELEASE:
         count = state.numbers[RELEASES]
         if count == state.releases.shape[0]:  # full: this one now, rather early than never
@@ -186,23 +246,27 @@ def _obey(state, position):
         else:
             state.releases[count, 0] = key
             state.releases[count, 1] = at_sample
+            state.releases[count, 2] = 0.0
             state.numbers[RELEASES] = count + 1
-    elif kind == BEND:  # key: the channel, value: the ratio
-        first = 1 + 128 * key
-        bend_voices(state.decoder, first, first + 127, value, 2.0 * np.pi / state.rates[0])
-    elif kind == CONTROL:  # key: which gain, value: the factor
+    elif kind == BEND:
+        state.bends[key, 0] = value
+        if state.bends[key, 1] == 0.0:
+            state.bends[key, 1] = 1.0
+            state.numbers[BENT_CHANNELS] += 1
+    elif kind == CONTROL:
         state.targets[key] = value
     elif kind == PANIC:
         drop_voices(state.decoder)
         state.numbers[RELEASES] = 0
         for slot in range(SLOT_COUNT):
             stop_slot(state.phrases, slot, position)
-    elif kind in (START_PHRASE, JOIN_PHRASE):  # key: the slot, value: the gain, negative for a loop
+    elif kind in (START_PHRASE, JOIN_PHRASE):
         start = max(position, at_sample)
+        loops = int(command[FLAGS]) & LOOPS != 0
         if kind == START_PHRASE:
-            begun = start_slot(state.phrases, key, start, value < 0.0, abs(value))
+            begun = start_slot(state.phrases, key, start, loops, value)
         else:
-            begun = join_slot(state.phrases, key, start, value < 0.0, abs(value))
+            begun = join_slot(state.phrases, key, start, loops, value)
         if not begun:
             state.numbers[REFUSED_PHRASES] += 1
         elif at_sample < position:
@@ -227,20 +291,62 @@ def _let_go(state, position):
     That is on the decoder's grid, where chunks begin: a release acts the same for every slicing.
     """
     kept = 0
+    done = 0
     next_release = NEVER
     for i in range(state.numbers[RELEASES]):
         key = state.releases[i, 0]
         at_sample = int(state.releases[i, 1])
+        put_off = state.releases[i, 2]
         due = (at_sample + GRID - 1) // GRID * GRID
-        if due <= position:
+        if due <= position and done < _RELEASES_PER_POINT:
             release_voices(state.decoder, int(key), at_sample)
-        else:
-            state.releases[kept, 0] = key
-            state.releases[kept, 1] = at_sample
-            kept += 1
-            next_release = min(next_release, due)
+            done += 1
+            continue
+        if due <= position:
+            due = (position // GRID + 1) * GRID
+            if put_off == 0.0:
+                put_off = 1.0
+                state.numbers[DELAYED_RELEASES] += 1
+        state.releases[kept, 0] = key
+        state.releases[kept, 1] = at_sample
+        state.releases[kept, 2] = put_off
+        kept += 1
+        next_release = min(next_release, due)
     state.numbers[RELEASES] = kept
     return next_release
+
+
+@njit(**KERNEL)
+def _follow_bends(state, frames):
+    """Bend voices that have not reached their channel's ratio yet, as many as ``frames`` allow."""
+    left = max(8, int(_BENDS_PER_FRAME * frames))
+    for turn in range(_CHANNEL_COUNT):
+        channel = (state.numbers[FIRST_CHANNEL] + turn) % _CHANNEL_COUNT
+        if state.bends[channel, 1] == 0.0:
+            continue
+        first = 1 + _KEYS_PER_CHANNEL * channel
+        last = first + _KEYS_PER_CHANNEL - 1
+        radians_per_hz = 2.0 * np.pi / state.rates[0]
+        count = bend_voices(state.decoder, first, last, state.bends[channel, 0], radians_per_hz, left)
+        if count == left:
+            state.numbers[DELAYED_BENDS] += 1
+            state.numbers[FIRST_CHANNEL] = channel + 1  # else one wheel could keep the others waiting
+            return
+        left -= count
+        state.bends[channel, 1] = 0.0
+        state.numbers[BENT_CHANNELS] -= 1
+
+
+@njit(**KERNEL)
+def _tell_results(state):
+    """Pass on what became of events, out of the decoder's log."""
+    decoder = state.decoder
+    for i in range(decoder.numbers[LOGGED]):
+        state.result[OUTCOME] = decoder.log[i, 0]
+        state.result[RESULT_ID] = decoder.log[i, 1]
+        state.result[RESULT_SAMPLE] = decoder.log[i, 2]
+        push_row(state.results, state.result)
+    decoder.numbers[LOGGED] = 0
 
 
 @njit(**KERNEL)
@@ -304,6 +410,7 @@ def _mix(state, out, frames):
     mono = state.mono
     inputs = source.shape[1]
     smoothing = state.rates[1]
+    wide = state.racks[0, ACTIVE] != 0  # what went through inserts has all channels
     for n in range(frames):
         for i in range(CEILING):
             if gains[i] != targets[i]:
@@ -317,6 +424,8 @@ def _mix(state, out, frames):
         mono[n, 0] = np.float32(total / inputs)
         played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
         for c in range(out.shape[1]):
+            if wide:
+                played = gains[EVENTS] * state.wide[0, n, c] + gains[PHRASES] * state.wide[1, n, c]
             # one input to both outputs; two inputs to one output as their mean
             dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
             value = gains[OUTPUT] * (played + gains[DRY] * dry)
@@ -327,16 +436,37 @@ def _mix(state, out, frames):
 
 
 @njit(**KERNEL)
+def _insert_played(state, position, frames):
+    """Let events and phrases, each on all channels, through what is inserted there."""
+    events = state.wide[0, :frames]
+    phrases = state.wide[1, :frames]
+    for n in range(frames):
+        for c in range(events.shape[1]):
+            events[n, c] = state.events[n]
+            phrases[n, c] = state.phrase[n]
+    process_place(state.racks, EVENTS_LANE, events, position)
+    process_place(state.racks, PHRASES_LANE, phrases, position)
+
+
+@njit(**KERNEL)
 def _process_slice(state, source, out):
     frames = out.shape[0]
     numbers = state.numbers
     position = numbers[POSITION]
     heard = _take_input(state, source, frames)
+    inserted = state.racks[0, ACTIVE] != 0
+    if inserted:
+        process_place(state.racks, INPUT_LANE, state.source[:frames], position)
     process_block(state.decoder, state.events[:frames])
+    _tell_results(state)
     for n in range(frames):
         state.phrase[n] = np.float32(0.0)
     play_slots(state.phrases, position, state.phrase[:frames])
+    if inserted:
+        _insert_played(state, position, frames)
     _mix(state, out, frames)
+    if inserted:
+        process_place(state.racks, MASTER_LANE, out, position)
     if numbers[CAPTURING] != 0 and heard > 0:
         write_frames(state.capture, state.mono[:heard])
     limit(state.limiter, state.targets[CEILING], out)
@@ -350,14 +480,21 @@ def _process_slice(state, source, out):
 @njit(void(ENGINE, float32[:, ::1], float32[:, ::1]), **KERNEL)
 def process_engine(state, source, out):
     """The next ``len(out)`` frames: ``source [F, C_in]`` in, ``out [F, C_out]`` out, any F."""
+    inserts = load_acquire(state.racks[0], IN_USE) != 0
+    if inserts:
+        begin_racks(state.racks, state.numbers[POSITION])
     done = 0
     while done < out.shape[0]:
         end = min(out.shape[0], done + SLICE_FRAMES)
         position = state.numbers[POSITION]
         _take_commands(state, position, end - done)
         end = min(end, done + (_let_go(state, position) - position))
+        if state.numbers[BENT_CHANNELS] != 0:
+            _follow_bends(state, end - done)
         _process_slice(state, source[done:end], out[done:end])
         done = end
+    if inserts:
+        end_racks(state.racks, state.numbers[POSITION])
 
 
 @njit(void(typeof(np.zeros(1, np.int64)), typeof(0), typeof(0)), **KERNEL)

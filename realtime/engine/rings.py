@@ -20,8 +20,10 @@ from llvmlite import ir
 from numba import boolean, float32, float64, int64, njit, typeof, types, void
 from numba.extending import intrinsic
 
+from ...codec.playing.kernel_options import CAN_CACHE
+
 #: How kernels on the audio thread are compiled.
-KERNEL: Final[dict[str, Any]] = {"nogil": True, "cache": True, "error_model": "numpy"}
+KERNEL: Final[dict[str, Any]] = {"nogil": True, "cache": CAN_CACHE, "error_model": "numpy"}
 
 # places in the index arrays: the writer's and the reader's lie on cache lines of their own
 WRITE, OFFERED, LOST, HOLES_WRITTEN = range(4)

@@ -10,12 +10,14 @@ from typing import Final
 import numpy as np
 
 from ...codec.files.audio_files import AudioReader
-from ...codec.playing.block import ACTIVE, DROPPED, LATE, REJECTED, STOLEN
+from ...codec.playing.block import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
 from ..devices.driver import DeviceDriver
 from ..engine.callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from ..engine.engine import (
     DAMAGED,
+    DELAYED_BENDS,
     DELAYED_PHRASES,
+    DELAYED_RELEASES,
     IN_PEAK,
     IN_POWER,
     OUT_PEAK,
@@ -71,6 +73,10 @@ class Gauges:
             "stolen": int(decoder[STOLEN]),
             "dropped": int(decoder[DROPPED]),
             "rejected": int(decoder[REJECTED]),
+            "starts_delayed": int(decoder[DELAYED]),
+            "bends_delayed": int(engine.numbers[DELAYED_BENDS]),
+            "releases_delayed": int(engine.numbers[DELAYED_RELEASES]),
+            "results_lost": int(engine.results.index[LOST]),
             # JACK tells of a lost period on both sides at once
             "lost_blocks": int(max(stamps[INPUT_OVERFLOWS], stamps[OUTPUT_UNDERFLOWS])),
             "damaged_samples": int(engine.numbers[DAMAGED]) + replaced,

@@ -1,4 +1,4 @@
-"""A performance: all parts of the live host put together, watched over, and taken apart again."""
+"""The live host: all parts of a performance put together, watched over, and taken apart again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from ...codec.events.events import Event
@@ -14,8 +16,8 @@ from ...codec.files.audio_files import AudioReader, open_audio
 from ...codec.hearing.encoder import StreamingEncoder
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
-from ...codec.weights.codec_weights import CodecWeights
-from ...patches.patch import Patch, load_patch
+from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
+from ...patches.patch import Patch, find_patch, load_patch
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
 from ..devices.driver import DeviceDriver, stream_channels
@@ -42,7 +44,7 @@ from .block_load import LoadMeter
 from .gauges import Gauges
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
-from .signals import Stop
+from .signals import Stop, StopFlag
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
@@ -69,24 +71,30 @@ class _Callback:
         self.userdata: int = self._table.ctypes.data
 
 
-class Performance:
+def _print_line(line: str) -> None:
+    print(f"struck: {line}", file=sys.stderr, flush=True)
+
+
+class Host:
     """Opens everything that the settings name, plays, and closes it.
 
     Nothing sounds and no file is begun before all that can fail has been tried.
 
     Args:
         settings: what is asked for.
-        weights: the codec's.
-        teller: takes lines for the performer.
+        weights: the codec's; None takes those shipped.
+        teller: takes lines for the performer; None lets them go to standard error.
 
     Raises:
         StruckError: something cannot be had; nothing is left open.
     """
 
-    def __init__(self, settings: LiveSettings, weights: CodecWeights, teller: Teller) -> None:
+    def __init__(
+        self, settings: LiveSettings, weights: CodecWeights | None = None, teller: Teller | None = None
+    ) -> None:
         self.settings = settings
-        self._weights = weights
-        self._tell = teller.tell
+        self._weights = weights or shipped_codec_weights()
+        self._tell = _print_line if teller is None else teller.tell
         self._stack = ExitStack()
         self._closed = False
         self._driver: DeviceDriver | None = None
@@ -95,6 +103,9 @@ class Performance:
         self._listening = False
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
+        self._patch_lock = Lock()
+        #: Where files of patches are found while it plays; None: only shipped ones are.
+        self._patch_folder = Path(settings.patch).parent if settings.patch.lower().endswith(".toml") else None
         #: What failed for good while the rest went on, one line each.
         self.faults: list[str] = []
         try:
@@ -192,15 +203,14 @@ class Performance:
             stage.set_control(name, value)
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
         if s.backing is not None:
-            self._backing = Backing(s.backing, engine, stage)
+            self._backing = Backing(s.backing, engine, stage, self._tell)
         recordings = self._recordings = Recordings(engine, self.rate, self._tell, stage.count)
         source = s.input if self._reader is None else self._reader.path.name
         header = make_header(self._weights, self.profile, source, s.exact)
         sounds = [path for path in (s.record_audio, s.output_file) if path is not None]
-        recordings.open(s.record, sounds, header, live=self._driver is not None)
+        recordings.open(s.record, sounds, header, self._driver is not None, stage.attend)
         if recordings.take is not None:
-            stage.add_sink(recordings.take.event)
-            stage.add_panic(recordings.take.forget_after)
+            stage.add_witness(recordings.take.outcome)
             self.messages.record(recordings.take)
         recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
         recordings.patch(self.patch.name, stage.controls())
@@ -219,12 +229,13 @@ class Performance:
             self.ledger.engine_seconds,
             play,
             self.stage.count,
+            lambda error: self._watch.note_recovery("hearing", error),
         )
 
     # -- playing
 
-    def run(self, stop: Stop) -> None:
-        """Play until the input ends, the time is up, or ``stop`` is set.
+    def run(self, stop: Stop | None = None) -> None:
+        """Play until the input ends, the time is up, or ``stop`` (a ``threading.Event``, say) is set.
 
         On a device a part that fails is told and noted in :attr:`faults`, and the rest goes on: notes and the
         dry sound do not need the encoder.
@@ -233,6 +244,7 @@ class Performance:
             StruckError: from file to file, the output cannot be written.
         """
         assert self._recordings is not None
+        stop = stop or StopFlag()
         self._recordings.begin()
         before = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -257,7 +269,13 @@ class Performance:
         assert self._reader is not None
         s = self.settings
         driver = FileDriver(
-            self.state, self._reader, self.block_frames, self._listener, recordings.write, s.paced
+            self.state,
+            self._reader,
+            self.block_frames,
+            self._listener,
+            recordings.write,
+            s.paced,
+            self.stage.attend,
         )
         driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
 
@@ -275,6 +293,7 @@ class Performance:
         quiet_since: float | None = None
         while not stop.wait(_WATCH_SECONDS):
             self.clock.observe()
+            self.stage.attend()
             self._watch.look_for_dropouts(self.block_frames)
             self._watch.look_for_damage()
             if time.monotonic() - polled_at >= _POLL_SECONDS:
@@ -289,6 +308,8 @@ class Performance:
                 if quiet_since is not None and seconds - quiet_since >= _QUIET_SECONDS:
                     break
         self._watch.look_for_dropouts(self.block_frames, last=True)
+        if self._listener is not None and self._listener.failing is not None:
+            self._watch.note_fault("hearing", self._listener.failing)
 
     def _poll(self, driver: DeviceDriver) -> None:
         before = driver.state
@@ -302,11 +323,10 @@ class Performance:
         listener = self._listener
         if self._listening and listener is not None and listener.stop():
             self._listening = False
-            if listener.error is None:
-                try:
-                    listener.finish()
-                except Exception as error:
-                    self._watch.note_fault("the encoder", error)
+            try:
+                listener.finish()
+            except Exception as error:
+                self._watch.note_fault("the encoder", error)
         self._end_backing()
         engine = self.state.engine
         quiet = engine.levels[OUT_PEAK].max() < _QUIET_PEAK and engine.decoder.numbers[PENDING] == 0
@@ -320,9 +340,6 @@ class Performance:
             self._backing.end()
 
     def _note_faults(self) -> None:
-        if self._listener is not None and self._listener.error is not None:
-            self._watch.note_fault("the encoder", self._listener.error)
-            self.state.engine.numbers[CAPTURING] = 0  # nobody listens any more
         if self._feeder is not None and self._feeder.error is not None:
             self._watch.note_fault("the input file", self._feeder.error)
 
@@ -355,10 +372,18 @@ class Performance:
     def change_patch(self, name: str) -> None:
         """Recall a patch: its controls and the sound of its notes. The profile stays.
 
+        From any thread: of two changes at once one comes after the other, whole.
+
+        Args:
+            name: of a shipped patch, or of a file in the folder of the patch that the performance began with.
+
         Raises:
             StruckError: there is no such patch, or it is broken.
         """
-        patch = load_patch(name)
+        with self._patch_lock:
+            self._change_patch(find_patch(name, self._patch_folder))
+
+    def _change_patch(self, patch: Patch) -> None:
         check_controls(patch.name, patch.controls)
         check_phrases(patch.name, patch.phrases)
         self.patch = patch
@@ -461,7 +486,7 @@ class Performance:
             if self._recordings is not None:
                 self.faults += self._recordings.close(error, pause_seconds)
 
-    def __enter__(self) -> Performance:
+    def __enter__(self) -> Host:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

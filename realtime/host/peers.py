@@ -12,8 +12,9 @@ from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
 from ..midi.notes import NotePlayer, PhraseKeys, map_controls
 from ..midi.ports import MidiPorts
+from ..osc.addresses import parse_address
 from ..osc.sender import OscSender
-from ..osc.server import OscServer, parse_address
+from ..osc.server import OscServer
 from ..recording.take_recorder import TakeRecorder
 from ..stage.stage import Stage
 from .settings import LiveSettings

@@ -9,10 +9,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Final, Protocol, Self
 
-#: Windows has no SIGHUP.
-_SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+#: Windows has no SIGHUP; its Ctrl-Break, and the closing of its window, are SIGBREAK.
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class StopFlag:

@@ -58,6 +58,12 @@ class Watch:
             self._tell(f"{fault}; the rest goes on")
             self._recordings.mark("fault", what=fault)
 
+    def note_recovery(self, who: str, error: BaseException) -> None:
+        """Tell of a part that has failed and goes on."""
+        fault = f"{who} failed: {error if isinstance(error, StruckError) else repr(error)}"
+        self._tell(f"{fault}; it goes on, without what it was at")
+        self._recordings.mark("fault", what=fault)
+
     def look_for_dropouts(self, block_frames: int, last: bool = False) -> None:
         """See what sound a device lost; call it some times a second, and with ``last`` at the end."""
         block_seconds = block_frames / self._rate

@@ -38,7 +38,7 @@ class ArrivalClock:
 
         Args:
             delta_seconds: from the message before, as the device says.
-            now_seconds: ``time.monotonic()`` after reading the message.
+            now_seconds: ``time.perf_counter()`` after reading the message.
         """
         if not 0.0 <= delta_seconds < inf:  # a driver's fault; false for NaN too
             delta_seconds = 0.0

@@ -11,7 +11,7 @@ from ...codec.events.errors import StruckError
 from .arrival import ArrivalClock
 from .names import DEFAULT_VIRTUAL_NAMES, PortName, find_port
 
-#: Called with the time of arrival (``time.monotonic()``) and the bytes of a message.
+#: Called with the time of arrival (``time.perf_counter()``) and the bytes of a message.
 OnMessage = Callable[[float, bytes], None]
 
 #: A note must be in the engine within a block of 64 samples, 1.3 ms; two thousand looks a
@@ -185,7 +185,7 @@ class MidiInput(_Port):
                 if message is None:
                     return
                 data, delta_seconds = message
-                arrival = self._arrivals.arrival(delta_seconds, time.monotonic())
+                arrival = self._arrivals.arrival(delta_seconds, time.perf_counter())
             yield arrival, bytes(data)
 
 

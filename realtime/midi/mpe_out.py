@@ -12,7 +12,8 @@ from typing import Final, Protocol
 import mido
 
 from ...codec.events.events import Event
-from ...codec.takes.mpe import MASTER_CHANNEL, MEMBER_CHANNELS, MpeNotes, sounding_seconds, zone_messages
+from ...codec.events.lives import sounding_seconds
+from ...codec.takes.mpe import MASTER_CHANNEL, MEMBER_CHANNELS, MpeNotes, zone_messages
 from .notes import ALL_SOUND_OFF
 from .sysex import encode_vector
 
@@ -70,7 +71,7 @@ class MpeSender:
         count: Callable[[str, int], None],
         *,
         sysex: bool = False,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._output, self._clock, self._count = output, clock, count
         self._sysex = sysex
@@ -127,8 +128,8 @@ class MpeSender:
         due = self._now() + _IDLE_SECONDS
         if self._queue:
             due = min(due, self._clock.monotonic_at(self._queue[0][0]))
-        if self._notes.next_end is not None:
-            due = min(due, self._notes.next_end)
+        if self._notes.next_due is not None:
+            due = min(due, self._notes.next_due)
         return max(0.0, due - self._now())
 
     def send_due(self) -> None:
@@ -138,7 +139,7 @@ class MpeSender:
             self._notes = MpeNotes()  # what sounded ended with the old connection
             self._send(zone_messages())
         now = self._now()
-        self._send(message for _, message in self._notes.end_until(now))
+        self._send(message for _, message in self._notes.until(now))
         while (sounding := self._take_due(now)) is not None:
             late = now - self._clock.monotonic_at(sounding.at_sample) > _LATE_SECONDS
             sent = not late and self._start(sounding, now)
@@ -160,7 +161,7 @@ class MpeSender:
         return all(self._output.send(bytes(message)) for message in data)
 
     def _end_all(self) -> None:
-        self._send(message for _, message in self._notes.end_until(inf))
+        self._send(message for _, message in self._notes.until(inf))
         for channel in (MASTER_CHANNEL, *MEMBER_CHANNELS):
             self._send([mido.Message("control_change", channel=channel, control=ALL_SOUND_OFF)])
 

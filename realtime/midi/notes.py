@@ -10,7 +10,7 @@ levels of a take for the same reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import ANALYSIS_RATE
@@ -102,6 +102,13 @@ def map_controls(
     return {parameter.control: setter(parameter) for parameter in parameters if parameter.control is not None}
 
 
+class _Note(NamedTuple):
+    """A note that sounds: who began it says how it ends, also after a change of patch."""
+
+    onset_sample: int
+    ends: bool  # with its note-off
+
+
 class NotePlayer:
     """Plays what comes from one MIDI input; used from that input's thread alone.
 
@@ -136,7 +143,9 @@ class NotePlayer:
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
         self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
-        self._sounding: dict[int, int] = {}  # key -> onset sample, until it is released
+        self._sounding: dict[int, _Note] = {}  # by key, until it is released
+        self._phrase_notes: set[tuple[int, int]] = set()  # channel and note of the keys held for phrases
+        self._phrase_channels: set[int] = set()  # whose phrases may sound: a latched one is held by no key
         self._bucket = TokenBucket(NOTES_PER_SECOND, NOTES_AT_ONCE)
         self.set_notes(notes)
         if notes.mpe:
@@ -148,7 +157,7 @@ class NotePlayer:
         self._templates = NoteTemplates(notes)
 
     def receive(self, arrival_seconds: float, data: bytes) -> None:
-        """Do what the message in ``data`` says, which arrived at ``time.monotonic()`` = ``arrival_seconds``.
+        """Do what the message in ``data`` says; ``arrival_seconds`` are those of ``time.perf_counter()``.
 
         Never raises, whatever the bytes.
         """
@@ -169,11 +178,13 @@ class NotePlayer:
 
     def release_all(self) -> None:
         """End all notes: their sender is gone, and their note-offs with it."""
-        at_sample = max(self._sounding.values(), default=0) + 1
+        at_sample = max((note.onset_sample for note in self._sounding.values()), default=0) + 1
         for key in list(self._sounding):
             self._release(key, at_sample)
         for channel in self._channels:
             channel.pedal = False
+        self._phrase_notes.clear()
+        self._phrase_channels.clear()
         if self._phrases is not None:
             self._phrases.release_all(at_sample)
 
@@ -189,15 +200,16 @@ class NotePlayer:
             return
         number = status & 0x0F
         kind = status & 0xF0
-        if self._phrases is not None and number == self._phrases.channel and kind in (0x80, 0x90):
-            self._play_phrase(self._phrases, arrival_seconds, at_sample, message)
+        if kind in (0x80, 0x90) and not (kind == 0x90 and message[2]):
+            self._end_note(at_sample, number, message[1])
+        elif kind == 0xB0 and self._ends_something(number, message[1], message[2]):
+            self._control(at_sample, number, message[1], message[2])
+        elif kind == 0x90 and self._phrases is not None and number == self._phrases.channel:
+            self._begin_phrase(self._phrases, arrival_seconds, at_sample, number, message[1], message[2])
+        elif number not in self._templates.notes.channels:
             return
-        if number not in self._templates.notes.channels:
-            return
-        if kind == 0x90 and message[2]:
+        elif kind == 0x90:
             self._note_on(arrival_seconds, at_sample, number, message[1], message[2])
-        elif kind in (0x80, 0x90):
-            self._note_off(at_sample, number, message[1])
         elif kind == 0xB0:
             self._control(at_sample, number, message[1], message[2])
         elif kind == 0xC0 and self._on_program:
@@ -205,15 +217,36 @@ class NotePlayer:
         elif kind == 0xE0:
             self._channels.turn_wheel(number, (message[1] | message[2] << 7) - 8192)
 
-    def _play_phrase(
-        self, phrases: PhraseKeys, arrival_seconds: float, at_sample: int, message: bytes
+    def _ends_something(self, number: int, control: int, value: int) -> bool:
+        """Whether a controller ends what sounds or lifts a pedal; then no filter of channels stands before
+        it: what it ends may have begun in another patch."""
+        if control == ALL_SOUND_OFF or control >= ALL_NOTES_OFF:
+            return True
+        lifts = control == RESET_CONTROLLERS or (control == SUSTAIN and value < 64)
+        return lifts and self._channels[number].pedal
+
+    def _begin_phrase(
+        self,
+        phrases: PhraseKeys,
+        arrival_seconds: float,
+        at_sample: int,
+        number: int,
+        note: int,
+        velocity: int,
     ) -> None:
-        if message[0] & 0xF0 == 0x80 or not message[2]:
-            phrases.note_off(at_sample, message[1])
-        elif self._bucket.take(arrival_seconds):
-            phrases.note_on(at_sample, message[1], message[2])
-        else:
+        if not self._bucket.take(arrival_seconds):
             self._stage.count("midi_dropped")
+            return
+        self._phrase_notes.add((number, note))
+        self._phrase_channels.add(number)
+        phrases.note_on(at_sample, note, velocity)
+
+    def _end_note(self, at_sample: int, number: int, note: int) -> None:
+        """A key goes up: what it began ends, whatever it would begin now."""
+        if self._phrases is not None and (number, note) in self._phrase_notes:
+            self._phrase_notes.discard((number, note))
+            self._phrases.note_off(at_sample, note)
+        self._note_off(at_sample, number, note)
 
     # ---- notes ---------------------------------------------------------------------------------------
 
@@ -232,19 +265,18 @@ class NotePlayer:
         key = 1 + 128 * number + note
         if key in self._sounding:
             onset_sample = event.onset_sample(rate)
-            if (
-                self._sounding[key] >= onset_sample
-            ):  # twice at once is one note; no release could tell them apart
+            # twice at once is one note; no release could tell them apart
+            if self._sounding[key].onset_sample >= onset_sample:
                 self._stage.count("midi_dropped")
                 return
             self._release(key, onset_sample)
         sounding = self._stage.play(event, "midi", key)
         if sounding is not None:
-            self._sounding[key] = sounding.at_sample
+            self._sounding[key] = _Note(sounding.at_sample, self._templates.notes.release)
 
     def _note_off(self, at_sample: int, number: int, note: int) -> None:
         key = 1 + 128 * number + note
-        if key not in self._sounding or not self._templates.notes.release:
+        if key not in self._sounding or not self._sounding[key].ends:
             return
         if self._channels.pedal(number):
             self._channels[number].deferred.add(key)
@@ -253,7 +285,7 @@ class NotePlayer:
 
     def _release(self, key: int, at_sample: int) -> None:
         # later than the onset, which was moved up to the grid: else a very short note would ring on
-        onset_sample = self._sounding.pop(key)
+        onset_sample = self._sounding.pop(key).onset_sample
         self._channels[(key - 1) // 128].deferred.discard(key)
         self._stage.release(key, max(at_sample, onset_sample + 1))
 
@@ -262,7 +294,8 @@ class NotePlayer:
         if control == SUSTAIN:
             self._set_pedal(at_sample, number, value >= 64)
         elif control >= ALL_NOTES_OFF:
-            if self._phrases is not None and number == self._phrases.channel:
+            if self._phrases is not None and number in self._phrase_channels | {self._phrases.channel}:
+                self._phrase_channels.discard(number)
                 self._phrases.release_all(at_sample)
             for member in self._channels.zone(number):
                 for key in [key for key in self._sounding if (key - 1) // 128 == member]:
@@ -295,6 +328,8 @@ class NotePlayer:
 
     def _panic(self) -> None:
         self._sounding.clear()
+        self._phrase_notes.clear()
+        self._phrase_channels.clear()
         for channel in self._channels:
             channel.pedal = False
             channel.deferred.clear()

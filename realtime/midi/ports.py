@@ -186,6 +186,7 @@ def import_rtmidi() -> ModuleType:
     try:
         import rtmidi
     except ImportError as error:
-        raise StruckError("MIDI ports need python-rtmidi: run make live") from error
+        line = "MIDI ports need python-rtmidi: run make live, or pip install python-rtmidi"
+        raise StruckError(line) from error
     module: ModuleType = rtmidi
     return module

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...codec.events.errors import StruckError
-from ..stage.token_bucket import KindTeller, TokenBucket
+from ..stage.token_bucket import KindTeller, SenderBuckets, TokenBucket
 from . import namespace as osc
+from .addresses import Peer
 from .packets import (
     Refusal,
     TimedMessage,
@@ -23,7 +24,7 @@ from .packets import (
     write_message,
     write_statistic,
 )
-from .subscribers import Peer, Subscribers
+from .subscribers import Subscribers
 from .time_tags import IMMEDIATELY, TimeTags
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 #: A cloud of grains or a rack of faders stays below this; a runaway loop does not.
 MESSAGES_PER_SECOND: Final = 2_000
 MESSAGES_AT_ONCE: Final = 1_000
+
+#: Replies to one host, and in all; each is a packet. Whoever sends a packet may give another's address as its
+#: own, and a request is smaller than its answer: struck must not be what floods that other.
+REPLIES_PER_SECOND: Final = 50
+REPLIES_AT_ONCE: Final = 100
+ALL_REPLIES_PER_SECOND: Final = 400
+ALL_REPLIES_AT_ONCE: Final = 400
 
 #: Tags further ahead are a mistake of somebody's clock, and would hold a place until then.
 AHEAD_SECONDS_MAX: Final = 60.0
@@ -58,7 +66,8 @@ class OscDispatcher:
 
     Nothing that a packet holds makes it raise. Every message is counted once on the stage: ``osc_accepted``,
     ``osc_rejected`` (malformed, out of range, refused by the stage) or ``osc_dropped`` (too many: the
-    packet was not looked at, or no place was left); an unreadable packet counts as one message.
+    packet was not looked at, or no place was left); an unreadable packet counts as one message. Replies that
+    would be too many, to one host or in all, are not sent: ``osc_replies_dropped``.
 
     Args:
         stage: what is played on; see ``realtime/stage/stage.py``.
@@ -69,7 +78,7 @@ class OscDispatcher:
         on_packet: called with the stream position and the bytes of each packet of which something was
             accepted that changes what sounds; on the server's thread.
         is_own: whether what is sent to a peer comes back here; such a subscriber is refused.
-        monotonic, wall: ``time.monotonic`` and ``time.time``, or fakes.
+        monotonic, wall: ``time.perf_counter`` and ``time.time``, or fakes.
     """
 
     def __init__(
@@ -82,13 +91,16 @@ class OscDispatcher:
         latency: Callable[[], Mapping[str, float]] | None = None,
         on_packet: Callable[[int, bytes], None] | None = None,
         is_own: Callable[[Peer], bool] = lambda peer: False,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._stage = stage
         self._clock = clock
         self._subscribers = subscribers
-        self._reply = reply
+        self._send_reply = reply
+        self._reply_buckets = SenderBuckets(
+            REPLIES_PER_SECOND, REPLIES_AT_ONCE, ALL_REPLIES_PER_SECOND, ALL_REPLIES_AT_ONCE
+        )
         self._latency = latency
         self._on_packet = on_packet
         self._is_own = is_own
@@ -210,6 +222,12 @@ class OscDispatcher:
     def _refuse(self, refusal: Refusal, peer: Peer) -> None:
         self._stage.count("osc_rejected")
         self._teller.say(refusal.kind, f"OSC from {peer[0]}:{peer[1]} refused: {refusal}")
+
+    def _reply(self, packet: bytes, peer: Peer) -> None:
+        if self._reply_buckets.take(peer[0], self._monotonic()):
+            self._send_reply(packet, peer)
+        else:
+            self._stage.count("osc_replies_dropped")
 
     # ---- actions ---------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ class Argument:
 
     ``tag`` is its OSC type as struck sends it: ``i`` int32, ``f`` float32, ``s`` string, ``b`` blob. ``low``
     and ``high`` bound what is accepted; None where nothing is refused. An ``ignored`` one is sent for
-    people and other programs; in a message that comes in it may be anything.
+    people and other programs; in a message that comes in it may be anything. A text that ``may_be_empty``
+    means something when it is.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Argument:
     low: float | None = None
     high: float | None = None
     ignored: bool = False
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,16 @@ CONTROL: Final = Route(
     sounding=True,
 )
 PATCH: Final = Route(
-    "/struck/patch", "in", (Argument("patch", "s", "name of a patch"),), "loads a patch", sounding=True
+    "/struck/patch",
+    "in",
+    (Argument("patch", "s", "a shipped patch, or a file in the folder of the one given at the start"),),
+    "loads a patch",
+    sounding=True,
 )
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
-    (PITCH, VELOCITY, Argument("style", "s", "such as `arpeggio`; empty: the patch's")),
+    (PITCH, VELOCITY, Argument("style", "s", "such as `arpeggio`; empty: the patch's", may_be_empty=True)),
     "plays a phrase, from the next beat until velocity 0 comes for its pitch and style",
     sounding=True,
 )

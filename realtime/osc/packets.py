@@ -199,8 +199,10 @@ def _read_number(route: Route, argument: Argument, value: Any) -> int | float:
 def _read_text(route: Route, argument: Argument, value: Any) -> str:
     if isinstance(value, int | float) and math.isfinite(value):
         value = f"{value:g}"
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not isinstance(value, str) or not value.isprintable():
         raise Refusal("types", f"{route.address}: {argument.name} must be a text")
+    if not value and not argument.may_be_empty:
+        raise Refusal("values", f"{route.address}: {argument.name} is empty")
     return value
 
 

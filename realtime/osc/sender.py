@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from ...codec.events.descriptors import read_descriptors
 from ...codec.events.errors import StruckError
+from ..stage.token_bucket import KindTeller
+from .addresses import Peer, resolve
 from .packets import write_event
-from .server import OscServer, resolve
-from .subscribers import Peer
+from .server import OscServer
 from .time_tags import TimeTags
 
 if TYPE_CHECKING:
-    from ..stage.stage import SoundingEvent, Stage
+    from ..stage.outcomes import SoundingEvent
+    from ..stage.stage import Stage
 
 QUEUE_EVENTS: Final = 1_024
 
@@ -63,6 +67,7 @@ class OscSender:
             self._close_targets()
             raise
         self._told: set[Peer] = set()
+        self._teller = KindTeller(stage.tell, time.monotonic)
         self._queue: deque[SoundingEvent] = deque()
         self._dropped = 0
         self._condition = threading.Condition()
@@ -116,7 +121,11 @@ class OscSender:
                 dropped, self._dropped = self._dropped, 0
             if dropped:
                 self._stage.count("osc_out_dropped", dropped)
-            self._send(sounding)
+            try:
+                self._send(sounding)
+            except Exception as error:  # a fault of ours: counted and told, and the next event goes out
+                self._stage.count("osc_faults")
+                self._teller.say("faults", f"OSC: an event was not sent: {error!r}")
 
     def _send(self, sounding: SoundingEvent) -> None:
         receivers: list[tuple[Peer, Callable[[bytes], None]]] = [(t.peer, t.send) for t in self._targets]
@@ -146,7 +155,11 @@ class OscSender:
 
 
 class _Target:
-    """A fixed receiver, and the socket that reaches it: the server's, or a connected one of its own.
+    """A fixed receiver: an address of its host, or several of which one answers.
+
+    Where the host has one address that the server's socket reaches, packets come from the server's port.
+    Of several, each packet goes to the first that does not refuse it: a program that listens at two of them
+    gets it once. On one machine a refusal is known at once.
 
     Args:
         host, port: of the receiver.
@@ -157,36 +170,72 @@ class _Target:
     """
 
     def __init__(self, host: str, port: int, server: OscServer | None) -> None:
-        family, self.peer = resolve(host, port)
-        if server is not None and server.is_own(self.peer):
+        addresses = resolve(host, port)
+        if server is not None and any(server.is_own(peer) for _, peer in addresses):
             raise StruckError(f"OSC to {host}:{port} would come back: that is where struck listens")
-        self._server = server if server is not None and server.reaches(family, self.peer) else None
-        self._socket: socket.socket | None = None
-        if self._server is None:
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.peer = addresses[0][1]
+        self._server: OscServer | None = None
+        self._sockets: list[socket.socket] = []
+        if server is not None and len(addresses) == 1 and server.reaches(*addresses[0]):
+            self._server = server
+            return
+        failure: OSError | None = None
+        for family, peer in addresses:
             try:
-                self._socket.connect(self.peer)
+                self._sockets.append(_connect(family, peer))
             except OSError as error:
-                self._socket.close()
-                raise StruckError(f"OSC to {host}:{port} cannot be sent: {error.strerror}") from error
-            self._socket.setblocking(False)
+                failure = error
+        if not self._sockets:
+            words = "" if failure is None else failure.strerror
+            raise StruckError(f"OSC to {host}:{port} cannot be sent: {words}") from failure
 
     def send(self, packet: bytes) -> None:
         """Send one packet.
 
         Raises:
-            OSError: the network refuses, or nobody listened at an earlier packet.
+            OSError: the network refuses, or nobody listens.
         """
         if self._server is not None:
             self._server.send(packet, self.peer)
-        elif self._socket is not None:
+            return
+        for number, own in enumerate(self._sockets):
             try:
-                self._socket.send(packet)
-            except ConnectionRefusedError:
-                # That is the answer to an earlier packet; this one was not sent, and may find somebody.
-                self._socket.send(packet)
-                raise
+                _send_connected(own, packet)
+            except OSError:
+                if number + 1 == len(self._sockets):
+                    raise
+                continue
+            self._sockets.insert(0, self._sockets.pop(number))  # the one that answers is asked first
+            return
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        for own in self._sockets:
+            own.close()
+
+
+def _connect(family: socket.AddressFamily, peer: Peer) -> socket.socket:
+    own = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        own.connect(peer)
+    except OSError:
+        own.close()
+        raise
+    own.setblocking(False)
+    return own
+
+
+def _send_connected(own: socket.socket, packet: bytes) -> None:
+    """Send by a connected socket.
+
+    Raises:
+        OSError: the network refuses; nobody listens, or did not when an earlier packet came.
+    """
+    try:
+        own.send(packet)
+    except ConnectionRefusedError:
+        # That is the answer to an earlier packet; this one was not sent, and may find somebody.
+        own.send(packet)
+        raise
+    refused = own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if refused:
+        raise OSError(refused, os.strerror(refused))

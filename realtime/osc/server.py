@@ -1,24 +1,24 @@
-"""The OSC server: one UDP socket and one thread that reads it."""
+"""The OSC server: UDP sockets at all addresses of a host, and one thread that reads them."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...codec.events.errors import StruckError
+from .addresses import LOOPBACK, Peer, resolve
 from .dispatcher import OscDispatcher
-from .subscribers import Peer, Subscribers
+from .subscribers import Subscribers
 
 if TYPE_CHECKING:
     from ..engine.clock import StreamClock
     from ..stage.stage import Stage
-
-LOOPBACK: Final = "127.0.0.1"
 
 #: Some hundred packets: enough for a burst, and after a flood what is read is not long past.
 _RECEIVE_BUFFER_BYTES: Final = 262_144
@@ -28,38 +28,8 @@ _LARGEST_PACKET_BYTES: Final = 65_536
 _PACKETS_IN_A_ROW: Final = 128
 _REST_SECONDS: Final = 0.002
 _LONGEST_WAIT_SECONDS: Final = 0.2
-
-
-def parse_address(text: str, default_host: str = LOOPBACK) -> tuple[str, int]:
-    """Host and port of ``host:port``, ``:port``, ``port`` or ``[IPv6]:port``.
-
-    >>> parse_address("9000"), parse_address("[::1]:9000")
-    (('127.0.0.1', 9000), ('::1', 9000))
-
-    Raises:
-        StruckError: it is none of these.
-    """
-    host, _, port_text = text.strip().rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise StruckError(f"'{text}' is no address; an IPv6 host stands in brackets, as in [::1]:9000")
-    if not (port_text.isascii() and port_text.isdigit() and int(port_text) <= 65_535):
-        raise StruckError(f"'{text}' is no address; it must be HOST:PORT with a port up to 65535")
-    return host or default_host, int(port_text)
-
-
-def resolve(host: str, port: int) -> tuple[socket.AddressFamily, Peer]:
-    """Address family and socket address of a host for UDP.
-
-    Raises:
-        StruckError: there is no such host.
-    """
-    try:
-        family, _, _, _, peer = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError) as error:
-        raise StruckError(f"the OSC host '{host}' is not known: {error}") from error
-    return family, peer
+#: What binding to an address says that this machine does not have, such as one of IPv6 where that is off.
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 def _is_of_this_machine(family: socket.AddressFamily, peer: Peer) -> bool:
@@ -72,6 +42,45 @@ def _is_of_this_machine(family: socket.AddressFamily, peer: Peer) -> bool:
     return True
 
 
+def _host(peer: Peer) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(str(peer[0]).partition("%")[0])
+
+
+def _bind_all(host: str, port: int) -> list[socket.socket]:
+    """A socket at each address of ``host`` that is this machine's, all with one port.
+
+    Raises:
+        StruckError: the port is taken at one of them, or there is none.
+    """
+    bound: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, peer in resolve(host, port):
+        try:
+            own = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:
+            failure = error
+            continue
+        try:
+            if family == socket.AF_INET6:
+                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            own.setblocking(False)
+            own.bind((peer[0], bound[0].getsockname()[1], *peer[2:]) if bound else peer)
+            bound.append(own)
+        except OSError as error:
+            own.close()
+            failure = error
+            if error.errno not in _NOT_HERE:
+                for other in bound:
+                    other.close()
+                bound = []
+                break
+    if not bound:
+        words = "there is no address" if failure is None else failure.strerror or failure
+        raise StruckError(f"cannot listen for OSC on {host}:{port}: {words}") from failure
+    return bound
+
+
 class OscServer:
     """Listens for OSC over UDP from :meth:`start` to :meth:`close`.
 
@@ -82,7 +91,8 @@ class OscServer:
     Args:
         stage: what is played on.
         clock: of the stream.
-        host, port: where to listen; loopback unless others are to reach it. Port 0 takes a free one.
+        host, port: where to listen, at all addresses of a name; loopback unless others are to reach it. Port
+            0 takes a free one.
         latency: the latency ledger, seconds by part.
         on_packet: called on the server's thread with stream position and bytes of each packet that changed
             what sounds.
@@ -102,15 +112,7 @@ class OscServer:
         on_packet: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self._stage = stage
-        self.family, peer = resolve(host, port)
-        self._socket = socket.socket(self.family, socket.SOCK_DGRAM)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            self._socket.bind(peer)
-        except OSError as error:
-            self._socket.close()
-            raise StruckError(f"cannot listen for OSC on {host}:{port}: {error.strerror or error}") from error
-        self._socket.setblocking(False)
+        self._sockets = _bind_all(host, port)
         self.subscribers = Subscribers()
         self._dispatcher = OscDispatcher(
             stage,
@@ -126,8 +128,8 @@ class OscServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on."""
-        host, port = self._socket.getsockname()[:2]
+        """Host and port that it listens on, the first of several hosts."""
+        host, port = self._sockets[0].getsockname()[:2]
         return host, port
 
     def start(self) -> Self:
@@ -140,7 +142,8 @@ class OscServer:
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._socket.close()
+        for own in self._sockets:
+            own.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -154,23 +157,29 @@ class OscServer:
         Raises:
             OSError: the network refuses.
         """
-        self._socket.sendto(packet, peer)
+        family = socket.AF_INET6 if ":" in str(peer[0]) else socket.AF_INET
+        own = next((own for own in self._sockets if own.family == family), self._sockets[0])
+        own.sendto(packet, peer)
 
     def reaches(self, family: socket.AddressFamily, peer: Peer) -> bool:
-        """Whether the server's socket can send there: one bound to loopback reaches loopback only."""
-        own = ipaddress.ip_address(self.address[0].partition("%")[0])
-        there = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-        return family == self.family and (there.is_loopback or not own.is_loopback)
+        """Whether a socket of the server can send there: one bound to loopback reaches loopback only."""
+        to_loopback = _host(peer).is_loopback
+        return any(
+            own.family == family and (to_loopback or not _host(own.getsockname()).is_loopback)
+            for own in self._sockets
+        )
 
     def is_own(self, peer: Peer) -> bool:
         """Whether a packet sent to ``peer`` would come back to this server."""
-        host, port = self.address
-        if peer[1] != port:
-            return False
-        if peer[0] == host or ipaddress.ip_address(str(peer[0]).partition("%")[0]).is_unspecified:
-            return True
-        listens_everywhere = ipaddress.ip_address(host.partition("%")[0]).is_unspecified
-        return listens_everywhere and _is_of_this_machine(self.family, peer)
+        for own in self._sockets:
+            name = own.getsockname()
+            if peer[1] != name[1]:
+                continue
+            if peer[0] == name[0] or _host(peer).is_unspecified:
+                return True
+            if _host(name).is_unspecified and _is_of_this_machine(own.family, peer):
+                return True
+        return False
 
     def _reply(self, packet: bytes, peer: Peer) -> None:
         try:
@@ -181,19 +190,21 @@ class OscServer:
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
+            for own in self._sockets:
+                selector.register(own, selectors.EVENT_READ)
             while not self._closing.is_set():
                 due_seconds = self._dispatcher.run_due()
                 wait_seconds = min(_LONGEST_WAIT_SECONDS, due_seconds or _LONGEST_WAIT_SECONDS)
-                if selector.select(wait_seconds) and self._read_row():
+                flooded = [self._read_row(own.fileobj) for own, _ in selector.select(wait_seconds)]
+                if any(flooded):
                     time.sleep(_REST_SECONDS)
 
-    def _read_row(self) -> bool:
+    def _read_row(self, own: Any) -> bool:
         """Read what is there, up to a row; True if that was a row with packets too many in it."""
         flooded = False
         for _ in range(_PACKETS_IN_A_ROW):
             try:
-                packet, peer = self._socket.recvfrom(_LARGEST_PACKET_BYTES)
+                packet, peer = own.recvfrom(_LARGEST_PACKET_BYTES)
             except BlockingIOError:
                 return False
             except OSError:

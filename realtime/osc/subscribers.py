@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from .addresses import Peer
 from .namespace import SUBSCRIPTION_SECONDS
-
-#: A socket's idea of an address: (host, port) or, for IPv6, (host, port, flow, scope).
-Peer = tuple[Any, ...]
 
 SUBSCRIBERS_MAX: Final = 16
 

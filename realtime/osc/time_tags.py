@@ -28,12 +28,12 @@ class TimeTags:
     preempted between two readings does not make events jitter.
 
     Args:
-        monotonic: ``time.monotonic``, or a fake.
+        monotonic: ``time.perf_counter``, or a fake.
         wall: ``time.time``, or a fake.
     """
 
     def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self, monotonic: Callable[[], float] = time.perf_counter, wall: Callable[[], float] = time.time
     ) -> None:
         self._monotonic = monotonic
         self._wall = wall

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -25,14 +26,15 @@ class Backing:
         path: of the sound.
         state: the engine's.
         stage: starts and ends it.
+        tell: gets what the user should know of the file, a line each.
 
     Raises:
         StruckError: the file cannot be read, or is too long.
     """
 
-    def __init__(self, path: Path, state: EngineState, stage: Stage) -> None:
+    def __init__(self, path: Path, state: EngineState, stage: Stage, tell: Callable[[str], None]) -> None:
         self._state, self._stage = state, stage
-        sound = read_mono(path, stage.clock.rate)
+        sound = read_mono(path, stage.clock.rate, tell)
         if not fill_slot(state.phrases, SLOT, sound):
             limit = state.phrases.sound.shape[1] / stage.clock.rate
             raise StruckError(f"{path} is longer than {limit:.0f} s, the most that backing may be")

@@ -226,7 +226,7 @@ class Accompaniment:
             if due is None:
                 wake.wait(_IDLE_SECONDS)
             else:
-                seconds = self._stage.clock.monotonic_at(due) - time.monotonic()
+                seconds = self._stage.clock.monotonic_at(due) - time.perf_counter()
                 wake.wait(max(_LEAST_SECONDS, min(_BUSY_SECONDS, seconds)))
 
     def _note(self, pitch: int, velocity: int, onset_seconds: float) -> Event | None:

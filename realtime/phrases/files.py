@@ -17,10 +17,10 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_writer import AudioWriter
 from ...codec.files.part_files import is_same_file
+from ...codec.hearing.refit.refined_encoder import make_encoder
 from ...codec.pipeline import make_header, refuse_other_extension
 from ...codec.takes.takes import TakeWriter
 from ...codec.weights.codec_weights import CodecWeights
-from ...models.codec.refined_encoder import make_encoder
 from ...models.mars.conditions import PhraseConditions
 from ..engine.slots import FADE
 from .loops import loop_samples
@@ -128,7 +128,7 @@ def write_phrases(
             take = stack.enter_context(TakeWriter(files.take, make_header(weights, profile, source)))
             events = [*encoder.process(sound), *encoder.flush()]
             for event in events:
-                take.write_event(event)
+                take.write(event)
             values = {"take": str(files.take), "event_count": len(events)}
         out = sound
         if files.rate != ANALYSIS_RATE:

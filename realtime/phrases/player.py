@@ -22,6 +22,7 @@ from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
+from ...models.mars.pitch_ranges import describe_move, into_range
 from ...patches.phrase_patch import PhrasePatch
 from ..engine.parameters import gain_from_db
 from ..stage.stage import Stage
@@ -67,6 +68,7 @@ class _Voice:
     patch: PhrasePatch
     beats: Beats
     pitch: int
+    asked_style: str  # as its note asked for; empty: the patch's
     style: str
     key: PhraseKey  # of the pass that sounds, or is waited for
     velocity: int
@@ -127,6 +129,7 @@ class Accompanist:
         self._voices: list[_Voice] = []
         self._played: OrderedDict[tuple[int, str, int], None] = OrderedDict()  # pitch, style, velocity
         self._turns: Counter[PhraseConditions] = Counter()
+        self._moved: set[tuple[str, str]] = set()
         #: Set when there is something to do.
         self.wake = threading.Event()
 
@@ -210,20 +213,27 @@ class Accompanist:
             for voice in self._voices:
                 self._end(voice, at_sample)
             return
-        style = style or self._patch.style
-        same = [voice for voice in self._voices if (voice.pitch, voice.style) == (pitch, style)]
+        same = [voice for voice in self._voices if voice.pitch == pitch and self._is_meant(voice, style)]
         if what == "on" and not (self._patch.latched and any(voice.ends is None for voice in same)):
             self._begin(at_sample, pitch, velocity, style, same)
-        elif what != "off" or not self._patch.latched:
-            for voice in same:
+            return
+        for voice in same:
+            # what was begun latched stays so, whatever the patch is now
+            if what != "off" or not voice.patch.latched:
                 self._end(voice, _moment(voice.beats, voice.patch.stop, at_sample))
+
+    def _is_meant(self, voice: _Voice, style: str) -> bool:
+        """Whether a note that asks for ``style`` means this voice, which another patch may have begun."""
+        return voice.asked_style == style or voice.style == (style or self._patch.style)
 
     # -- notes
 
-    def _begin(self, at_sample: int, pitch: int, velocity: int, style: str, same: list[_Voice]) -> None:
+    def _begin(self, at_sample: int, pitch: int, velocity: int, asked_style: str, same: list[_Voice]) -> None:
         patch = self._patch
+        style = asked_style or patch.style
         start = _moment(self._beats, patch.start, at_sample)
         conditions = self._conditions(pitch, style, velocity)
+        self._tell_move(pitch, conditions)
         keys = [
             PhraseKey(conditions, (self._turns[conditions] + turn) % patch.variations, 0, patch.seed,
                       patch.as_events)
@@ -241,7 +251,8 @@ class Accompanist:
             self._end(going_on[0], min(start, going_on[0].start) if not going_on[0].sounding else start)
         self._remember(pitch, style, conditions.velocity)
         gain_db = patch.gain_db + velocity_to_gain(velocity) - velocity_to_gain(conditions.velocity)
-        self._voices.append(_Voice(patch, self._beats, pitch, style, key, velocity, gain_db, start))
+        voice = _Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
+        self._voices.append(voice)
         if key not in self._bank:
             self._worker.request(key)
 
@@ -402,9 +413,17 @@ class Accompanist:
     def _conditions(self, pitch: int, style: str, velocity: int) -> PhraseConditions:
         patch = self._patch
         step = min(_VELOCITIES, key=lambda step: abs(step - velocity))
-        return PhraseConditions(
-            pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
+        return into_range(
+            PhraseConditions(
+                pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
+            )
         )
+
+    def _tell_move(self, pitch: int, played: PhraseConditions) -> None:
+        """Tell, once for each instrument and style, that keys out of its range are played octaves away."""
+        if played.pitch != pitch and (played.instrument, played.style) not in self._moved:
+            self._moved.add((played.instrument, played.style))
+            self._stage.tell(f"phrases: {describe_move(replace(played, pitch=pitch), played)}")
 
     def _remember(self, pitch: int, style: str, velocity: int) -> None:
         item = (pitch, style, velocity)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
 from typing import IO, Any, Final, cast
 
 from ...codec.events.errors import StruckError
 from .bank import KeptPhrase, PhraseKey
-from .wire import Job, read_message, read_phrase, to_line
+from .wire import Job, Received, read_phrase, receive_messages, to_line
 from .worker import PhraseStopped
 
 #: What is started; with a job on its standard input it is a phrase process.
@@ -20,6 +21,10 @@ COMMAND: Final = (sys.executable, "-m", "struck.realtime.phrases.process_server"
 #: One that died is started again at most so often.
 _RESTARTS: Final = 2
 _END_SECONDS: Final = 3.0
+#: How often, while a phrase is made, is asked whether it is still wanted.
+_LOOK_SECONDS: Final = 0.02
+#: On Windows a process is made nicer where it is started; elsewhere it makes itself so.
+_NICER: Final[int] = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 
 
 def thread_count() -> int:
@@ -40,6 +45,8 @@ class ProcessMaker:
         self._job, self._tell = job, tell
         self._command = list(COMMAND if command is None else command)
         self._process: subprocess.Popen[bytes] | None = None
+        self._messages: Queue[Received] = Queue()
+        self._reader: Thread | None = None
         self._restarts = 0
         self._closed = False
         self._ready_line = ""
@@ -60,9 +67,14 @@ class ProcessMaker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                creationflags=_NICER,
             )
         except OSError as error:
             raise StruckError(f"the process that makes phrases cannot be started: {error.strerror}") from None
+        self._messages = Queue()
+        arguments = (self._pipe("stdout"), self._messages)
+        self._reader = Thread(target=receive_messages, args=arguments, name="phrase messages", daemon=True)
+        self._reader.start()
         self._send(self._job.to_line())
 
     def start(self) -> str:
@@ -89,10 +101,10 @@ class ProcessMaker:
             if not told and stop():
                 self._send(to_line({"stop": name}))
                 told = True
-            if not self._wait(0.02):
-                continue
             try:
-                values, body = self._receive()
+                values, body = self._receive(_LOOK_SECONDS)
+            except Empty:
+                continue
             except StruckError as error:
                 if self._closed or self._restarts >= _RESTARTS:
                     raise
@@ -111,16 +123,21 @@ class ProcessMaker:
         self._closed = True
         self._end()
 
-    def _wait(self, seconds: float) -> bool:
-        """Whether a message has come within that time."""
-        return bool(select.select([self._pipe("stdout")], [], [], seconds)[0])
+    def _receive(self, timeout_seconds: float | None = None) -> tuple[dict[str, Any], bytes]:
+        """The next message that is no word for the performer.
 
-    def _receive(self) -> tuple[dict[str, Any], bytes]:
+        Raises:
+            StruckError: there will be none.
+            Empty: there is none within that time.
+        """
         while True:
-            message = read_message(self._pipe("stdout"))
-            if message is None:
-                raise StruckError("the process that makes phrases has died")
-            values, body = message
+            if self._process is None:
+                raise StruckError("the process that makes phrases has ended")
+            received = self._messages.get(timeout=timeout_seconds)
+            if isinstance(received, StruckError):
+                self._messages.put(received)  # whoever asks again is told again
+                raise received
+            values, body = received
             if values["kind"] == "note":
                 self._tell(str(values["line"]))
             elif values["kind"] == "failed":
@@ -149,6 +166,8 @@ class ProcessMaker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join(_END_SECONDS)  # it ends with the process
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(OSError):  # what was still to be written to it

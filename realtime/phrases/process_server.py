@@ -7,19 +7,20 @@ than the host is, and its memory is its own. It ends with its parent: then its s
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import signal
 import sys
+import warnings
 from collections import OrderedDict
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from time import process_time
 from typing import IO, Any, Final
 
-from ...codec.events.errors import StruckError
+from ...codec.events.errors import StruckError, StruckWarning
 from .mars_loader import Load, load_mars
-from .wire import Job, pack_events, write_message
+from .wire import Job, pack_events, receive_lines, write_message
 
 #: How much nicer than the host: the callback's thread goes first wherever both want a core.
 NICENESS: Final = 10
@@ -34,11 +35,12 @@ def main(load: Load = load_mars) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to understand
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    warnings.simplefilter("ignore", StruckWarning)  # the parent has told it
     # What libraries print must not stand between messages.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     try:
-        PhraseServer(sys.stdin.fileno(), out, load).run()
+        PhraseServer(sys.stdin.buffer, out, load).run()
     except BrokenPipeError:
         pass  # the parent has gone
     except StruckError as error:
@@ -51,14 +53,15 @@ class PhraseServer:
     """Reads a job and requests, makes phrases.
 
     Args:
-        source: file descriptor of the requests.
+        source: of the requests.
         out: takes the messages.
         load: makes the MARS.
     """
 
-    def __init__(self, source: int, out: IO[bytes], load: Load) -> None:
-        self._source, self._out, self._load = source, out, load
-        self._waiting = b""
+    def __init__(self, source: IO[bytes], out: IO[bytes], load: Load) -> None:
+        self._out, self._load = out, load
+        self._lines: Queue[dict[str, Any] | None] = Queue()
+        Thread(target=receive_lines, args=(source, self._lines), name="requests", daemon=True).start()
         self._phrases: OrderedDict[str, Any] = OrderedDict()
         self._encoder: Any = None  # made when a phrase is to be heard
 
@@ -156,19 +159,19 @@ class PhraseServer:
 
         The parent never sends a second request before the first is answered, so what comes meanwhile is a
         word to stop.
+
+        Raises:
+            BrokenPipeError: the parent has gone while a phrase was made for it.
         """
-        while b"\n" not in self._waiting:
-            if not wait and not select.select([self._source], [], [], 0.0)[0]:
-                return None
-            data = os.read(self._source, 1 << 16)
-            if not data:
-                if wait:
-                    return None
+        try:
+            line = self._lines.get(block=wait)
+        except Empty:
+            return None
+        if line is None:
+            self._lines.put(None)  # whoever asks again is told again
+            if not wait:
                 raise BrokenPipeError
-            self._waiting += data
-        line, _, self._waiting = self._waiting.partition(b"\n")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        return line
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from queue import Queue
 from typing import IO, Any, Final
 
 import numpy as np
@@ -23,6 +24,8 @@ from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import VECTOR_SIZE
 from ...codec.events.events import Event
 
+#: A message and the bytes after it, or why there are no more.
+Received = tuple[dict[str, Any], bytes] | StruckError
 #: More is no phrase of ours: 30 s at 192 kHz.
 _BYTES_LIMIT: Final = 32 << 20
 _EVENT_NUMBERS: Final = 2 + VECTOR_SIZE
@@ -93,6 +96,31 @@ def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
         raise StruckError("the process that makes phrases does not speak as agreed") from None
     body = stream.read(count)
     return (values, body) if len(body) == count else None
+
+
+def receive_messages(stream: IO[bytes], messages: Queue[Received]) -> None:
+    """Put all messages of a stream into a queue, then why they ended; a thread's work.
+
+    To ask a pipe whether something has come, as ``select`` does, is not possible on Windows; a thread that
+    waits for it is, everywhere.
+    """
+    ended: Received = StruckError("the process that makes phrases has died")
+    try:
+        while (message := read_message(stream)) is not None:
+            messages.put(message)
+    except StruckError as error:
+        ended = error
+    except (OSError, ValueError):  # closed on this side
+        pass
+    messages.put(ended)
+
+
+def receive_lines(stream: IO[bytes], lines: Queue[dict[str, Any] | None]) -> None:
+    """Put all JSON lines of a stream into a queue, then None; a thread's work."""
+    for line in stream:
+        if line.endswith(b"\n"):
+            lines.put(json.loads(line))
+    lines.put(None)
 
 
 def read_phrase(values: dict[str, Any], body: bytes) -> tuple[np.ndarray, tuple[Event, ...]]:

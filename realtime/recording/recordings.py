@@ -50,7 +50,14 @@ class Recordings:
         #: Stream time at which the recordings ended, while the devices were still played; None before.
         self.end_seconds: float | None = None
 
-    def open(self, take: Path | None, sounds: list[Path], header: TakeHeader, live: bool) -> None:
+    def open(
+        self,
+        take: Path | None,
+        sounds: list[Path],
+        header: TakeHeader,
+        live: bool,
+        attend: Callable[[], None],
+    ) -> None:
         """Open the files; nothing is in them yet.
 
         Args:
@@ -58,6 +65,7 @@ class Recordings:
             sounds: of the output, one at most where ``live``.
             header: of the take.
             live: a device plays; else the sound comes by :meth:`write`.
+            attend: has told what became of events until now; the take asks for it.
 
         Raises:
             StruckError: one cannot be written; those that stood there stay.
@@ -68,7 +76,7 @@ class Recordings:
         if take is not None:
             check_destination(take, live=True)
             self.take = TakeRecorder(
-                take, header, self._tell, self._count, lambda: position_seconds(self._state)
+                take, header, self._tell, self._count, lambda: position_seconds(self._state), attend
             )
         channels = self._state.recording.frames.shape[1]
         if not live:

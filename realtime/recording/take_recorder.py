@@ -4,8 +4,8 @@ Whoever plays hands things over and goes on at once::
 
     event(), midi(), osc(), patch(), mark()  ->  queue (bounded)  ->  heap, by time  ->  take
 
-An event is announced before it sounds, by OSC up to minutes before. The heap holds it back until then, so
-that the take is in order and what never sounded is not in it.
+Events come when the engine has told that they sound, and where: what it dropped is not in the take. Messages
+come with the time at which they take effect, a little ahead. The heap puts both in order.
 """
 
 from __future__ import annotations
@@ -24,21 +24,28 @@ from ...codec.takes.takes import TakeHeader, TakeWriter
 from .thread import RecordingThread
 
 #: How often the worker looks into its queue; an event is written this long after it sounded, so that others
-#: which were announced out of order find their place.
+#: which were told of out of order find their place.
 _POLL_SECONDS: Final = 0.05
 _SETTLE_SECONDS: Final = 0.05
 #: With both of the above, less than a second is lost if the process dies.
 _FLUSH_SECONDS: Final = 0.8
 _MAX_SECONDS: Final = 1e9
-#: Not a channel of the take, but an order to the heap.
-_FORGET: Final = "forget"
 
 
 class Sounding(Protocol):
-    """What the stage tells of an event: when it sounds is its onset."""
+    """An event on stage: when it sounds is its onset."""
 
     @property
     def event(self) -> Event: ...
+
+
+class Outcome(Protocol):
+    """What the engine tells of an event."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def sounding(self) -> Sounding | None: ...
 
 
 class _Entry(NamedTuple):
@@ -64,6 +71,7 @@ class TakeRecorder(RecordingThread):
         tell: takes one line for the performer; must not block.
         count: adds to a counter, by name.
         position_seconds: stream time now.
+        attend: has all outcomes told that the engine knows by now.
         queue_limit: number of things that wait for the disk, or for their time to sound.
         writer: makes the writer of a live take.
 
@@ -78,12 +86,13 @@ class TakeRecorder(RecordingThread):
         tell: Callable[[str], None],
         count: Callable[[str, int], None],
         position_seconds: Callable[[], float],
+        attend: Callable[[], None] = lambda: None,
         *,
         queue_limit: int = 16_384,
         writer: Callable[..., TakeWriter] = TakeWriter,
     ) -> None:
         super().__init__(path, "the take", "record_failed", tell, count)
-        self._position_seconds = position_seconds
+        self._position_seconds, self._attend = position_seconds, attend
         self._queue_limit = queue_limit
         #: Events in the take so far; events and messages that did not get into it.
         self.event_count = self.dropped_count = 0
@@ -97,8 +106,13 @@ class TakeRecorder(RecordingThread):
         self._end_seconds: float | None = None
         self._begin("take recorder", self._work)
 
+    def outcome(self, outcome: Outcome) -> None:
+        """Record an event that sounds; a ``Witness`` of the stage."""
+        if outcome.what in ("sounded", "late") and outcome.sounding is not None:
+            self.event(outcome.sounding)
+
     def event(self, sounding: Sounding) -> None:
-        """Record an event once it has sounded; a ``Sink`` of the stage."""
+        """Record an event."""
         self._put(sounding.event.onset_seconds, "/events", sounding.event)
 
     def midi(self, at_seconds: float, message: bytes) -> None:
@@ -125,10 +139,6 @@ class TakeRecorder(RecordingThread):
         """
         self._put(at_seconds, "/marks", _json_copy({**details, "kind": kind}))
 
-    def forget_after(self, at_seconds: float) -> None:
-        """Forget the events announced so far that are due later: they were cancelled and do not sound."""
-        self._put(at_seconds, _FORGET, None)
-
     def close(self, duration_seconds: float | None = None, timeout_seconds: float = 5.0) -> bool:
         """Write all that has sounded, complete the take and give it its name.
 
@@ -141,6 +151,7 @@ class TakeRecorder(RecordingThread):
         """
         if not self._stop.is_set():
             self._end_seconds = self._position_seconds() if duration_seconds is None else duration_seconds
+            self._attend()  # from now on nothing more is taken
         return self._end(timeout_seconds)
 
     def _put(self, seconds: float, channel: str, value: Any) -> None:
@@ -151,7 +162,7 @@ class TakeRecorder(RecordingThread):
             if self.failed or self._stop.is_set():
                 return
             waiting = len(self._queue) + len(self._heap)
-            dropped = waiting >= self._queue_limit and channel != _FORGET
+            dropped = waiting >= self._queue_limit
             if dropped:
                 first, number = self._dropout or (seconds, 0)
                 self._dropout = min(first, seconds), number + 1
@@ -163,16 +174,16 @@ class TakeRecorder(RecordingThread):
         if dropped:
             self._count("record_dropped", 1)
             if not told:
-                self._tell(
-                    f"{self.path}: the disk is too slow, or too much waits to sound; the take has gaps"
-                )
+                self._tell(f"{self.path}: the disk is too slow; the take has gaps")
 
     # The worker's thread from here on.
 
     def _work(self) -> None:
         try:
             while not self._stop.wait(_POLL_SECONDS):
-                self._write_until(self._position_seconds() - _SETTLE_SECONDS)
+                until = self._position_seconds() - _SETTLE_SECONDS
+                self._attend()  # what began before is in the queue then
+                self._write_until(until)
                 self.cpu_seconds = time.thread_time()
             if not self._discarded:
                 self._finish()
@@ -190,11 +201,7 @@ class TakeRecorder(RecordingThread):
             taken, self._queue = self._queue, []
             dropout, self._dropout = self._dropout, None
         for entry in taken:
-            if entry.channel == _FORGET:
-                self._heap = [e for e in self._heap if e.channel != "/events" or e.seconds <= entry.seconds]
-                heapq.heapify(self._heap)
-            else:
-                heapq.heappush(self._heap, entry)
+            heapq.heappush(self._heap, entry)
         if dropout is not None:
             first_seconds, number = dropout
             mark = {"kind": "dropout", "what": "record", "count": number}
@@ -207,7 +214,7 @@ class TakeRecorder(RecordingThread):
 
     def _write(self, entry: _Entry) -> None:
         if entry.channel == "/events":
-            self._writer.write_event(entry.value)
+            self._writer.write(entry.value)
             self.event_count += 1
         else:
             self._writer.write_message(entry.channel, entry.seconds, entry.value)
@@ -216,7 +223,7 @@ class TakeRecorder(RecordingThread):
         assert self._end_seconds is not None
         end_seconds = max(0.0, self._end_seconds)
         self._write_until(end_seconds)
-        # Messages that are left have come, only their time lies ahead; events that are left never sounded.
+        # Messages that are left have come, only their time lies ahead; events after the end are left out.
         for entry in sorted(self._heap):
             if entry.channel != "/events":
                 self._write(entry._replace(seconds=end_seconds))

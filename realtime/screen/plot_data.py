@@ -10,6 +10,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from ...codec.events.event_spec import VECTOR_SIZE, read_field
+from ...codec.events.events import stack_vectors
+from ...codec.events.lives import EventLife
 
 #: A spectrogram has this many columns at most; longer ones are averaged in power.
 COLUMNS_MAX: Final = 1600
@@ -50,6 +52,21 @@ def audible_seconds(vectors: NDArray[np.float32], noisy: NDArray[np.bool_]) -> N
     own = np.where(noisy, physical(vectors, "noise_decay"), physical(vectors, "decay")) / 3.0
     force = physical(vectors, "attack") + physical(vectors, "hold") + physical(vectors, "release") / 3.0
     return np.minimum(own, force)
+
+
+def audible_end(life: EventLife) -> float:
+    """Stream time when an event is about 20 dB down, as it was amended and ended."""
+    begin_seconds = life.event.onset_seconds
+    states = life.states
+    vectors = stack_vectors([event for _, event in states])
+    ends = begin_seconds + audible_seconds(vectors, physical(vectors, "noisiness") > 0.5)
+    # What it was in a state counts until the next; an amendment of what is gone comes too late.
+    until = [*(at_seconds for at_seconds, _ in states[1:]), np.inf]
+    end = next(float(end) for end, at_seconds in zip(ends, until, strict=True) if end < at_seconds)
+    if life.end is None:
+        return end
+    released = life.end.at_seconds + float(physical(vectors[-1], "release")) / 3.0
+    return max(begin_seconds, min(end, released))
 
 
 def log_frequency_levels_db(

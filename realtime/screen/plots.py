@@ -6,7 +6,7 @@ them apart, all vectors as a heat map, and the energy that each step removed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...codec.events.amendments import StreamItem
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import BANDWIDTH_HZ, FIELDS, VECTOR_SIZE
-from ...codec.events.events import Event, stack_gains, stack_vectors
+from ...codec.events.events import stack_gains, stack_vectors
+from ...codec.events.lives import EventLife, collect_lives
+from ...codec.files.samples import as_mono
 from .plot_data import (
     COLUMNS_MAX,
     Projection,
-    audible_seconds,
+    audible_end,
     log_frequency_levels_db,
     physical,
     project_vectors,
@@ -44,24 +47,26 @@ _PROJECTION_COLOURS: Final = "turbo"
 
 def plot_take(
     path: str | Path,
-    events: Sequence[Event],
+    items: Iterable[StreamItem],
     signal: ArrayLike,
     rate: int,
     *,
     name: str,
     signal_name: str = "sound of the events",
     removed_db: Sequence[float] | None = None,
+    overview: bool = False,
 ) -> None:
     """Draw a take into the file ``path``.
 
     Args:
         path: the file to write; a ``.png``, ``.svg`` or ``.pdf``. Drawn in memory before it is touched.
-        events: in any order; none is fine.
+        items: events, and their amendments and ends if they have any, in any order; none is fine.
         signal: mono samples ``[N]`` at ``rate`` Hz whose spectrogram lies under the events.
         name: of the take, for the title.
         signal_name: what the signal is, for the first panel's title.
         removed_db: energy removed in dB after 1, 2, 3 ... events, in the order in which they were found.
             None: the last panel shows the events' share of power, loudest first.
+        overview: only the first panel, and smaller: a picture for a page of text.
 
     Raises:
         ValueError: the signal is not one-dimensional, ``rate`` is not positive, or the extension is another.
@@ -71,33 +76,36 @@ def plot_take(
     # state and looks for a screen.
     from matplotlib.figure import Figure
 
-    samples = np.asarray(signal, dtype=np.float32)
-    if samples.ndim != 1:
-        raise ValueError(f"a signal has shape [N], not {samples.shape}")
+    samples = as_mono(signal)
     if rate <= 0:
         raise ValueError(f"rate is {rate}; it must be positive")
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"the extension of {path.name} is not one of {', '.join(_SUFFIXES)}")
 
-    events = sorted(events, key=lambda event: event.onset_seconds)
+    lives = collect_lives(items)
+    events = [life.event for life in lives]
     vectors, gains_db = stack_vectors(events), stack_gains(events)
     projection = project_vectors(vectors)
     onsets = np.asarray([event.onset_seconds for event in events])
     seconds = max(samples.size / rate, float(onsets[-1]) if events else 0.0, 1e-3)
 
-    figure = Figure(figsize=(14.0, 15.0), dpi=110, layout="constrained")
-    top, middle, heat, bottom = figure.subplots(4, 1, height_ratios=(5.0, 2.6, 5.2, 2.2))
+    size, dpi = ((11.0, 4.8), 80) if overview else ((14.0, 15.0), 110)
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    panels = (5.0,) if overview else (5.0, 2.6, 5.2, 2.2)
+    top, *others = figure.subplots(len(panels), 1, height_ratios=panels, squeeze=False)[:, 0]
     figure.suptitle(
         f"{name}: {len(events)} event{'' if len(events) == 1 else 's'} in {seconds:.2f} s "
         f"({len(events) / seconds:.1f} events/s)",
-        fontsize=15,
+        fontsize=12 if overview else 15,
     )
     _draw_spectrogram(figure, top, samples, rate, seconds, signal_name)
-    _draw_events(figure, top, onsets, gains_db, vectors, projection)
-    _draw_projection(figure, middle, onsets, gains_db, vectors, projection, seconds)
-    _draw_vectors(figure, heat, vectors)
-    _draw_energy(bottom, gains_db, removed_db)
+    _draw_events(figure, top, lives, onsets, gains_db, vectors, projection)
+    if not overview:
+        middle, heat, bottom = others
+        _draw_projection(figure, middle, onsets, gains_db, vectors, projection, seconds)
+        _draw_vectors(figure, heat, vectors)
+        _draw_energy(bottom, gains_db, removed_db)
 
     picture = BytesIO()
     figure.savefig(picture, format=path.suffix.lower().lstrip("."))
@@ -134,6 +142,7 @@ def _draw_spectrogram(
 def _draw_events(
     figure: Any,
     axes: Any,
+    lives: Sequence[EventLife],
     onsets: NDArray[np.float64],
     gains_db: NDArray[np.float32],
     vectors: NDArray[np.float32],
@@ -144,16 +153,16 @@ def _draw_events(
     if len(onsets) == 0:
         _say_nothing_here(axes)
         return
-    pitches = np.clip(physical(vectors, "pitch"), _NOTE_LOW + 0.5, _NOTE_HIGH - 0.5)
+    pitches = _shown_pitches(vectors)
     noisy = physical(vectors, "noisiness") > 0.5
     sizes = _marker_areas(gains_db)
     low, high = -1.0, 1.0
     if projection.variance_share > 0.0:  # a few outliers must not wash out the colours of all others
         low, high = np.percentile(projection.positions, (1.0, 99.0))
     edge = 0.5 * _crowding(len(onsets))
-    ends = onsets + audible_seconds(vectors, noisy)
+    paths = [_path(life) for life in lives]
     lines = LineCollection(
-        list(np.stack([np.stack([onsets, pitches], -1), np.stack([ends, pitches], -1)], 1)),
+        paths,
         array=projection.positions,
         linewidths=np.sqrt(sizes) / 4.0,
         alpha=0.75,
@@ -178,15 +187,35 @@ def _draw_events(
             label=f"{label} ({int(chosen.sum())})",
             zorder=3,
         )
+    # every point of a path between its ends is an amendment, told twice: before and after
+    amended = np.concatenate([path[2:-1:2] for path in paths])
+    if len(amended):
+        label = f"amended ({len(amended)})"
+        axes.scatter(*amended.T, marker="|", s=30.0, c="black", linewidths=0.8, label=label, zorder=4)
     figure.colorbar(dots, ax=axes, pad=0.01, fraction=0.03, label="first principal component")
     legend = axes.legend(
         loc="upper right",
         fontsize=9,
-        title="marker: onset, larger = louder; line: until -20 dB",
+        title="marker: onset, larger = louder; line: until its end or -20 dB",
         title_fontsize=9,
     )
     for handle in legend.legend_handles:
         handle.set_sizes([40.0])
+
+
+def _path(life: EventLife) -> NDArray[np.float64]:
+    """Where the line of an event goes, ``[2 + 2 * amendments, 2]`` of time and pitch: step by step."""
+    states = life.states
+    vectors = stack_vectors([event for _, event in states])
+    begins = np.array([at_seconds for at_seconds, _ in states])
+    end = audible_end(life)
+    times = np.minimum(np.append(np.repeat(begins, 2)[1:], end), end)
+    return np.stack([times, np.repeat(_shown_pitches(vectors), 2)], axis=1)
+
+
+def _shown_pitches(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Pitches ``[E]`` of ``vectors [E, 32]``, moved into the picture."""
+    return np.clip(physical(vectors, "pitch"), _NOTE_LOW + 0.5, _NOTE_HIGH - 0.5).astype(np.float64)
 
 
 def _draw_projection(

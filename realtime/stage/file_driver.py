@@ -42,6 +42,7 @@ class FileDriver:
         listener: hears the input after every block; None plays without hearing.
         take: gets every block of output ``[F, C]``; it is overwritten afterwards.
         paced: wait for the clock.
+        attend: called after every block, to read what the engine tells.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FileDriver:
         listener: Listener | None,
         take: Take | None = None,
         paced: bool = False,
+        attend: Callable[[], None] = lambda: None,
     ) -> None:
         self.rate = reader.rate
         self.block_frames = block_frames
@@ -60,9 +62,10 @@ class FileDriver:
         self._listener = listener
         self._take = take
         self._paced = paced
+        self._attend = attend
         self._source = np.zeros((block_frames, state.silence.shape[1]), np.float32)
         self._out = np.zeros((block_frames, state.sink.shape[1]), np.float32)
-        self._began = time.monotonic()
+        self._began = time.perf_counter()
         #: Frames played, and of these, frames of input.
         self.frame_count = 0
         self.input_frame_count = 0
@@ -79,7 +82,7 @@ class FileDriver:
             longest_seconds: end here at the latest.
             at_end: called when the input has ended, before the tail.
         """
-        self._began = time.monotonic()
+        self._began = time.perf_counter()
         limit = None if longest_seconds is None else round(longest_seconds * self.rate)
         while go_on(self.frame_count / self.rate):
             count = self.block_frames if limit is None else min(self.block_frames, limit - self.frame_count)
@@ -118,7 +121,8 @@ class FileDriver:
     def _step(self, count: int) -> None:
         run_block(self._state, self._source[:count], self._out[:count], 0)
         self.frame_count += count
+        self._attend()
         if self._take is not None:
             self._take(self._out[:count])
         if self._paced:
-            time.sleep(max(0.0, self._began + self.frame_count / self.rate - time.monotonic()))
+            time.sleep(max(0.0, self._began + self.frame_count / self.rate - time.perf_counter()))

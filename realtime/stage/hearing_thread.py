@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import gcd
 from threading import Event as Flag
 from threading import Thread
 from typing import Final
@@ -16,10 +17,12 @@ from ...codec.events.events import Event
 from ...codec.hearing.encoder import StreamingEncoder
 from ..devices.resampler import StreamingResampler
 from ..engine.engine import EngineState
-from ..engine.rings import count_readable, read_frames
+from ..engine.rings import READ, count_readable, read_frames
 
 #: Sound is taken from the ring at most this much at a time.
 _PIECE_SECONDS: Final = 0.02
+#: After a fault the thread waits so long, so that one which lasts does not fill the screen and the take.
+_AFTER_FAULT_SECONDS: Final = 0.5
 #: An encoder that is this far behind lets go what waits, and is in time again.
 _BACKLOG_SECONDS: Final = 1.0
 
@@ -37,6 +40,7 @@ class Listener:
         latency_seconds: from an onset in the input to its event in the output: the ledger's engine part.
         play: takes each event, its onset being the stream time at which it is to sound.
         count: takes the name of a counter and a number.
+        on_fault: told, on the thread, of an exception after which hearing goes on.
     """
 
     def __init__(
@@ -47,19 +51,22 @@ class Listener:
         latency_seconds: float,
         play: Callable[[Event], None],
         count: Callable[[str, int], None],
+        on_fault: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.rate = rate
         self.latency_seconds = latency_seconds
         self._encoder = encoder
         self._ring = state.capture
         self._play = play
-        self._count = count
+        self._count, self._on_fault = count, on_fault
+        self._began_seconds = 0.0  # stream time of the encoder's first sample
+        self._skipping = 0  # frames until then
         self._resampler = StreamingResampler(rate)
         self._piece = np.zeros((max(1, round(_PIECE_SECONDS * rate)), 1), np.float32)
+        #: The fault after which nothing has been heard yet; None while all is well.
+        self.failing: Exception | None = None
         self._stop = Flag()
         self._thread: Thread | None = None
-        #: What the thread died of; None while it is well.
-        self.error: BaseException | None = None
         #: Processor time that hearing has taken, and the longest that one piece took.
         self.busy_seconds = 0.0
         self.longest_seconds = 0.0
@@ -75,7 +82,10 @@ class Listener:
         """Hear all that waits in the ring; how many frames that was."""
         heard = 0
         backlog = count_readable(self._ring) - _BACKLOG_SECONDS * self.rate
-        while count := read_frames(self._ring, self._piece):
+        while count := read_frames(self._ring, self._piece[: self._skipping or None]):
+            if self._skipping:
+                self._skipping -= count
+                continue
             piece = self._piece[:count, 0]
             if backlog > 0.0:
                 # Silence costs the encoder next to nothing, and time stays what it is.
@@ -111,13 +121,30 @@ class Listener:
     def _run(self) -> None:
         # Often enough that waiting is a small part of a hop.
         pause = min(0.005, self._encoder.profile.hop_samples / ANALYSIS_RATE / 6.0)
-        try:
-            while not self._stop.is_set():
-                if not self.pump():
+        while not self._stop.is_set():
+            try:
+                if self.pump():
+                    self.failing = None
+                else:
                     time.sleep(pause)
-        except BaseException as error:  # handed to the thread that watches over the performance
-            self.error = error
+            except Exception as error:  # a fault of ours costs what was being heard, not the performance
+                self.failing = error
+                self._count("hearing_faults", 1)
+                self._on_fault(error)
+                self._begin_anew()
+                self._stop.wait(_AFTER_FAULT_SECONDS)
+
+    def _begin_anew(self) -> None:
+        """Forget what was heard, and hear on as if the stream began at the next sample that the device's and
+        the encoder's rate share: so onsets stay exact."""
+        self._encoder.reset()
+        self._resampler.reset()
+        grid = self.rate // gcd(self.rate, ANALYSIS_RATE)
+        position = int(self._ring.index[READ])
+        self._skipping = -position % grid
+        self._began_seconds = (position + self._skipping) / self.rate
 
     def _emit(self, events: list[Event]) -> None:
+        latency_seconds = self._began_seconds + self.latency_seconds
         for event in events:
-            self._play(replace(event, onset_seconds=event.onset_seconds + self.latency_seconds))
+            self._play(replace(event, onset_seconds=event.onset_seconds + latency_seconds))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from threading import Lock
-from time import monotonic, sleep
 from typing import Final
 
 import numpy as np
@@ -21,38 +20,12 @@ from ...codec.events.events import Event
 from ...codec.events.quantize import quantize_events, restore_events
 from ...codec.playing.record_maker import RecordMaker
 from ...codec.weights.codec_weights import CodecWeights
+from ..engine import commands
 from ..engine.clock import StreamClock
-from ..engine.engine import (
-    AT_SAMPLE,
-    BEND,
-    COMMAND_SIZE,
-    CONTROL,
-    JOIN_PHRASE,
-    KEY,
-    KIND,
-    PANIC,
-    PLAY,
-    POSITION,
-    RECORD,
-    RELEASE,
-    START_PHRASE,
-    STOP_PHRASE,
-    VALUE,
-    EngineState,
-)
+from ..engine.engine import POSITION, EngineState
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
-from ..engine.rings import push_row
-
-
-@dataclass(frozen=True)
-class SoundingEvent:
-    """An event that sounds on stage."""
-
-    id: int  # counts from 1 through the performance
-    event: Event  # its onset is the stream time at which it sounds
-    at_sample: int  # the same in samples of the device
-    origin: str  # "heard", "midi", "osc"
-
+from .command_sender import CommandSender
+from .outcomes import Outcome, Outcomes, SoundingEvent, Witness
 
 Sink = Callable[[SoundingEvent], None]
 #: Voice records of 8 kB each: 4 MB.
@@ -60,8 +33,6 @@ _RECORDS_KEPT: Final = 512
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
-#: A command's four numbers, as engine.py lays them out.
-_Head = tuple[int, int, int, float]
 
 
 def channel_of(key: int) -> int | None:
@@ -98,9 +69,10 @@ class Stage:
         self._made: dict[tuple[float, bytes], np.ndarray] = {}
         self._sinks: list[Sink] = []
         self._panic_calls: list[Callable[[float], None]] = []
-        self._lock = Lock()
-        self._paused = False
-        self._row = np.zeros(COMMAND_SIZE)
+        self._lock = Lock()  # the sender's
+        self._sender = CommandSender(state.commands, self.count)
+        self._outcomes = Outcomes(state, clock.rate)
+        self._outcomes.add(self._count_outcome)
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._bends = [0.0] * 16
         self._counts: Counter[str] = Counter()
@@ -113,8 +85,21 @@ class Stage:
         self.least_margin_samples: int | None = None
 
     def add_sink(self, sink: Sink) -> None:
-        """Let ``sink`` have every event that is going to sound; it must not block."""
+        """Let ``sink`` have every event that is going to sound, ahead of its time; it must not block."""
         self._sinks.append(sink)
+
+    def add_witness(self, witness: Witness) -> None:
+        """Let ``witness`` know what became of every event, once the engine has told; it must not block."""
+        self._outcomes.add(witness)
+
+    def attend(self) -> None:
+        """Pass on what the engine has told, and send it what it had no room for; call it about every 50 ms.
+
+        When it returns, all witnesses know of everything that began a block or more ago.
+        """
+        with self._lock:
+            self._sender.settle()
+        self._outcomes.tell()
 
     def add_panic(self, call: Callable[[float], None]) -> None:
         """Let ``call`` know of a panic and its stream time in seconds: events after it do not sound."""
@@ -167,13 +152,15 @@ class Stage:
             at_sample = event.onset_sample(rate)
         record = self._make_record(event)
         with self._lock:
-            if not self._push((PLAY, at_sample, key, 2.0 ** (bend / 12.0)), record):
+            sounding = SoundingEvent(self._last_id + 1, event, at_sample, origin)
+            self._outcomes.announce(sounding)
+            head = commands.play(at_sample, key, 2.0 ** (bend / 12.0), sounding.id)
+            if not self._sender.send(head, record):
+                self._outcomes.withdraw(sounding.id)
                 return None
+            self._last_id = sounding.id
             if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
-                self._push((BEND, 0, channel, 2.0 ** (self._bends[channel] / 12.0)))
-            self._last_id += 1
-            sounding = SoundingEvent(self._last_id, event, at_sample, origin)
-        self.count(f"events_{origin}")
+                self._sender.owe(commands.bend(channel, self._bends[channel]))
         for sink in self._sinks:
             sink(sounding)
         return sounding
@@ -181,18 +168,19 @@ class Stage:
     def release(self, key: int, at_sample: int) -> None:
         """Let the voices of ``key`` that began before ``at_sample`` go into their release then."""
         with self._lock:
-            self._push((RELEASE, at_sample, key, 0.0))
+            self._sender.owe(commands.release(key, at_sample))
 
     def bend(self, channel: int, semitones: float) -> None:
         """Bend what sounds and what will sound on a MIDI channel, 0 to 15."""
         with self._lock:
             self._bends[channel] = semitones
-            self._push((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
+            self._sender.owe(commands.bend(channel, semitones))
 
     def panic(self) -> None:
         """Silence now: no voice, no waiting event, no room, no phrase."""
         with self._lock:
-            self._push_patiently([(PANIC, 0, 0, 0.0)], _PANIC_SECONDS)
+            self._sender.owe(commands.panic())
+            self._sender.settle_within(_PANIC_SECONDS)
         self.count("panics")
         self._after_panic()
 
@@ -208,7 +196,7 @@ class Stage:
         or bent meanwhile is kept for :meth:`resume`.
         """
         with self._lock:
-            self._paused = True
+            self._sender.paused = True
 
     def resume(self) -> bool:
         """The stream goes on: silence first, then controls and bends as they stand.
@@ -216,14 +204,14 @@ class Stage:
         Returns:
             False if the engine did not take that in time; it may sound as it did before.
         """
-        heads: list[_Head] = [(PANIC, 0, 0, 0.0)]
         with self._lock:
-            self._paused = False
+            self._sender.paused = False
+            self._sender.owe(commands.panic())
             for channel, semitones in enumerate(self._bends):
-                heads.append((BEND, 0, channel, 2.0 ** (semitones / 12.0)))
-            for index, name in enumerate(ENGINE_PARAMETERS):
-                heads.append((CONTROL, 0, index, gain_from_db(self._controls[name])))
-            taken = self._push_patiently(heads, _RESUME_SECONDS)
+                self._sender.owe(commands.bend(channel, semitones))
+            for place, name in enumerate(ENGINE_PARAMETERS):
+                self._sender.owe(commands.control(place, gain_from_db(self._controls[name])))
+            taken = self._sender.settle_within(_RESUME_SECONDS)
         self._after_panic()
         return taken
 
@@ -250,13 +238,12 @@ class Stage:
             False for lack of room among the commands (counted).
         """
         with self._lock:
-            kind = JOIN_PHRASE if joins else START_PHRASE
-            return self._push((kind, at_sample, slot, -gain if loops else gain))
+            return self._sender.send(commands.start_phrase(slot, at_sample, loops, gain, joins))
 
     def stop_slot(self, slot: int, at_sample: int) -> None:
         """Fade a phrase slot out."""
         with self._lock:
-            self._push((STOP_PHRASE, at_sample, slot, 0.0))
+            self._sender.owe(commands.stop_phrase(slot, at_sample))
 
     # -- controls
 
@@ -272,7 +259,7 @@ class Stage:
         with self._lock:
             self._controls[name] = value
             if name in ENGINE_PARAMETERS:
-                self._push((CONTROL, 0, ENGINE_PARAMETERS.index(name), gain_from_db(value)))
+                self._sender.owe(commands.control(ENGINE_PARAMETERS.index(name), gain_from_db(value)))
 
     def controls(self) -> dict[str, float]:
         """Where all controls stand."""
@@ -295,7 +282,8 @@ class Stage:
             self._counts[counter] += number
 
     def counts(self) -> dict[str, int]:
-        """All counters by name."""
+        """All counters by name, up to what the engine has told by now."""
+        self.attend()
         with self._count_lock:
             return dict(self._counts)
 
@@ -315,32 +303,9 @@ class Stage:
             record = self._made[sound] = self._records.make([event])[0]
         return record
 
-    def _push_patiently(self, heads: list[_Head], seconds: float) -> bool:
-        """Send commands that must not be lost, with the lock: wait while the ring is full.
-
-        False if that takes too long.
-        """
-        end = monotonic() + seconds
-        for head in heads:
-            while not self._push(head):
-                if monotonic() > end:
-                    return False
-                sleep(0.001)
-        return True
-
-    def _push(self, head: _Head, record: np.ndarray | None = None) -> bool:
-        if self._paused:
-            if head[0] == PLAY:
-                self.count("events_unplayed")
-            return head[0] != PLAY
-        row = self._row
-        row[KIND], row[AT_SAMPLE], row[KEY], row[VALUE] = head
-        if record is not None:
-            row[RECORD:] = record
-        if push_row(self._state.commands, row if record is not None else row[:RECORD]):
-            return True
-        self.count("commands_refused")
-        return False
+    def _count_outcome(self, outcome: Outcome) -> None:
+        if outcome.sounding is not None and outcome.what in ("sounded", "late"):
+            self.count(f"events_{outcome.sounding.origin}")
 
     def _shape(self, event: Event, bend: float) -> Event:
         """``event`` with the controls' changes, as a take can hold it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Final
 
 _TOLD_EVERY_SECONDS: Final = 1.0
@@ -32,6 +33,40 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+
+class SenderBuckets:
+    """A bucket for each of many senders, and one for all of them together.
+
+    Senders are remembered up to a limit; beyond it, the one that was heard of longest ago is forgotten, and
+    begins with a full bucket: the common one holds whoever invents senders.
+
+    Args:
+        rate_per_second, burst: of one sender.
+        total_rate_per_second, total_burst: of all.
+        limit: senders remembered.
+    """
+
+    def __init__(
+        self,
+        rate_per_second: float,
+        burst: int,
+        total_rate_per_second: float,
+        total_burst: int,
+        limit: int = 256,
+    ) -> None:
+        self._one = rate_per_second, burst
+        self._all = TokenBucket(total_rate_per_second, total_burst)
+        self._limit = limit
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def take(self, sender: Hashable, now_seconds: float) -> bool:
+        """Take a token for ``sender``; False if it has none left, or all together have none."""
+        bucket = self._buckets.pop(sender, None) or TokenBucket(*self._one)
+        self._buckets[sender] = bucket
+        if len(self._buckets) > self._limit:
+            self._buckets.popitem(last=False)
+        return bucket.take(now_seconds) and self._all.take(now_seconds)
 
 
 class KindTeller:

@@ -5,7 +5,7 @@ import pytest
 
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import FIELDS, INDEX, read_field
-from struck.patches.patch import NotePatch, Patch, load_patch, parse_patch, shipped_patches
+from struck.patches.patch import NotePatch, Patch, find_patch, load_patch, parse_patch, shipped_patches
 from struck.realtime.engine.parameters import PARAMETER
 from struck.realtime.host.peers import note_settings
 
@@ -191,3 +191,38 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(StruckError, match="cannot read the patch"):
         load_patch(str(tmp_path / "folder.toml"))
+
+
+def test_a_patch_file_may_be_named_in_capitals(tmp_path):
+    (tmp_path / "MINE.TOML").write_text('description = "mine"\n')
+    patch = load_patch(str(tmp_path / "MINE.TOML"))
+    assert (patch.name, patch.description) == ("MINE", "mine")
+
+
+def test_names_that_come_from_elsewhere_open_files_of_one_folder_only(tmp_path):
+    folder, outside = tmp_path / "patches", tmp_path / "outside.toml"
+    folder.mkdir()
+    outside.write_text('description = "elsewhere"')
+    (folder / "mine.toml").write_text('description = "mine"')
+    assert find_patch("bells", folder) == load_patch("bells")
+    for name in ("mine.toml", str(folder / "mine.toml"), str(folder / ".." / "patches" / "mine.toml")):
+        assert find_patch(name, folder).description == "mine"
+    for name in (str(outside), "../outside.toml", "sub/mine.toml"):
+        with pytest.raises(StruckError, match="patches are opened in"):
+            find_patch(name, folder)
+    with pytest.raises(StruckError, match="only shipped patches"):
+        find_patch(str(outside), None)
+    with pytest.raises(StruckError, match="no patch is called"):
+        find_patch("../outside", folder)
+
+
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
+    folder, outside = tmp_path / "patches", tmp_path / "outside.toml"
+    folder.mkdir()
+    outside.write_text("")
+    try:
+        (folder / "link.toml").symlink_to(outside)
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+    with pytest.raises(StruckError, match="patches are opened in"):
+        find_patch("link.toml", folder)

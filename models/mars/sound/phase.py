@@ -31,6 +31,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
+from ...codec.playing.kernel_options import CAN_CACHE
 from .griffin_lim import check_magnitude, repeat_rounds
 from .spectrum import MARS_FRAMES, Complex64Array, Float32Array, MarsFrames
 
@@ -135,7 +136,7 @@ def _integrate(wanted: Float32Array, frames: MarsFrames, seed: int, tolerance: f
     return spectrum
 
 
-@njit("void(f4[:,::1], f8, b1, i2[:,:,::1])", cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit("void(f4[:,::1], f8, b1, i2[:,:,::1])", cache=CAN_CACHE, nogil=True, error_model="numpy", fastmath=True)
 def fill_steps(magnitude, hop_windows, is_loop, cells):  # type: ignore[no-untyped-def]
     """Write ``ALONG_T`` and ``ALONG_F`` of ``cells [T + 2, F + 2, 4]`` from ``magnitude [T, F]``.
 
@@ -185,7 +186,7 @@ def fill_steps(magnitude, hop_windows, is_loop, cells):  # type: ignore[no-untyp
             cells[t + 1, f + 1, ALONG_T] = along_t[f]
 
 
-@njit("void(i2[:,:,::1], f4[::1], b1)", cache=True, nogil=True, error_model="numpy")
+@njit("void(i2[:,:,::1], f4[::1], b1)", cache=CAN_CACHE, nogil=True, error_model="numpy")
 def spread(cells, weights, is_loop):  # type: ignore[no-untyped-def]
     """Integrate ``TURNS`` of ``cells [T + 2, F + 2, 4]`` from the loudest bins to the quiet ones.
 

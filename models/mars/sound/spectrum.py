@@ -34,6 +34,8 @@ from numpy.typing import ArrayLike, NDArray
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.hearing.spectrum import hann_window
 
+from ...codec.files.samples import as_mono
+
 Float32Array = NDArray[np.float32]
 Complex64Array = NDArray[np.complex64]
 R = TypeVar("R", np.float32, np.float64)
@@ -90,9 +92,9 @@ class MarsFrames:
         Raises:
             ValueError: the samples are not ``[N >= 1]``, or not finite, or a loop's are no whole frames.
         """
-        signal = np.asarray(samples, np.float32)
-        if signal.ndim != 1 or signal.size == 0:
-            raise ValueError(f"samples have shape [N], N >= 1, not {signal.shape}")
+        signal = as_mono(samples)
+        if signal.size == 0:
+            raise ValueError(f"samples have the shape [N], N >= 1, not {signal.shape}")
         if not np.isfinite(signal).all():
             raise ValueError("samples must be finite")
         if self.is_loop and signal.size != self.sample_count(self.frame_count(signal.size)):

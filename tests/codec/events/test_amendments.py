@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from struck.codec.events.amendments import Amendment, End, difference, in_stream_order, item_seconds
+from struck.codec.events.amendments import (
+    Amendment,
+    End,
+    difference,
+    in_stream_order,
+    item_seconds,
+    nearly_in_stream_order,
+)
+from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import INDEX, VECTOR_SIZE, read_field
 from struck.codec.events.events import Event
 
@@ -78,3 +86,23 @@ def test_fields_that_cannot_be_amended(values, says):
 def test_what_an_end_refuses(arguments):
     with pytest.raises(ValueError, match=r"id|at_seconds"):
         End(*arguments)
+
+
+def events_at(*onsets: float) -> list[Event]:
+    return [Event(onset, -20.0, np.zeros(VECTOR_SIZE)) for onset in onsets]
+
+
+def onsets(found: list[Event]) -> list[float]:
+    return [event.onset_seconds for event in found]
+
+
+def test_what_is_nearly_in_order_is_put_in_order():
+    found = list(nearly_in_stream_order(events_at(1.0, 0.5, 2.4, 0.9, 4.0)))
+    assert onsets(found) == [0.5, 0.9, 1.0, 2.4, 4.0]
+    together = [End(7, 0.5), Amendment(7, 0.5, -3.0), EVENT]
+    assert list(nearly_in_stream_order(together)) == in_stream_order(together) == together[::-1]
+
+
+def test_what_is_further_out_of_order_is_refused_with_what_helps():
+    with pytest.raises(StruckError, match=r"is at 0.40 s stands behind something at 0.50 s; `struck convert"):
+        list(nearly_in_stream_order(events_at(0.5, 3.0, 0.4)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End, StreamItem, in_stream_order, item_seconds
 from struck.codec.events.event_spec import FIELDS, INDEX, ROOM_COUNT, ROOM_NAMES, VECTOR_SIZE, to_physical
 from struck.codec.events.events import Event, stack_gains, stack_vectors
 from struck.codec.events.transforms import (
@@ -148,3 +150,98 @@ def test_an_edit_does_all_it_is_asked() -> None:
 def test_values_out_of_range_are_named(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Edit(**wrong)
+
+
+# ---- amendments and ends go with their events ----------------------------------------------------------
+
+
+def make_stream() -> list[StreamItem]:
+    """Two sounds with bends, a third of which is heard only later, and an event without a name."""
+    bend = Amendment.of_fields(1, 0.6, {"pitch": 61.0, "hold": 1.0}, gain_db=-10.0)
+    return in_stream_order(
+        [
+            *(replace(event, id=id) for id, event in enumerate(make_events(3))),
+            bend,
+            Amendment(0, 0.3, -50.0),
+            Amendment(2, 0.4, 6.0),
+            End(1, 0.9),
+            Event(0.05, -30.0, np.zeros(VECTOR_SIZE)),
+        ]
+    )
+
+
+def of_id(items: Iterable[StreamItem], id: int) -> list[StreamItem]:
+    return [item for item in items if item.id == id]
+
+
+EDITS: list[Callable[[Iterable[StreamItem]], Iterable[StreamItem]]] = [
+    lambda items: transpose(items, 2.0),
+    lambda items: stretch(items, 2.0),
+    lambda items: thin(items, 200.0),
+    lambda items: set_room(items, "hall", 0.5),
+    lambda items: randomize_vectors(items, 1),
+    lambda items: randomize_times(items, 1),
+    lambda items: perturb(items, 0.1, 1),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_keeps_a_stream_a_stream(edit) -> None:
+    before = make_stream()
+    after = list(edit(iter(before)))
+    assert after == in_stream_order(after)
+    for id in range(3):
+        kinds = [type(item) for item in of_id(before, id)]
+        assert [type(item) for item in of_id(after, id)] == kinds
+    (bend,) = [item for item in of_id(after, 1) if isinstance(item, Amendment)]
+    assert bend.fields == ("pitch", "hold")
+    assert bend.gain_db == -10.0
+
+
+def test_a_transposed_bend_ends_higher_too() -> None:
+    _, bend, _ = of_id(transpose(make_stream(), 2.0), 1)
+    assert isinstance(bend, Amendment)
+    assert to_physical(FIELDS[INDEX["pitch"]], float(bend.vector[INDEX["pitch"]])) == pytest.approx(63.0)
+
+
+def test_stretched_amendments_come_later_and_their_times_are_longer() -> None:
+    _, bend, end = of_id(stretch(make_stream(), 2.0), 1)
+    assert isinstance(bend, Amendment)
+    assert (bend.at_seconds, end.at_seconds) == (1.2, 1.8)
+    assert to_physical(FIELDS[INDEX["hold"]], float(bend.vector[INDEX["hold"]])) == pytest.approx(
+        2.0, rel=1e-4
+    )
+
+
+def test_thinning_hears_the_loudest_of_a_life_and_takes_all_of_it() -> None:
+    after = thin(make_stream(), 15.0)  # 2 swells to 6 dB, 1 to -1 dB at its onset; 0 begins at 0 dB
+    assert of_id(after, 2) == of_id(make_stream(), 2)
+    after = thin(make_stream(), 6.5)
+    assert {item.id for item in after} == {0, 2}
+
+
+@pytest.mark.parametrize("edit", [lambda items: randomize_vectors(items, 1), lambda i: perturb(i, 0.2, 1)])
+def test_what_shifts_an_event_shifts_its_amendments_as_far(edit) -> None:
+    before = [
+        Event(0.0, -20.0, np.zeros(VECTOR_SIZE), 1),
+        Amendment(1, 0.5, None, np.full(VECTOR_SIZE, 0.01)),
+    ]
+    event, amendment = edit(before)
+    inside = np.abs(event.vector) < 0.95
+    assert inside.sum() > 20
+    assert (amendment.vector - event.vector)[inside] == pytest.approx(0.01, abs=1e-6)
+
+
+def test_a_life_moves_with_its_onset() -> None:
+    before, after = make_stream(), randomize_times(make_stream(), 3)
+    old, new = of_id(before, 1), of_id(after, 1)
+    shift = item_seconds(new[0]) - item_seconds(old[0])
+    assert shift != 0.0
+    assert [item_seconds(item) - shift for item in new] == pytest.approx([item_seconds(item) for item in old])
+
+
+def test_amendments_say_no_more_of_a_room_than_before() -> None:
+    room = Amendment.of_fields(0, 0.2, {"room": 0.0})
+    event, amended = set_room([Event(0.0, -20.0, np.zeros(VECTOR_SIZE), 0), room], "hall", 0.5)
+    assert amended.fields == ("room",)
+    assert amended.vector[INDEX["room"]] == event.vector[INDEX["room"]] == 1.0

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +73,7 @@ def test_block_size_does_not_change_the_samples(tmp_path, rate):
             blocks = list(reader.blocks(size))
         assert {len(block) for block in blocks[:-1]} <= {size}
         np.testing.assert_array_equal(np.concatenate(blocks), whole)
-        assert abs(reader.frame_count - len(whole)) <= 1
+        assert reader.duration_seconds == pytest.approx(len(noise) / rate)
 
 
 def test_a_file_of_no_samples_yields_nothing(tmp_path):
@@ -128,20 +127,6 @@ def test_an_ogg_file_cut_before_its_first_sound_is_an_error_not_silence(tmp_path
     soundfile.write(tmp_path / "in.ogg", np.random.default_rng(1).uniform(-0.5, 0.5, 200_000), RATE)
     (tmp_path / "in.ogg").write_bytes((tmp_path / "in.ogg").read_bytes()[:5_000])
     fails_with(tmp_path / "in.ogg", "cut off")
-
-
-def test_a_wav_file_of_unknown_length_is_read_whole_and_one_of_wrong_length_0_is_an_error(tmp_path):
-    soundfile.write(tmp_path / "in.wav", tone(), RATE, subtype="PCM_16")
-    data = bytearray((tmp_path / "in.wav").read_bytes())
-    place = data.index(b"data") + 4
-    data[place : place + 4] = struct.pack("<I", 0xFFFFFFFF)  # what a program writes to a pipe
-    (tmp_path / "in.wav").write_bytes(data)
-    with open_audio(tmp_path / "in.wav") as reader:
-        assert len(reader.read(1 << 20)) == len(tone())
-    assert reader.notes == []
-    data[place : place + 4] = struct.pack("<I", 0)  # a recorder that died
-    (tmp_path / "in.wav").write_bytes(data)
-    fails_with(tmp_path / "in.wav", "cut off")
 
 
 def test_damaged_samples_become_zero_and_are_counted(tmp_path):

@@ -105,9 +105,9 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 3)), [0.0, np.nan], [np.inf]])
 def test_bad_signals_are_refused(bad: object) -> None:
-    with pytest.raises(ValueError, match="signal"):
+    with pytest.raises(ValueError, match=r"mono samples|finite"):
         energy_removed_db(np.zeros(3), bad)
-    with pytest.raises(ValueError, match="signal"):
+    with pytest.raises(ValueError, match=r"mono samples|finite"):
         mel_distance_db(bad, np.zeros(3))
 
 

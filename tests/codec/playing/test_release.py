@@ -27,7 +27,7 @@ def tone(pitch=69.0, hold=6.0, release=0.1, glide=0.0, noisiness=0.0):
 
 
 def insert(decoder, event, onset, key):
-    assert insert_event(decoder.state, decoder.make_records([event])[0], onset, key, 1.0)
+    assert insert_event(decoder.state, decoder.make_records([event])[0], onset, key, 1.0, 0)
 
 
 def level_db(samples):
@@ -84,11 +84,11 @@ def test_a_bend_moves_the_pitch_exactly_and_only_on_its_keys(glide):
     decoder = Decoder(RANDOM_WEIGHTS, RATE)
     insert(decoder, tone(69.0, glide=glide), 0, key=5)
     decoder.process(RATE // 10)
-    assert bend_voices(decoder.state, 1, 4, 2.0, RADIANS_PER_HZ) == 0
-    assert bend_voices(decoder.state, 5, 5, 2.0 ** (2 / 12), RADIANS_PER_HZ) == 1
+    assert bend_voices(decoder.state, 1, 4, 2.0, RADIANS_PER_HZ, 100) == 0
+    assert bend_voices(decoder.state, 5, 5, 2.0 ** (2 / 12), RADIANS_PER_HZ, 100) == 1
     decoder.process(RATE)  # past the glide
     assert strongest_hz(decoder.process(RATE)) == pytest.approx(440.0 * 2.0 ** (2 / 12), rel=2e-4)
-    bend_voices(decoder.state, 5, 5, 1.0, RADIANS_PER_HZ)
+    bend_voices(decoder.state, 5, 5, 1.0, RADIANS_PER_HZ, 100)
     decoder.process(256)
     assert strongest_hz(decoder.process(RATE)) == pytest.approx(440.0, rel=2e-4)
 
@@ -99,7 +99,7 @@ def test_a_bend_does_not_click():
     steady = decoder.process(RATE // 2)[4800:]
     pieces = []
     for step in range(100):
-        bend_voices(decoder.state, 5, 5, 2.0 ** (0.01 * step / 12), RADIANS_PER_HZ)
+        bend_voices(decoder.state, 5, 5, 2.0 ** (0.01 * step / 12), RADIANS_PER_HZ, 100)
         pieces.append(decoder.process(96))
     jump = np.max(np.abs(np.diff(np.concatenate(pieces))))
     assert jump < 1.2 * np.max(np.abs(np.diff(steady)))
@@ -112,7 +112,7 @@ def test_a_bend_far_up_leaves_nothing_above_the_band_edge():
     vector[INDEX["tilt"]] = 1.0
     insert(decoder, Event(0.0, -20.0, vector), 0, key=5)
     assert level_db(decoder.process(4800)) > -30.0
-    bend_voices(decoder.state, 5, 5, 16.0, RADIANS_PER_HZ)
+    bend_voices(decoder.state, 5, 5, 16.0, RADIANS_PER_HZ, 100)
     decoder.process(4800)
     assert level_db(decoder.process(4800)) < -70.0  # the least noise that a vector can say is left
 
@@ -145,6 +145,6 @@ def test_releasing_nobody_changes_no_sample():
         process_block(decoder.state, out)
         if disturb:
             release_voices(decoder.state, 4, decoder.position_samples)
-            bend_voices(decoder.state, 4, 9, 1.5, RADIANS_PER_HZ)
+            bend_voices(decoder.state, 4, 9, 1.5, RADIANS_PER_HZ, 100)
         sounds.append(np.concatenate([out, decoder.process(4800)]))
     assert sounds[0].tobytes() == sounds[1].tobytes()

@@ -16,7 +16,7 @@ import pytest
 from struck.codec.events.controls import make_initial_timbre_weights
 from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.errors import StruckError
-from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
+from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical, read_field
 from struck.codec.events.events import Event
 from struck.codec.events.transforms import Edit
 from struck.codec.takes.conversions import convert, edit_take
@@ -39,7 +39,7 @@ def make_take(path: Path, events: list[Event] | None = None, exact: bool = False
         events = [Event(0.3 * i, -float(i), rng.uniform(-1, 1, VECTOR_SIZE)) for i in range(25)]
     with TakeWriter(path, replace(HEADER, exact=exact)) as writer:
         for event in events:
-            writer.write_event(event)
+            writer.write(event)
         writer.write_midi(7.5, b"\x90\x3c\x40")
         writer.write_mark(7.75, "dropout", blocks=2)
         writer.close(9.0)
@@ -72,9 +72,127 @@ def test_json_lines_say_the_fields_by_name(tmp_path: Path) -> None:
     assert len(line["vector"]) == VECTOR_SIZE
 
 
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]], begin: str = "", end: str = "\n") -> Path:
+    path.write_bytes((begin + "".join(json.dumps(line) + end for line in lines)).encode())
+    return path
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Any:
+    """Changes the JSON lines of an exact take of two events; gives the events that come of it."""
+    events = [make_event(1.0, -12.0, pitch=60.03, decay=2.0), make_event(2.0, -6.0, pitch=48.0, decay=1.0)]
+    convert(make_take(tmp_path / "a.mcap", events, exact=True), tmp_path / "a.jsonl")
+
+    def apply(change: Any, **form: str) -> tuple[list[Event], list[Event]]:
+        lines = lines_of(tmp_path / "a.jsonl")
+        change(lines)
+        convert(write_lines(tmp_path / "b.jsonl", lines, **form), tmp_path / "b.mcap")
+        return events, list(TakeReader(tmp_path / "b.mcap").events())
+
+    return apply
+
+
+@pytest.mark.parametrize("form", [{"begin": "\ufeff"}, {"end": "\r\n"}, {"end": "\n\n"}])
+def test_how_editors_save_changes_nothing(edited: Any, form: dict[str, str]) -> None:
+    before, after = edited(lambda lines: None, **form)
+    assert after == before
+
+
+def test_a_changed_value_counts_and_the_others_keep_all_their_digits(edited: Any) -> None:
+    def change(lines: list[dict[str, Any]]) -> None:
+        lines[1]["pitch"] = 30
+        lines[2]["decay"] = 3.5
+
+    (a, b), (c, d) = edited(change)
+    assert read_field(c.vector, "pitch") == pytest.approx(30.0, abs=1e-5)
+    assert read_field(d.vector, "decay") == pytest.approx(3.5, rel=1e-5)
+    for before, after, name in ((a, c, "pitch"), (b, d, "decay")):
+        others = np.arange(VECTOR_SIZE) != INDEX[name]
+        np.testing.assert_array_equal(after.vector[others], before.vector[others])
+
+
+def test_the_last_digit_counts_too(edited: Any) -> None:
+    (a, _), (c, _) = edited(lambda lines: lines[1].update(pitch=round(lines[1]["pitch"] + 0.0001, 4)))
+    assert read_field(c.vector, "pitch") - read_field(a.vector, "pitch") == pytest.approx(1e-4, rel=0.2)
+
+
+def test_a_line_needs_no_vector_or_no_values(edited: Any) -> None:
+    def change(lines: list[dict[str, Any]]) -> None:
+        del lines[1]["vector"]
+        for field in FIELDS:
+            del lines[2][field.name]
+
+    (a, b), (c, d) = edited(change)
+    np.testing.assert_allclose(c.vector, a.vector, atol=1e-5)
+    assert d == b
+
+
+@pytest.mark.parametrize("order", ["reversed", "by pitch", "joined"])
+def test_lines_in_any_order_become_a_take_in_order(tmp_path: Path, order: str) -> None:
+    take = make_take(tmp_path / "a.mcap", exact=True)
+    convert(take, tmp_path / "a.jsonl")
+    lines = lines_of(tmp_path / "a.jsonl")
+    if order == "reversed":
+        lines.reverse()
+    elif order == "by pitch":
+        lines.sort(key=lambda line: line.get("pitch", 60.0))
+    else:
+        header = {**lines[0], "duration_seconds": 12.5}
+        lines = [lines[0], *lines[15:], header, *lines[1:15]]
+    convert(write_lines(tmp_path / "b.jsonl", lines), tmp_path / "b.mcap")
+    a, b = TakeReader(take), TakeReader(tmp_path / "b.mcap")
+    assert list(b.events()) == list(a.events())
+    assert list(b.midi()) == list(a.midi())
+    assert b.duration_seconds == (12.5 if order == "joined" else 9.0)
+
+
+def test_a_take_in_disorder_is_put_in_order(tmp_path: Path) -> None:
+    make_take(tmp_path / "a.mcap", [make_event(onset) for onset in (5.0, 1.0, 8.0, 3.0)])
+    for name in ("b.mcap", "b.jsonl"):
+        convert(tmp_path / "a.mcap", tmp_path / name)
+    edit_take(tmp_path / "a.mcap", tmp_path / "c.mcap", Edit(stretch=2.0))
+    ordered = [event.onset_seconds for event in TakeReader(tmp_path / "b.mcap").events()]
+    assert ordered == pytest.approx([1.0, 3.0, 5.0, 8.0], abs=1e-4)
+    told = [line["onset_seconds"] for line in lines_of(tmp_path / "b.jsonl") if "onset_seconds" in line]
+    assert told == pytest.approx(ordered, abs=1e-4)
+    stretched = [event.onset_seconds for event in TakeReader(tmp_path / "c.mcap").events()]
+    assert stretched == pytest.approx([2.0, 6.0, 10.0, 16.0], abs=1e-3)
+
+
+def test_takes_of_different_weights_are_not_joined(tmp_path: Path) -> None:
+    convert(make_take(tmp_path / "a.mcap"), tmp_path / "a.jsonl")
+    lines = lines_of(tmp_path / "a.jsonl")
+    other = {**lines[0], "take": {**lines[0]["take"], "weights_hash": "f" * 16}}
+    write_lines(tmp_path / "b.jsonl", [*lines, other, *lines[1:]])
+    with pytest.raises(StruckError, match=f"line {len(lines) + 1}: .*different weights"):
+        convert(tmp_path / "b.jsonl", tmp_path / "b.mcap")
+
+
+@pytest.mark.parametrize("extension", [".mcap", ".jsonl", ".mid", ".csv"])
+def test_an_extension_may_be_written_in_capitals(tmp_path: Path, extension: str) -> None:
+    small, large = tmp_path / f"b{extension}", tmp_path / f"c{extension.upper()}"
+    take = make_take(tmp_path / "a.MCAP")
+    for path in (small, large):
+        convert(take, path)
+    assert large.read_bytes() == small.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["b.JSONL", "b.MCAP.part"])
+def test_and_so_may_that_of_what_is_read(tmp_path: Path, name: str) -> None:
+    take = make_take(tmp_path / "a.mcap")
+    convert(take, tmp_path / "b.JSONL")
+    take.rename(tmp_path / "b.MCAP.part")
+    convert(tmp_path / name, tmp_path / "c.mcap")
+    assert len(list(TakeReader(tmp_path / "c.mcap").events())) == 25
+
+
 def test_a_part_becomes_a_take_with_a_mark(tmp_path: Path) -> None:
     writer = TakeWriter(tmp_path / "a.mcap", HEADER, live=True)
-    writer.write_event(make_event(0.5))
+    writer.write(make_event(0.5))
     writer.abort()
     convert(part_path(tmp_path / "a.mcap"), tmp_path / "a.mcap")
     reader = TakeReader(tmp_path / "a.mcap")
@@ -190,11 +308,11 @@ def test_csv_has_a_row_per_event(tmp_path: Path) -> None:
     event = make_event(1.5, -12.0, pitch=69.0, decay=2.0, hold=6.0, attack=0.01)
     convert(make_take(tmp_path / "a.mcap", [event], exact=True), tmp_path / "a.csv")
     (row,) = read_csv(tmp_path / "a.csv")
-    assert float(row["onset_seconds"]) == 1.5
+    assert (row["kind"], row["id"], float(row["seconds"])) == ("event", "", 1.5)
     assert float(row["gain_db"]) == -12.0
     assert float(row["field.pitch"]) == pytest.approx(69.0, rel=1e-5)
     assert float(row["field.attack"]) == pytest.approx(0.01, rel=1e-4)
-    assert set(row) == {"onset_seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)}
+    assert list(row) == ["kind", "id", "seconds", "gain_db", *(f"field.{field.name}" for field in FIELDS)]
 
 
 def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) -> None:
@@ -203,7 +321,7 @@ def test_csv_tells_what_is_heard_with_the_weights_of_the_take(tmp_path: Path) ->
     with TakeWriter(
         tmp_path / "a.mcap", replace(HEADER, exact=True, weights_hash=weights.decoder_hash)
     ) as writer:
-        writer.write_event(event)
+        writer.write(event)
     convert(tmp_path / "a.mcap", tmp_path / "a.csv", weights)
     (row,) = read_csv(tmp_path / "a.csv")
     heard = vars(read_descriptors(weights, event))
@@ -245,6 +363,12 @@ GOOD = {"onset_seconds": 0.0, "gain_db": -3.0, "vector": [0.0] * VECTOR_SIZE}
         json.dumps({**GOOD, "onset_seconds": -1.0}),
         json.dumps({**GOOD, "onset_seconds": 1e12}),
         json.dumps({k: v for k, v in GOOD.items() if k != "gain_db"}),
+        json.dumps({k: v for k, v in GOOD.items() if k != "vector"}),
+        json.dumps({**GOOD, "pitch": "C4"}),
+        json.dumps({**GOOD, "pitch": 300}),
+        json.dumps({**GOOD, "pich": 60}),
+        '{"onset_seconds": 0, "gain_db": 1e999, "vector": []}',
+        json.dumps({"take": 3, "duration_seconds": 1.0}),
         json.dumps({"channel": "/lights", "seconds": 0.0, "value": {}}),
         json.dumps({"channel": "/midi", "seconds": 0.0, "value": "not hex"}),
         json.dumps({"channel": "/marks", "seconds": 0.0, "value": 3}),

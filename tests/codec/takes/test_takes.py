@@ -55,7 +55,7 @@ def make_events(seconds: float, rate: float = 10.8, seed: int = 0) -> list[Event
 def write_take(path: Path, events: list[Event], header: TakeHeader = HEADER, live: bool = False) -> Path:
     with TakeWriter(path, header, live=live) as writer:
         for event in events:
-            writer.write_event(event)
+            writer.write(event)
     return path
 
 
@@ -112,7 +112,7 @@ def test_other_channels(tmp_path: Path) -> None:
 def test_summary_is_json_and_complete(tmp_path: Path) -> None:
     with TakeWriter(tmp_path / "a.mcap", HEADER) as writer:
         for event in make_events(3.0):
-            writer.write_event(event)
+            writer.write(event)
         writer.write_mark(1.0, "dropout", blocks=3)
         writer.close(4.0)
     summary = json.loads(json.dumps(summarise_take(tmp_path / "a.mcap")))
@@ -137,7 +137,7 @@ def test_an_empty_take(tmp_path: Path) -> None:
 def test_mcap_readers_read_it(tmp_path: Path) -> None:
     with TakeWriter(tmp_path / "a.mcap", HEADER) as writer:
         writer.write_mark(1.0, "dropout")
-        writer.write_event(Event(2.0, -6.0, np.zeros(VECTOR_SIZE)))
+        writer.write(Event(2.0, -6.0, np.zeros(VECTOR_SIZE)))
     with (tmp_path / "a.mcap").open("rb") as file:
         mcap = make_reader(file, validate_crcs=True)
         found = {channel.topic: schema.name for schema, channel, _ in mcap.iter_messages() if schema}
@@ -314,7 +314,7 @@ def test_weights_check_names_both(tmp_path: Path) -> None:
 def test_times_beyond_a_take_are_refused(tmp_path: Path) -> None:
     with TakeWriter(tmp_path / "a.mcap", HEADER) as writer:
         with pytest.raises(ValueError, match="outside"):
-            writer.write_event(Event(1e12, 0.0, np.zeros(VECTOR_SIZE)))
+            writer.write(Event(1e12, 0.0, np.zeros(VECTOR_SIZE)))
         with pytest.raises(ValueError, match="outside"):
             writer.write_mark(float("nan"), "x")
 
@@ -352,7 +352,7 @@ def test_failed_encode_leaves_the_old_take_and_nothing_else(tmp_path: Path) -> N
     path = write_take(tmp_path / "a.mcap", make_events(1.0))
     before = path.read_bytes()
     with pytest.raises(RuntimeError, match="encoder"), TakeWriter(path, HEADER) as writer:
-        writer.write_event(Event(0.0, 0.0, np.zeros(VECTOR_SIZE)))
+        writer.write(Event(0.0, 0.0, np.zeros(VECTOR_SIZE)))
         raise RuntimeError("encoder")
     assert os.listdir(tmp_path) == ["a.mcap"]
     assert path.read_bytes() == before
@@ -363,7 +363,7 @@ def test_failed_recording_keeps_its_part(tmp_path: Path) -> None:
     events = make_events(3.0)
     with pytest.raises(RuntimeError, match="device"), TakeWriter(path, HEADER, live=True) as writer:
         for event in events:
-            writer.write_event(event)
+            writer.write(event)
         raise RuntimeError("device")
     assert os.listdir(tmp_path) == ["a.mcap.part"]
     reader = TakeReader(part_path(path))
@@ -376,7 +376,7 @@ def test_failed_recording_keeps_its_part(tmp_path: Path) -> None:
 def test_wall_time_flushes_a_live_take(tmp_path: Path) -> None:
     now = 0.0
     with TakeWriter(tmp_path / "a.mcap", HEADER, live=True, clock=lambda: now) as writer:
-        writer.write_event(Event(0.0, 0.0, np.zeros(VECTOR_SIZE)))
+        writer.write(Event(0.0, 0.0, np.zeros(VECTOR_SIZE)))
         assert list(TakeReader(writer.temporary_path).events()) == []
         now = 1.0
         writer.tick()
@@ -390,7 +390,7 @@ def test_kill_9_loses_at_most_a_second(tmp_path: Path) -> None:
         "from struck.codec.takes.takes import TakeWriter\n"
         "writer = TakeWriter(sys.argv[1], HEADER, live=True)\n"
         "for event in make_events(7.3):\n"
-        "    writer.write_event(event)\n"
+        "    writer.write(event)\n"
         "print(event.onset_seconds, flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -415,7 +415,7 @@ def test_an_hour_is_read_with_flat_memory(tmp_path: Path) -> None:
     with TakeWriter(tmp_path / "a.mcap", HEADER) as writer:
         for i in range(60):
             for event in minute:
-                writer.write_event(replace(event, onset_seconds=event.onset_seconds + 60.0 * i))
+                writer.write(replace(event, onset_seconds=event.onset_seconds + 60.0 * i))
     reader = TakeReader(tmp_path / "a.mcap")
     events = reader.events()
     next(events)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from struck.codec.hearing.event_network import FRAME_COUNT, FRAME_OFFSETS
+from struck.codec.hearing.spectrum import MEL_BANDS
 from struck.models.codec.losses import (
-    MEL_BANDS,
     expected_error,
     frame_weights,
     mel_distance_db,

@@ -10,8 +10,11 @@ from struck.codec.files.audio_files import open_audio
 from struck.realtime.bench import phrase as bench_phrase
 from struck.realtime.bench.decoder import time_blocks, time_burst
 from struck.realtime.bench.encoder import write_performance
-from struck.realtime.bench.engine import BLOCK_FRAMES, Stage, time_flood, time_panic
-from struck.realtime.bench.jobs import ONE_THREAD, describe_load, resident_bytes, run_job
+from struck.realtime.bench.engine import time_flood, time_panic
+from struck.realtime.bench.jobs import ONE_THREAD, describe_load, run_job
+from struck.realtime.bench.loaded_callback import BLOCK_FRAMES, LoadedCallback
+from struck.realtime.bench.storm import START_COUNT, run_storm
+from struck.realtime.bench.usage import resident_bytes
 from struck.realtime.engine.cycles import CycleClock
 from struck.realtime.engine.rings import LOST
 
@@ -85,7 +88,7 @@ def test_timed_blocks_sound():
 
 
 def test_the_stage_of_the_engines_bench_has_all_voices_and_two_rooms_throughout():
-    stage = Stage(CycleClock(), voice_count=20)
+    stage = LoadedCallback(CycleClock(), voice_count=20)
     for _ in range(3):
         shares = stage.run(300, BLOCK_FRAMES)
         assert (stage.voice_count, stage.room_count) == (20, 2)
@@ -97,3 +100,14 @@ def test_the_stage_of_the_engines_bench_has_all_voices_and_two_rooms_throughout(
     assert time_flood(stage, turns=2) > 0.0
     assert time_panic(stage, turns=2) > 0.0
     assert (stage.voice_count, stage.room_count) == (0, 0)
+
+
+def test_in_a_storm_everything_is_done_and_what_was_put_off_is_counted():
+    storm = run_storm(CycleClock(), turns=1)
+    counts = storm.counts
+    assert counts["started"] == counts["stolen"] == START_COUNT
+    assert counts["starts_delayed"] == counts["late"] == START_COUNT - 16  # all but one cell's
+    assert counts["bends_delayed"] > 0
+    assert counts["told_sounded"] == 16
+    assert counts["told_late"] == START_COUNT - 16
+    assert len(storm.own) == 750

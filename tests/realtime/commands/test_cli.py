@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
-from struck.codec.events.errors import StruckError
+from struck.codec.events.errors import StruckError, StruckWarning
 from struck.realtime.commands import take as commands_take
 from struck.realtime.commands.cli import build_parser, main
 from struck.realtime.commands.console import Console, format_values
@@ -193,3 +194,17 @@ def test_output_into_a_closed_pipe_is_no_stack_trace():
     assert process.wait(timeout=120) == 1
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_a_warning_of_ours_is_a_note_and_one_of_a_library_stays_as_it_is(monkeypatch, capsys):
+    def run(options, console):
+        warnings.warn("nothing can be kept", StruckWarning, stacklevel=1)
+        warnings.warn("old call", UserWarning, stacklevel=1)
+        console.finish({}, "done")
+
+    monkeypatch.setattr(commands_take, "run_info", run)
+    show = warnings.showwarning
+    with pytest.warns(UserWarning, match="old call"):
+        assert main(["info", "any.mcap"]) == 0
+    assert capsys.readouterr().err == "struck: note: nothing can be kept\n"
+    assert warnings.showwarning is show

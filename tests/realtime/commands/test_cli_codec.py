@@ -110,10 +110,14 @@ def test_render_rates_and_formats(take, tmp_path, capsys, name, options, rate, s
     assert info.frames / rate > 1.0
 
 
-def test_render_needs_no_torch(take, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "name"), [("encode", "out.mcap"), ("render", "out.wav"), ("resynth", "out.wav")]
+)
+def test_neither_hearing_nor_playing_needs_torch(sound, take, tmp_path, command, name):
+    source = take if command == "render" else sound
     program = (
         "import sys; from struck.realtime.commands.cli import main;"
-        f"status = main(['render', {str(take)!r}, {str(tmp_path / 'out.wav')!r}]);"
+        f"status = main([{command!r}, {str(source)!r}, {str(tmp_path / name)!r}]);"
         "sys.exit(status or ('torch' in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -207,3 +211,15 @@ def test_evaluate(sound, tmp_path, capsys):
     assert values["files"][0]["struck"]["bits_per_second"] > 0
     assert [note["name"] for note in values["single_notes"]] == ["plucked string A3", "struck string E4"]
     assert all(note["event_count"] > 0 for note in values["single_notes"])
+
+
+def test_extensions_in_capitals(take, tmp_path, capsys):
+    (tmp_path / "TAKE.MCAP").write_bytes(take.read_bytes())
+    for name in ("OUT.WAV", "UP.MCAP", "TABLE.CSV", "PICTURE.PNG"):
+        command = {"OUT.WAV": "render", "UP.MCAP": "edit", "TABLE.CSV": "convert", "PICTURE.PNG": "plot"}[
+            name
+        ]
+        run_json(capsys, command, tmp_path / "TAKE.MCAP", tmp_path / name)
+    assert soundfile.info(tmp_path / "OUT.WAV").format == "WAV"
+    assert "pitch_hz" in (tmp_path / "TABLE.CSV").read_text()  # what is heard, which needs the weights
+    assert (tmp_path / "PICTURE.PNG").read_bytes().startswith(b"\x89PNG")

@@ -169,3 +169,28 @@ def test_an_unwritable_place_is_told_before_anything_is_made(capsys, tmp_path):
 def test_of_one_phrase_nothing_is_joined():
     sound = clip(PhraseKey(PhraseConditions(60)))
     assert np.array_equal(join_phrases([sound], 4.0), sound)
+
+
+def test_a_pitch_beyond_the_instrument_is_played_octaves_away_and_told(capsys, tmp_path):
+    assert (
+        main(
+            [
+                "phrase",
+                str(tmp_path / "a.wav"),
+                "--pitch",
+                "127",
+                "--style",
+                "single",
+                "--instrument",
+                "flute",
+            ]
+        )
+        == 0
+    )
+    (asked,) = Mars.asked
+    assert asked["conditions"].pitch == 91
+    told = "flute (single) goes from 48 to 98: 127 is played 3 octaves lower, as 91"
+    assert f"struck: note: {told}\n" in capsys.readouterr().err
+    found = run_json(capsys, tmp_path / "b.wav", "--pitch", 127, "--style", "single", "--instrument", "flute")
+    assert found["pitch"] == 91
+    assert told in found["notes"]

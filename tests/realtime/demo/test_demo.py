@@ -40,6 +40,7 @@ def test_the_demo_writes_what_it_announces(tmp_path):
     assert [path.name for path in written] == [
         "events.jsonl",
         "notes.mid",
+        "overview.png",
         "picture.png",
         "resynthesis.wav",
         "take.mcap",

@@ -18,6 +18,7 @@ from struck.realtime.devices.driver import DeviceDriver, stream_channels
 from struck.realtime.devices.jack import load_jack
 from struck.realtime.devices.jack_stream import MissingDevice
 from struck.realtime.devices.portaudio import load_portaudio
+from struck.realtime.devices.rates import advise_rate
 
 from ..rig.jack_rig import jack_server
 from .stream_callbacks import FLAGS, FRAMES, HAD_INPUT, HAD_OUTPUT, Counting
@@ -256,6 +257,30 @@ def test_jack_at_another_rate():
         with pytest.raises(StruckError, match="runs at 44100 Hz, not 48000: use --rate 44100"):
             make("default", "default", callback)
         make("default", "default", callback, rate=44_100).close()  # nothing was left open
+
+
+@pytest.mark.jack
+@pytest.mark.parametrize("rate", [16_000, 32_000])
+def test_jack_at_a_rate_at_which_struck_cannot_run_names_what_helps(rate):
+    with jack_server(rate=rate):
+        words = f"runs at {rate} Hz, not 48000: struck cannot run at that rate, so restart JACK at 48000 Hz"
+        with pytest.raises(StruckError, match=words) as caught:
+            make("default", "default", Counting())
+    assert "--rate" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("own_rate", "advice"),
+    [
+        (44_100.0, "use --rate 44100, or set it"),
+        (22_050.0, "use --rate 22050, or set it"),
+        (16_000.0, "struck cannot run at that rate, so set it"),
+        (32_000.0, "struck cannot run at that rate, so set it"),
+        (384_000.0, "struck cannot run at that rate, so set it"),
+    ],
+)
+def test_advice_about_a_rate_can_be_followed(own_rate, advice):
+    assert advise_rate(own_rate, "set it") == advice
 
 
 def test_no_jack_server():

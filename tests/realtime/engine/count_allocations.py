@@ -7,29 +7,31 @@ from numba import njit
 from struck.codec.playing.block import ACTIVE, LATE, STARTED, STOLEN
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.bench.decoder import plain_weights, sustained_events
-from struck.realtime.bench.engine import CALL
+from struck.realtime.bench.loaded_callback import CALL
 from struck.realtime.engine.address_tables import make_address_table
 from struck.realtime.engine.callback import BLOCKS, make_callback_state
-from struck.realtime.engine.engine import (
+from struck.realtime.engine.commands import (
     AT_SAMPLE,
     BEND,
     COMMAND_SIZE,
     CONTROL,
-    EVENTS,
-    FEEDING,
     KEY,
     KIND,
     PANIC,
     PLAY,
-    POSITION,
     RECORD,
-    RECORDING,
-    REFUSED_PHRASES,
     RELEASE,
     START_PHRASE,
-    STARVED,
     STOP_PHRASE,
     VALUE,
+)
+from struck.realtime.engine.engine import (
+    EVENTS,
+    FEEDING,
+    POSITION,
+    RECORDING,
+    REFUSED_PHRASES,
+    STARVED,
     make_engine_state,
 )
 from struck.realtime.engine.rings import LOST, push_row, read_frames, write_frames

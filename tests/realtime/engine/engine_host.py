@@ -5,21 +5,21 @@ from itertools import cycle
 import numpy as np
 
 from struck.codec.playing.decoder import Decoder
-from struck.realtime.engine.engine import (
-    AT_SAMPLE,
+from struck.realtime.engine.commands import (
     COMMAND_SIZE,
     CONTROL,
-    KEY,
-    KIND,
+    OUTCOME,
+    OUTCOMES,
     PLAY,
-    POSITION,
     RECORD,
-    VALUE,
-    make_engine_state,
-    process_engine,
+    RESULT_ID,
+    RESULT_SAMPLE,
+    RESULT_SIZE,
+    Head,
 )
+from struck.realtime.engine.engine import POSITION, make_engine_state, process_engine
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, gain_from_db
-from struck.realtime.engine.rings import push_row, read_frames
+from struck.realtime.engine.rings import pop_row, push_row, read_frames
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
 
@@ -55,16 +55,23 @@ class EngineHost:
     def position(self):
         return int(self.state.numbers[POSITION])
 
-    def send(self, kind, at_sample=0, key=0, value=0.0, record=None):
+    def send(self, kind, at_sample=0, key=0, value=0.0, record=None, event_id=0, flags=0):
         """Push one command; False if its ring is full."""
         row = np.zeros(COMMAND_SIZE)
-        row[[KIND, AT_SAMPLE, KEY, VALUE]] = kind, at_sample, key, value
+        row[:RECORD][: len(Head._fields)] = Head(kind, at_sample, key, value, event_id, flags)
         if record is not None:
             row[RECORD:] = record
         return bool(push_row(self.state.commands, row))
 
-    def play(self, event, at_sample, key=0, bent=1.0):
-        return self.send(PLAY, at_sample, key, bent, self._maker.make_records([event])[0])
+    def play(self, event, at_sample, key=0, bent=1.0, event_id=0):
+        return self.send(PLAY, at_sample, key, bent, self._maker.make_records([event])[0], event_id)
+
+    def results(self):
+        """What has become of events since the last time: outcome, id, stream sample."""
+        found, row = [], np.zeros(RESULT_SIZE)
+        while pop_row(self.state.results, row):
+            found.append((OUTCOMES[int(row[OUTCOME])], int(row[RESULT_ID]), int(row[RESULT_SAMPLE])))
+        return found
 
     def control(self, name, value_db):
         return self.send(CONTROL, 0, ENGINE_PARAMETERS.index(name), gain_from_db(value_db))

@@ -7,7 +7,7 @@ import pytest
 from numba import config, int64, njit, void
 
 from struck.codec.playing.decoder import Decoder
-from struck.realtime.bench.engine import CALL
+from struck.realtime.bench.loaded_callback import CALL
 from struck.realtime.engine.address_tables import make_address_table
 from struck.realtime.engine.callback import (
     BLOCKS,

@@ -33,7 +33,7 @@ class Device:
     def __init__(self, monkeypatch, began=1_000.0):
         self.now = began
         self.began = began
-        monkeypatch.setattr(clock_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(clock_module.time, "perf_counter", lambda: self.now)
         engine = make_engine_state(
             22_050, ring_seconds=0.0, phrase_seconds=0.0, voice_count=1, pending_count=1
         )

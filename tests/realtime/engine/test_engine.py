@@ -3,26 +3,47 @@
 import numpy as np
 import pytest
 
-from struck.codec.playing.block import LATE, PENDING, STARTED, bend_voices, insert_event, release_voices
+from struck.codec.playing.block import (
+    ACTIVE,
+    DELAYED,
+    LATE,
+    PENDING,
+    STARTED,
+    STOLEN,
+    bend_voices,
+    insert_event,
+    release_voices,
+)  # fmt: skip
 from struck.codec.playing.decoder import Decoder
-from struck.realtime.engine.engine import (
+from struck.codec.playing.voice_records import RECORD_SIZE
+from struck.codec.playing.voices import BEND as BEND_LEVEL
+from struck.codec.playing.voices import KEY as KEY_COUNT
+from struck.realtime.engine import commands
+from struck.realtime.engine.commands import (
     BEND,
+    COMMANDS,
+    LOOPS,
+    PANIC,
+    PLAY,
+    RELEASE,
+    START_PHRASE,
+    STOP_PHRASE,
+)
+from struck.realtime.engine.engine import (
     CAPTURING,
     DAMAGED,
+    DELAYED_BENDS,
+    DELAYED_RELEASES,
     FEED_ENDED,
     FEEDING,
     IN_MOST,
     IN_PEAK,
     OUT_MOST,
     OUT_PEAK,
-    PANIC,
     RECORDING,
     REFUSED_PHRASES,
-    RELEASE,
     SLICE_FRAMES,
-    START_PHRASE,
     STARVED,
-    STOP_PHRASE,
     limiter_gain,
     make_engine_state,
     publish_number,
@@ -40,7 +61,7 @@ def decoder_for(rate=RATE):
 
 
 def insert(decoder, record, onset, key):
-    return insert_event(decoder.state, record, onset, key, 1.0)
+    return insert_event(decoder.state, record, onset, key, 1.0, 0)
 
 
 # -- events
@@ -104,7 +125,7 @@ def test_any_slicing_gives_the_same_bytes(slicing, inputs, outputs):
         host.send(BEND, key=2, value=1.1)
         host.control("output_db", 6.0)
         host.control("ceiling_db", -12.0)
-        host.send(START_PHRASE, 1_001, key=0, value=-0.5)
+        host.send(START_PHRASE, 1_001, key=0, value=0.5, flags=LOOPS)
         host.send(START_PHRASE, 100, key=1, value=0.5)
         host.send(STOP_PHRASE, 6_000, key=0)
         for i, event in enumerate(events[1:]):
@@ -213,14 +234,15 @@ def test_damage_from_inside_does_not_get_out_either():
 
 def test_a_record_that_is_not_finite_is_refused_and_the_engine_plays_on():
     host = EngineHost()
-    record = np.zeros(host.state.command.shape[0] - 4)
+    record = np.zeros(RECORD_SIZE)
     record[7] = np.nan
-    host.send(0, 0, 0, 1.0, record)
+    host.send(PLAY, 0, 0, 1.0, record, event_id=5)
     host.play(tone(), 100)
     out = host.run(2_000)
     assert np.all(np.isfinite(out))
     assert np.any(out)
     assert host.state.decoder.numbers[STARTED] == 1
+    assert host.results() == [("dropped", 5, 0)]
 
 
 # -- rings
@@ -364,7 +386,7 @@ def test_a_bend_is_the_decoders_and_reaches_only_its_channel():
     host.run(640)
     decoder.process(640)
     host.send(BEND, key=1, value=1.25)
-    assert bend_voices(decoder.state, key_of(1, 0), key_of(1, 127), 1.25, 2.0 * np.pi / RATE) == 2
+    assert bend_voices(decoder.state, key_of(1, 0), key_of(1, 127), 1.25, 2.0 * np.pi / RATE, 100) == 2
     assert host.run(4_800)[:, 0].tobytes() == decoder.process(4_800).tobytes()
 
 
@@ -377,7 +399,7 @@ def test_panic_is_silence_now():
         host.play(tone(room_mix=0.5), 100 * i, key=9)
     host.play(tone(), 20_000)
     host.send(RELEASE, 30_000, key=9)
-    host.send(START_PHRASE, 0, key=0, value=-1.0)
+    host.send(START_PHRASE, 0, key=0, value=1.0, flags=LOOPS)
     host.send(START_PHRASE, 20_000, key=1, value=1.0)
     assert host.run(9_600).any()
     host.send(PANIC)
@@ -414,6 +436,126 @@ def test_a_phrase_sounds_at_its_sample_in_the_mix_and_a_refused_start_is_counted
     assert np.array_equal(out[1_234:6_234, 0], sound)
     assert not out[6_234:].any()
     assert host.state.numbers[REFUSED_PHRASES] == 2
+
+
+# -- limits
+
+
+def count(host, place):
+    return int(host.state.numbers[place])
+
+
+@pytest.mark.parametrize("block_frames", [32, 64, 480, 2048])
+def test_more_starts_than_a_cell_may_have_are_put_off_in_their_order_and_counted(block_frames):
+    host = EngineHost()
+    for i in range(40):
+        host.play(tone(gain_db=-60.0), 6_400 + 5, event_id=1 + i)
+    host.run(6_400, (2_048, 64))
+    host.run(1_024, (block_frames,))
+    wanted = [("sounded", 1 + i, 6_405) for i in range(16)]
+    wanted += [("late", 17 + i, 6_464) for i in range(16)] + [("late", 33 + i, 6_528) for i in range(8)]
+    assert host.results() == wanted
+    numbers = host.state.decoder.numbers
+    assert (numbers[STARTED], numbers[DELAYED], numbers[LATE]) == (40, 24, 24)
+
+
+def test_starts_that_are_put_off_sound_the_same_for_every_slicing():
+    sounds = []
+    for slicing in ((64,), (7, 100, 1), (2_048,)):
+        host = EngineHost(outputs=1, voice_count=24)
+        for i in range(100):
+            host.play(tone(gain_db=-50.0, pitch=40.0 + i % 40), 9_000 + i // 30)
+        host.run(8_192, (64,))
+        sounds.append(host.run(4_096, slicing).tobytes())
+        assert host.state.decoder.numbers[STOLEN] > 50
+    assert sounds[0] == sounds[1] == sounds[2]
+
+
+def test_what_was_stolen_is_told():
+    host = EngineHost(voice_count=2)
+    for i in range(3):
+        host.play(tone(gain_db=-20.0 - 10.0 * i), 64 * i, event_id=1 + i)
+    host.run(640)
+    assert host.results() == [("sounded", 1, 0), ("sounded", 2, 64), ("stolen", 2, 128), ("sounded", 3, 128)]
+
+
+def test_a_note_that_began_late_is_released_by_its_note_off():
+    host = EngineHost()
+    host.run(1_280)
+    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, key=5, event_id=1)
+    host.send(RELEASE, 700, key=5)  # before the note began, but after it was to begin
+    assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
+    assert host.results() == [("late", 1, 1_280)]
+
+
+def test_a_bend_of_many_voices_goes_on_in_the_next_blocks_and_reaches_them_all():
+    host = EngineHost(voice_count=200)
+    for i in range(200):
+        host.play(tone(gain_db=-60.0), 0, key=1 + i % 128)
+    host.run(64 * 20)
+    host.send(BEND, key=0, value=1.5)
+    host.run(64)
+    voices = host.state.decoder.voices
+    active = host.state.decoder.active[:200]
+    assert np.sum(voices.levels[active, BEND_LEVEL] == 1.5) == 32
+    host.send(BEND, key=0, value=1.25)  # the wheel goes on: the latest counts
+    host.run(64 * 7)
+    assert np.all(voices.levels[active, BEND_LEVEL] == 1.25)
+    assert count(host, DELAYED_BENDS) == 7
+
+
+def test_one_wheel_does_not_keep_another_waiting():
+    host = EngineHost(voice_count=200)
+    for i in range(100):
+        host.play(tone(gain_db=-60.0), 0, key=1 + i)
+    host.play(tone(gain_db=-60.0), 0, key=1 + 128 * 3)
+    host.run(64 * 20)
+    for i in range(8):
+        host.send(BEND, key=0, value=1.5 + 0.01 * i)
+        host.send(BEND, key=3, value=1.25)
+        host.run(64)
+    voices = host.state.decoder.voices
+    active = host.state.decoder.active[: host.state.decoder.numbers[ACTIVE]]
+    others = active[voices.counts[active, KEY_COUNT] == 1 + 128 * 3]
+    assert voices.levels[others, BEND_LEVEL].tolist() == [1.25]
+
+
+def test_more_releases_than_a_grid_point_may_have_are_put_off_and_counted():
+    host = EngineHost(voice_count=64)
+    for i in range(40):
+        host.play(tone(release=0.03, noisiness=0.0, gain_db=-40.0), 0, key=1 + i)
+    host.run(6_400)
+    for i in range(40):
+        host.send(RELEASE, 9_000, key=1 + i)
+    host.run(9_600 - 6_400)
+    assert count(host, DELAYED_RELEASES) == 24
+    assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
+
+
+def test_a_panic_tells_of_what_it_drops_and_a_second_one_has_nothing_to_do():
+    host = EngineHost()
+    host.play(tone(room_mix=0.5), 0, event_id=1)
+    host.play(tone(), 90_000, event_id=2)
+    host.run(640)
+    host.send(PANIC)
+    host.play(tone(), 95_000, event_id=3)
+    host.send(PANIC)
+    host.run(640)
+    assert host.results() == [("sounded", 1, 0), ("dropped", 2, 640), ("dropped", 3, 640)]
+
+
+def test_every_kind_of_command_has_its_row_in_the_table():
+    numbers = [getattr(commands, kind.name.upper()) for kind in COMMANDS]
+    assert numbers == list(range(len(COMMANDS)))
+    made = [
+        commands.play(1, 2, 3.0, 4), commands.release(5, 6), commands.bend(7, 8.0), commands.control(9, 10.0),
+        commands.panic(), commands.start_phrase(11, 12, True, 13.0, False),
+        commands.start_phrase(14, 15, True, 16.0, True), commands.stop_phrase(17, 18),
+    ]  # fmt: skip
+    assert [head.kind for head in made] == list(range(len(COMMANDS)))
+    for head in made:  # only what the table lists is set
+        used = {name for name, value in head._asdict().items() if value and name != "kind"}
+        assert used == set(COMMANDS[head.kind].fields)
 
 
 # -- the state

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.decoder import render
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+from struck.patches.patch import load_patch
 from struck.realtime.engine.engine import OUT_MOST
 from struck.realtime.engine.parameters import PARAMETERS
-from struck.realtime.host.host import Performance
+from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller
 
@@ -43,7 +45,7 @@ class Show:
     def __init__(self, weights, sound_path, during=None, **options):
         options = {"input": str(sound_path), "output": "none", "profile": "tight", **options}
         self.teller = Teller()
-        self.performance = Performance(LiveSettings(**options), weights, self.teller)
+        self.performance = Host(LiveSettings(**options), weights, self.teller)
         self.soundings = []
         self.performance.stage.add_sink(self.soundings.append)
         with self.performance:
@@ -251,7 +253,49 @@ def test_a_patch_or_a_message_that_asks_for_what_there_is_not_is_refused(weights
         with pytest.raises(ValueError, match="unknown style 'jazz'"):
             performance.stage.play_phrase(60, 127, "jazz")
         with pytest.raises(StruckError, match="unknown style"):
+            performance.stage.load_patch("jazz.toml")
+        for elsewhere in ("/etc/passwd.toml", "../jazz.toml", str(tmp_path / "sub" / "jazz.toml")):
+            with pytest.raises(StruckError, match="patches are opened in"):
+                performance.stage.load_patch(elsewhere)
+        performance.stage.load_patch(str(plain))
+        performance.stage.load_patch("bells")
+        performance.stage.load_patch("plain.toml")
+
+    plain = tmp_path / "plain.toml"
+    plain.write_text("")
+    Show(weights, sound_path, during=play, patch=str(plain), duration_seconds=0.1, phrases="off")
+
+
+def test_a_show_that_began_with_a_shipped_patch_opens_no_file(weights, sound_path, tmp_path):
+    patch = tmp_path / "plain.toml"
+    patch.write_text("")
+
+    def play(performance):
+        with pytest.raises(StruckError, match="only shipped patches"):
             performance.stage.load_patch(str(patch))
+
+    Show(weights, sound_path, during=play, duration_seconds=0.1, phrases="off")
+
+
+def test_of_two_changes_of_patch_at_once_one_comes_after_the_other(weights, sound_path):
+    def play(performance):
+        stage = performance.stage
+        begun, set_control = threading.Event(), stage.set_control
+
+        def set_slowly(name, value):
+            if threading.current_thread() is slow:
+                begun.set()
+                time.sleep(0.002)  # so that the other thread could come in between
+            set_control(name, value)
+
+        stage.set_control = set_slowly
+        slow = threading.Thread(target=stage.load_patch, args=("bells",))
+        slow.start()
+        assert begun.wait(30.0)
+        stage.load_patch("default")
+        slow.join()
+        named = load_patch(performance.patch.name).controls
+        assert stage.controls() == {p.name: named.get(p.name, p.default) for p in PARAMETERS}
 
     Show(weights, sound_path, during=play, duration_seconds=0.1, phrases="off")
 
@@ -264,7 +308,7 @@ def test_stopping_ends_it_in_order(weights, sound_path, tmp_path):
         profile="tight",
         record=tmp_path / "show.mcap",
     )
-    with Performance(settings, weights, Teller()) as performance:
+    with Host(settings, weights, Teller()) as performance:
         stop.set()
         performance.run(stop)
     performance.close()  # twice is harmless
@@ -281,7 +325,7 @@ def test_a_fault_leaves_no_half_sound_but_the_take_of_what_was(weights, sound_pa
     )
 
     def fail():
-        with Performance(settings, weights, Teller()) as performance:
+        with Host(settings, weights, Teller()) as performance:
             performance.stage.add_sink(lambda sounding: 1 // 0)
             performance.run(threading.Event())
 
@@ -326,7 +370,7 @@ def test_what_cannot_be_had_is_told_and_replaces_nothing(
         if name in given:
             given[name] = tmp_path / given[name]
     with pytest.raises(StruckError, match=words):
-        Performance(LiveSettings(**given), weights, Teller())
+        Host(LiveSettings(**given), weights, Teller())
     assert sorted(tmp_path.iterdir()) == before
     assert all((tmp_path / name).read_bytes() == b"precious" for name in kept.values())
 

@@ -88,3 +88,10 @@ def test_a_paced_performance_has_messages():
 def test_settings_do_not_change():
     with pytest.raises(FrozenInstanceError):
         LiveSettings().rate = 44_100
+
+
+def test_extensions_in_capitals():
+    settings = LiveSettings(
+        input="A.FLAC", output="OUT.WAV", record=Path("T.MCAP"), record_audio=Path("R.WAV")
+    )
+    assert (settings.input_file, settings.output_file) == (Path("A.FLAC"), Path("OUT.WAV"))

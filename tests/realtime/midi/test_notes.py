@@ -443,3 +443,105 @@ def test_hostile_bytes_never_raise_and_settings_stay_sane():
     assert any(call[0] == "play" for call in rig.stage.calls)
     assert rig.stage.counts["midi_rejected"] > 100
     assert rig.stage.lines == []
+
+
+# ---- ends belong to who began --------------------------------------------------------------------------
+
+
+class FakePhrases:
+    """Remembers what its keys did; its channel is the patch's, 0 to 15."""
+
+    def __init__(self, channel=1):
+        self.channel = channel
+        self.calls = []
+
+    def note_on(self, at_sample, pitch, velocity):
+        self.calls.append(("on", pitch))
+
+    def note_off(self, at_sample, pitch):
+        self.calls.append(("off", pitch))
+
+    def release_all(self, at_sample):
+        self.calls.append("all")
+
+
+def names(rig):
+    return [call[0] for call in rig.stage.calls]
+
+
+@pytest.mark.parametrize("control", [123, 124, 125, 126, 127])
+def test_all_notes_off_reaches_phrases_whatever_channels_the_patch_has(control):
+    phrases = FakePhrases(channel=1)
+    rig = Rig(NoteSettings(channels=[0]), phrases=phrases)
+    rig.send("note_on", 1, note=40, velocity=100)
+    rig.send("note_off", 1, note=40)
+    rig.control(control, channel=1)
+    assert phrases.calls == [("on", 40), ("off", 40), "all"]
+
+
+def test_all_notes_off_reaches_what_another_patch_began_on_its_channel():
+    phrases = FakePhrases(channel=1)
+    rig = Rig(phrases=phrases)
+    rig.play(60, channel=2)
+    rig.send("note_on", 1, note=40, velocity=100)
+    phrases.channel = None
+    rig.player.set_notes(NoteSettings(channels=[9]))
+    rig.stage.calls.clear()
+    rig.control(123, channel=2)
+    rig.control(123, channel=1)
+    assert names(rig) == ["release"]
+    assert phrases.calls == [("on", 40), "all"]
+
+
+@pytest.mark.parametrize("channel", [0, 1, 7])
+def test_all_sound_off_is_a_panic_on_every_channel(channel):
+    rig = Rig(NoteSettings(channels=[3]), phrases=FakePhrases(channel=None))
+    rig.control(120, channel=channel)
+    assert names(rig) == ["panic"]
+
+
+def test_a_system_reset_is_a_panic_whatever_channels_the_patch_has():
+    rig = Rig(NoteSettings(channels=[3]))
+    rig.player.receive(1.0, b"\xff")
+    assert names(rig) == ["panic"]
+
+
+def test_a_note_off_ends_what_its_key_began_also_after_a_change_of_patch():
+    phrases = FakePhrases(channel=1)
+    rig = Rig(phrases=phrases)
+    rig.play(60, channel=0)
+    rig.send("note_on", 1, note=40, velocity=100)
+    phrases.channel = 0  # another patch: phrases on another channel, none of the notes' channels
+    rig.player.set_notes(NoteSettings(channels=[9], release=False))
+    rig.stage.calls.clear()
+    rig.send("note_off", 0, note=60)
+    rig.send("note_on", 1, note=40, velocity=0)
+    assert [(call[0], call[1]) for call in rig.stage.calls] == [("release", key(60))]
+    assert phrases.calls == [("on", 40), ("off", 40)]
+
+
+def test_a_note_of_a_patch_that_lets_notes_ring_rings_on_in_the_next():
+    rig = Rig(NoteSettings(release=False))
+    rig.play(60)
+    rig.player.set_notes(NoteSettings())
+    rig.stage.calls.clear()
+    rig.send("note_off", note=60)
+    assert rig.stage.calls == []
+
+
+@pytest.mark.parametrize("lift", [(64, 0), (121, 0)])
+def test_a_pedal_is_lifted_also_where_the_patch_has_left_its_channel(lift):
+    rig = Rig()
+    rig.control(64, 127)
+    rig.play(60)
+    rig.send("note_off", note=60)
+    rig.player.set_notes(NoteSettings(channels=[9]))
+    rig.stage.calls.clear()
+    rig.control(*lift)
+    assert "release" in names(rig)
+    rig.stage.calls.clear()
+    rig.control(64, 127)  # but to press one is for the channels of the patch
+    rig.player.set_notes(NoteSettings())
+    rig.play(62)
+    rig.send("note_off", note=62)
+    assert names(rig)[-1] == "release"

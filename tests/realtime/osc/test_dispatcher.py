@@ -10,9 +10,13 @@ from struck.codec.events.descriptors import Descriptors
 from struck.realtime.osc import namespace as osc
 from struck.realtime.osc.dispatcher import (
     AHEAD_SECONDS_MAX,
+    ALL_REPLIES_AT_ONCE,
+    ALL_REPLIES_PER_SECOND,
     DEFERRED_MAX,
     MESSAGES_AT_ONCE,
     MESSAGES_PER_SECOND,
+    REPLIES_AT_ONCE,
+    REPLIES_PER_SECOND,
     OscDispatcher,
 )
 from struck.realtime.osc.packets import read_message, split_packet, write_bundle, write_event, write_message
@@ -456,3 +460,39 @@ def test_nothing_that_comes_raises():
     assert all(line.isprintable() for line in stage.lines)
     host.send(write_message(osc.PING))
     assert host.answers() == [("/struck/pong", [])]
+
+
+# ---- replies -------------------------------------------------------------------------------------------
+
+
+def test_replies_to_one_sender_are_bounded_and_others_get_theirs(host):
+    ping = write_message(osc.PING)
+    for port in range(300):  # a sender is a host: ports are easily made up
+        host.send(ping, ("192.0.2.1", port))
+    assert len(host.answers()) == REPLIES_AT_ONCE
+    assert host.counters["replies_dropped"] == 300 - REPLIES_AT_ONCE
+    host.send(ping)
+    assert host.answers() == [("/struck/pong", [])]
+    host.pass_seconds(1.0)
+    for _ in range(300):
+        host.send(ping, ("192.0.2.1", 1))
+    assert len(host.answers()) == REPLIES_PER_SECOND
+
+
+def test_replies_to_senders_that_are_made_up_are_bounded_in_all(host):
+    ping = write_message(osc.PING)
+    for number in range(900):
+        host.send(ping, (f"192.0.2.{number}", 9_000))
+    assert len(host.answers()) == ALL_REPLIES_AT_ONCE
+    host.pass_seconds(0.5)
+    for number in range(900):
+        host.send(ping, (f"198.51.100.{number}", 9_000))
+    assert len(host.answers()) == ALL_REPLIES_PER_SECOND // 2
+
+
+def test_each_packet_of_an_answer_counts(host):
+    host.stage.counters.update({f"counter_{i}": i for i in range(1_000)})
+    for _ in range(REPLIES_AT_ONCE):
+        host.send(write_message(osc.STATS))
+    assert len(host.replies) == REPLIES_AT_ONCE
+    assert sum(len(packet) for packet, _ in host.replies) <= 1_400 * REPLIES_AT_ONCE

@@ -118,6 +118,27 @@ def test_any_type_of_number_is_taken():
     assert type(read_with(osc.CONTROL, (3, "i"))[0]) is float
 
 
+def test_the_empty_style_is_the_patchs():
+    assert read_with(osc.PHRASE, (48, "i"), (100, "i"), ("", "s")) == [48, 100, ""]
+
+
+@pytest.mark.parametrize("route", [r for r in osc.NAMESPACE if r.comes_in], ids=lambda r: r.address)
+def test_every_documented_value_is_taken(route):
+    """The ends of every documented range, and the empty text where it is documented."""
+    for end in ("low", "high"):
+        values = distinct_values(route)
+        for index, argument in enumerate(route.arguments):
+            limit = getattr(argument, end)
+            if argument.tag == "b":
+                values[index] = np.full(VECTOR_SIZE, limit, ">f4").tobytes()
+            elif argument.may_be_empty:
+                values[index] = ""
+            elif limit is not None:
+                values[index] = int(limit) if argument.tag == "i" else float(limit)
+        read = read_arguments(route, read_message(write_message(route, *values, name="x"))[1])
+        assert len(read) == len(values)
+
+
 def head_of_event(gain_db=-12.0):
     return [(1.0, "f"), (gain_db, "f"), *[(0.0, "f")] * 5, ("dry", "s")]
 

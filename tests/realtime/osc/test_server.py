@@ -15,9 +15,10 @@ from pythonosc.osc_message import OscMessage
 from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.realtime.osc import namespace as osc
+from struck.realtime.osc.addresses import parse_address, resolve
 from struck.realtime.osc.packets import write_bundle, write_message
 from struck.realtime.osc.sender import QUEUE_EVENTS, OscSender
-from struck.realtime.osc.server import OscServer, parse_address
+from struck.realtime.osc.server import OscServer
 from struck.realtime.osc.time_tags import TimeTags
 
 from .osc_host import WEIGHTS, FakeClock, FakeStage, Sounding, make_event, udp_socket
@@ -83,13 +84,13 @@ def sounding(stage, number=1, origin="heard", seed=1, ahead_seconds=0.2):
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("9000", ("127.0.0.1", 9000)),
-        (":9000", ("127.0.0.1", 9000)),
+        ("9000", ("localhost", 9000)),
+        (":9000", ("localhost", 9000)),
         ("0.0.0.0:9000", ("0.0.0.0", 9000)),
         ("studio.local:57120", ("studio.local", 57120)),
         ("[::1]:9000", ("::1", 9000)),
         (" [fe80::1%eth0]:1 ", ("fe80::1%eth0", 1)),
-        ("[]:5", ("127.0.0.1", 5)),
+        ("[]:5", ("localhost", 5)),
     ],
 )
 def test_addresses(text, address):
@@ -143,6 +144,79 @@ def test_ipv6(stage):
         with OscSender(stage, server=server) as sender:
             sender(sounding(stage))
             assert receive(peer).content(0).address == "/struck/event"
+
+
+LOOPBACKS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+
+
+def listening(family, host, port=0):
+    """A socket at an address, or the test is skipped where there is none such."""
+    peer = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        peer.bind((host, port))
+    except OSError as error:
+        peer.close()
+        pytest.skip(f"cannot listen at {host}: {error}")
+    peer.settimeout(5.0)
+    return peer
+
+
+def test_localhost_is_both_loopbacks_whatever_the_resolver_says(monkeypatch):
+    real = socket.getaddrinfo
+
+    def only_ipv6(host, *args, **options):
+        return real("::1" if host == "localhost" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", only_ipv6)
+    assert [(family, peer[0]) for family, peer in resolve("localhost", 9000)] == LOOPBACKS
+
+
+@pytest.mark.parametrize(("family", "host"), LOOPBACKS)
+def test_a_server_at_localhost_answers_at_every_loopback_address(stage, family, host):
+    with OscServer(stage, stage.clock, "localhost", 0) as server, listening(family, host) as peer:
+        port = server.address[1]
+        peer.sendto(write_message(osc.PING), (host, port))
+        assert receive(peer) == ("/struck/pong", [])
+        assert server.is_own((host, port))
+
+
+def test_a_server_at_localhost_where_there_is_no_ipv6(stage, monkeypatch):
+    real = socket.socket
+
+    def only_ipv4(family=socket.AF_INET, *args, **options):
+        if family == socket.AF_INET6:
+            raise OSError(97, "Address family not supported by protocol")
+        return real(family, *args, **options)
+
+    monkeypatch.setattr(socket, "socket", only_ipv4)
+    with OscServer(stage, stage.clock, "localhost", 0) as server, udp_socket() as peer:
+        peer.sendto(write_message(osc.PING), server.address)
+        assert receive(peer) == ("/struck/pong", [])
+
+
+@pytest.mark.parametrize(("family", "host"), LOOPBACKS)
+def test_a_target_at_localhost_is_found_at_the_address_where_it_listens(stage, family, host):
+    with listening(family, host) as peer:
+        with OscSender(stage, [("localhost", peer.getsockname()[1])]) as sender:
+            for number in range(5):
+                sender(sounding(stage, number))
+            numbers = [receive(peer).content(0).params[0] for _ in range(5)]
+        assert numbers == list(range(5))
+        assert stage.counters["osc_sent"] == 5
+        assert stage.lines == []
+
+
+def test_a_target_that_listens_at_both_addresses_gets_each_event_once(stage):
+    with (
+        listening(socket.AF_INET, "127.0.0.1") as first,
+        listening(socket.AF_INET6, "::1", first.getsockname()[1]) as second,
+    ):
+        with OscSender(stage, [("localhost", first.getsockname()[1])]) as sender:
+            sender(sounding(stage, 7))
+        assert receive(first).content(0).params[0] == 7
+        second.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            receive(second)
 
 
 # ---- in ------------------------------------------------------------------------------------------------
@@ -293,10 +367,11 @@ def test_a_server_for_all_knows_its_own_addresses(stage):
         assert not server.is_own(("192.0.2.1", port))  # kept for documentation: nobody's
 
 
-def test_a_loopback_server_does_not_send_abroad(stage, server):
-    assert server.reaches(socket.AF_INET, ("127.0.0.1", 9))
-    assert not server.reaches(socket.AF_INET, ("192.0.2.1", 9))
-    assert not server.reaches(socket.AF_INET6, ("::1", 9, 0, 0))
+def test_a_loopback_server_does_not_send_abroad(stage):
+    with OscServer(stage, stage.clock, "127.0.0.1", 0) as server:
+        assert server.reaches(socket.AF_INET, ("127.0.0.1", 9))
+        assert not server.reaches(socket.AF_INET, ("192.0.2.1", 9))
+        assert not server.reaches(socket.AF_INET6, ("::1", 9, 0, 0))
 
 
 def test_a_target_that_is_not_there_is_told_once_and_found_when_it_comes(stage):

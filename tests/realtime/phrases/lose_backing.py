@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from struck.realtime.engine.engine import OUT_PEAK
-from struck.realtime.host.host import Performance
+from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller
 
@@ -34,7 +34,7 @@ with jack_server() as server, tempfile.TemporaryDirectory() as folder:
     soundfile.write(Path(folder) / "loop.wav", loop.astype(np.float32), 48_000)
     settings = LiveSettings(input="none", output="jack:system", backing=Path(folder) / "loop.wav")
     stop = threading.Event()
-    with Performance(settings, RANDOM_WEIGHTS, Teller()) as performance:
+    with Host(settings, RANDOM_WEIGHTS, Teller()) as performance:
         peak = performance.state.engine.levels[OUT_PEAK]
 
         def play() -> None:

@@ -399,6 +399,36 @@ def events(*onsets):
     return tuple(Event(onset, -20.0, vector) for onset in onsets)
 
 
+def test_a_key_ends_its_phrase_also_after_a_change_of_patch():
+    band = Band()
+    band.keep(key())
+    band.at(100, "note_on", 60, 127)
+    band.run(30_000)
+    band.player.change(PhrasePatch(**{**vars(PATCH), "style": "pad", "latched": True}), band.beats, band.note)
+    band.at(40_000, "note_off", 60)
+    band.run(60_000)
+    assert band.player.voice_count == 0
+    assert not band.out[42_000:].any()
+
+
+def test_what_was_begun_latched_stays_latched_and_its_key_ends_it_in_the_next_patch():
+    band = Band(latched=True)
+    band.keep(key(), key(style="pad"))
+    band.at(100, "note_on", 60, 127)
+    band.at(30_000, "note_off", 60)
+    band.player.change(PhrasePatch(**{**vars(PATCH), "style": "pad"}), band.beats, band.note)
+    band.run(40_000)
+    band.player.note_off(40_000, 60)
+    band.run(50_000)
+    assert band.player.voice_count == 1  # held by no key
+    band.at(50_000, "note_on", 60, 127)
+    band.run(70_000)
+    assert [voice.style for voice in band.player._voices if voice.ends is None] == ["pad"]
+    band.at(70_000, "note_off", 60)
+    band.run(90_000)
+    assert not band.out[80_000:].any()
+
+
 def test_as_events_it_is_played_by_the_decoder_pass_after_pass():
     band = Band(as_events=True)
     onsets = (0.0, 0.5, 1.25, 3.9, 4.05)  # the last is beyond the loop
@@ -438,3 +468,15 @@ def test_what_is_likely_is_what_was_played_then_how_it_varies():
     assert found[:2] == [key(62), key(60)]
     assert found[2].conditions.pitch == 36
     assert found[3:5] == [key(62, variation=1), key(60, variation=1)]
+
+
+def test_a_key_beyond_the_instrument_is_played_octaves_away_and_told_once():
+    band = Band(style="single", instrument="flute")
+    told = []
+    band.stage.tell = told.append
+    for pitch in (127, 125, 60):
+        band.player.note_on(0, pitch, 127)
+        band.player.note_off(0, pitch)
+        band.player.advance(0)
+    assert {key.conditions.pitch for key in band.player.likely()} == {91, 89, 60}
+    assert told == ["phrases: flute (single) goes from 48 to 98: 127 is played 3 octaves lower, as 91"]

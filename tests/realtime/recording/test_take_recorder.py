@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,18 +109,30 @@ def test_what_never_sounded_is_not_in_the_take(host, tmp_path):
     assert reader.duration_seconds == 2.0
 
 
-def test_cancelled_events_are_forgotten_and_later_ones_are_not(host, tmp_path):
+def test_it_holds_what_the_engine_says_that_sounded(host, tmp_path):
     recorder = host.recorder(tmp_path / "a.mcap")
-    recorder.event(sounding(1.0))
-    recorder.event(sounding(3.0))
-    recorder.mark(3.5, "panic")
-    recorder.forget_after(2.0)
-    recorder.event(sounding(4.0))
+    for what, seconds in (("sounded", 1.0), ("dropped", 2.0), ("late", 3.0), ("stolen", None)):
+        told = SimpleNamespace(what=what, sounding=None if seconds is None else sounding(seconds))
+        recorder.outcome(told)
     host.now = 5.0
     assert recorder.close()
-    reader = TakeReader(recorder.path)
-    assert [e.onset_seconds for e in reader.events()] == [1.0, 4.0]
-    assert len(list(reader.marks())) == 1
+    assert [e.onset_seconds for e in TakeReader(recorder.path).events()] == [1.0, 3.0]
+
+
+def test_it_asks_for_what_the_engine_knows_before_it_writes(host, tmp_path):
+    """An outcome that nobody has passed on yet is in the take all the same, in its order."""
+    waiting = [sounding(1.0)]
+
+    def attend():
+        if waiting:
+            recorder.event(waiting.pop())
+
+    recorder = host.recorder(tmp_path / "a.mcap", attend=attend)
+    recorder.midi(1.5, b"\xf8")
+    host.now = 2.0
+    assert recorder.close()
+    assert waiting == []
+    assert [e.onset_seconds for e in TakeReader(recorder.path).events()] == [1.0]
 
 
 def test_times_and_details_are_checked_at_the_door(host, tmp_path):
@@ -170,7 +183,7 @@ class SlowWriter(TakeWriter):
 
     def write_event(self, event):
         self.gate.wait()
-        super().write_event(event)
+        super().write(event)
 
 
 @pytest.fixture

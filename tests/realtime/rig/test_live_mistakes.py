@@ -143,7 +143,7 @@ def test_the_port_for_osc_is_in_use(folder, capsys):
 def test_without_rtmidi(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rtmidi", None)
     line = fail(folder, capsys, *FILES, "--paced", "--midi-in", "keys")
-    assert line == "MIDI ports need python-rtmidi: run make live"
+    assert line == "MIDI ports need python-rtmidi: run make live, or pip install python-rtmidi"
 
 
 def test_json_of_a_fault_is_one_object(folder, capsys):

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events.events import Event
+from struck.codec.events.lives import collect_lives
 from struck.realtime.screen.plot_data import (
     COLUMNS_MAX,
+    audible_end,
     audible_seconds,
     log_frequency_levels_db,
     physical,
@@ -56,6 +59,16 @@ def test_a_picture_comes_out(tmp_path: Path, count: int, seconds: float, removed
     assert min(pixels.shape) > 1000
     assert pixels.std() > 10.0
     assert [file.name for file in tmp_path.iterdir()] == ["take.png"]
+
+
+def test_an_overview_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "take.png"
+    plot_take(path, make_events(40, 2.0), make_tone(2.0), RATE, name="take", overview=True)
+    pixels = read_grey(path)
+    assert 300 < pixels.shape[0] < 500
+    assert pixels.std() > 10.0
+    plot_take(path, [], make_tone(2.0), RATE, name="take", overview=True)
+    assert not np.array_equal(read_grey(path), pixels)
 
 
 def test_events_are_drawn_where_and_as_loud_as_they_are(tmp_path: Path) -> None:
@@ -136,6 +149,36 @@ def test_an_event_is_audible_until_its_own_decay_or_the_end_of_its_force() -> No
     seconds = audible_seconds(vectors, np.array([False, False, True]))
     np.testing.assert_allclose(seconds, [0.3, 1.2, 0.2], rtol=1e-4)
     np.testing.assert_allclose(physical(vectors, "decay"), [0.9, 30.0, 30.0], rtol=1e-4)
+
+
+def test_an_ended_or_amended_event_is_audible_as_long_as_it_really_is() -> None:
+    event = Event(1.0, -20.0, make_vector(decay=30.0, attack=0.1, hold=2.0, release=0.3), 7)
+    longer = Amendment.of_fields(7, 2.0, {"hold": 4.0})
+    too_late = Amendment.of_fields(7, 5.0, {"hold": 6.0})
+    for items, end in (
+        ([event], 3.2),
+        ([event, End(7, 1.5)], 1.6),
+        ([event, End(7, 9.0)], 3.2),
+        ([event, longer], 5.2),
+        ([event, too_late], 3.2),
+        ([event, longer, End(7, 4.0)], 4.1),
+    ):
+        (life,) = collect_lives(items)
+        assert audible_end(life) == pytest.approx(end, rel=1e-4)
+
+
+def test_amended_events_are_drawn_where_they_went(tmp_path: Path) -> None:
+    events = [Event(0.2 * id, -20.0, make_vector(pitch=60.0, decay=30.0, hold=6.0), id) for id in range(4)]
+    bends = [Amendment.of_fields(id, 0.9, {"pitch": 72.0}) for id in range(4)]
+    ends = [End(id, 1.5) for id in range(4)]
+    pictures = []
+    for name, items in (("events", events), ("ended", [*events, *ends]), ("bent", [*events, *bends, *ends])):
+        plot_take(tmp_path / f"{name}.png", items, make_tone(2.0), RATE, name="x")
+        pictures.append(read_grey(tmp_path / f"{name}.png"))
+    before, ended, bent = pictures
+    panel = slice(0, before.shape[0] // 3)
+    assert np.any(before[panel] != ended[panel])
+    assert np.any(ended[panel] != bent[panel])
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 1.0, 90.0])

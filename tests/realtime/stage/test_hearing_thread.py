@@ -10,6 +10,7 @@ from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.realtime.engine.engine import make_engine_state
 from struck.realtime.engine.rings import write_frames
+from struck.realtime.stage import hearing_thread
 from struck.realtime.stage.hearing_thread import Listener
 
 LATENCY_SECONDS = 0.1
@@ -59,9 +60,15 @@ class Room:
             rate, 1, 1, 1, pending_count=1, ring_seconds=ring_seconds, phrase_seconds=0.0
         )
         self.encoder = encoder or ClickEncoder()
-        self.events, self.counts = [], {}
+        self.events, self.counts, self.faults = [], {}, []
         self.listener = Listener(
-            self.encoder, self.state, rate, LATENCY_SECONDS, self.events.append, self._count
+            self.encoder,
+            self.state,
+            rate,
+            LATENCY_SECONDS,
+            self.events.append,
+            self._count,
+            self.faults.append,
         )
 
     def _count(self, name, number):
@@ -165,26 +172,60 @@ def test_its_thread_hears_by_itself_and_ends():
     assert {round(onset, 1) for onset in room.onsets_seconds} == {0.1}
     assert room.listener.stop()
     assert room.listener.stop()  # twice is harmless
-    assert room.listener.error is None
+    assert room.counts == {}
+    assert room.faults == []
 
 
 def test_a_thread_that_was_never_started_has_ended():
     assert Room().listener.stop()
 
 
-def test_an_encoder_that_fails_is_told_and_not_hidden():
+class BreaksOnce(ClickEncoder):
+    """Fails at the first piece that it is given after ``broken_from`` samples."""
+
+    broken_from = 3_000
+
+    def __init__(self):
+        super().__init__()
+        self.given = 0
+
+    def process(self, samples):
+        self.given += len(samples)
+        if self.broken_from is not None and self.given > self.broken_from:
+            self.broken_from = None
+            raise ZeroDivisionError("hop")
+        return super().process(samples)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+def test_an_encoder_that_fails_once_is_told_counted_and_hears_on_exactly(rate):
+    room = Room(rate, encoder=BreaksOnce())
+    onset = 13_230 / ANALYSIS_RATE
+    room.offer(clicks(onset, seconds=0.9, rate=rate))
+    room.listener.start()
+    deadline = time.monotonic() + 30.0
+    while not room.events and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert room.listener.stop()
+    assert [str(error) for error in room.faults] == ["hop"]
+    assert room.counts == {"hearing_faults": 1}
+    assert min(abs(heard - onset) for heard in room.onsets_seconds) < 1e-9
+
+
+def test_an_encoder_that_always_fails_ends_neither_itself_nor_the_rest(monkeypatch):
     class Broken(ClickEncoder):
         def process(self, samples):
             raise ZeroDivisionError("hop")
 
+    monkeypatch.setattr(hearing_thread, "_AFTER_FAULT_SECONDS", 0.01)
     room = Room(encoder=Broken())
-    room.listener.start()
     room.offer(np.zeros(6_400, np.float32))
+    room.listener.start()
     deadline = time.monotonic() + 30.0
-    while room.listener.error is None and time.monotonic() < deadline:
+    while len(room.faults) < 3 and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert isinstance(room.listener.error, ZeroDivisionError)
     assert room.listener.stop()
+    assert room.counts["hearing_faults"] == len(room.faults) >= 3
 
 
 def test_warming_up_leaves_no_trace():

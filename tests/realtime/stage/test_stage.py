@@ -10,23 +10,23 @@ from struck.codec.events.controls import compute_controls, make_tables
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
-from struck.realtime.engine.engine import (
+from struck.realtime.engine.commands import (
     AT_SAMPLE,
     BEND,
     COMMAND_SIZE,
     CONTROL,
+    FLAGS,
     KEY,
     KIND,
+    LOOPS,
     PANIC,
     PLAY,
-    POSITION,
     RELEASE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
-    make_engine_state,
-    process_engine,
 )
+from struck.realtime.engine.engine import POSITION, make_engine_state, process_engine
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, PARAMETERS
 from struck.realtime.engine.rings import LOST, pop_row
 from struck.realtime.stage.stage import Stage, channel_of
@@ -144,7 +144,7 @@ def test_quiet_events_stay_under_the_threshold():
     show.stage.set_control("threshold_db", -30.0)
     assert show.stage.play(event(1.0, -31.0), "heard") is None
     assert show.stage.play(event(1.0, -30.0), "heard") is not None
-    assert show.stage.counts() == {"events_below_threshold": 1, "events_heard": 1}
+    assert show.stage.counts() == {"events_below_threshold": 1}
     assert [sounding.event.gain_db for sounding in show.heard] == [-30.0]
 
 
@@ -198,6 +198,8 @@ def test_ids_count_and_sinks_hear_what_sounds():
     assert show.heard == more == played
     for sounding in played:
         assert sounding.at_sample == round(sounding.event.onset_seconds * RATE)
+    assert show.stage.counts() == {}
+    show.blocks(700)
     assert show.stage.counts() == {"events_heard": 2, "events_midi": 1, "events_osc": 1}
 
 
@@ -246,7 +248,7 @@ def test_a_full_ring_refuses_counts_and_tells_no_sink():
     played = [show.stage.play(note(), "osc") for _ in range(room + 3)]
     assert played[room:] == [None] * 3
     assert len(show.heard) == room
-    assert show.stage.counts() == {"events_osc": room, "commands_refused": 3}
+    assert show.stage.counts() == {"commands_refused": 3}
     assert show.engine.commands.index[LOST] == 3
     show.blocks(64)
     again = show.stage.play(note(2.0), "osc")
@@ -337,8 +339,8 @@ def test_slots_are_started_with_their_gain_and_stopped():
     show.stage.start_slot(2, 100, loops=True, gain=0.5)
     show.stage.start_slot(1, 200, loops=False)
     show.stage.stop_slot(2, 300)
-    assert [tuple(row[[KIND, AT_SAMPLE, KEY, VALUE]]) for row in show.commands()] == [
-        (START_PHRASE, 100, 2, -0.5), (START_PHRASE, 200, 1, 1.0), (STOP_PHRASE, 300, 2, 0.0),
+    assert [tuple(row[[KIND, AT_SAMPLE, KEY, VALUE, FLAGS]]) for row in show.commands()] == [
+        (START_PHRASE, 100, 2, 0.5, LOOPS), (START_PHRASE, 200, 1, 1.0, 0), (STOP_PHRASE, 300, 2, 0.0, 0),
     ]  # fmt: skip
 
 
@@ -388,13 +390,108 @@ def test_while_the_engine_stands_still_nothing_waits_for_it():
         show.stage.set_control("events_db", -20.0)
         show.stage.release(KEY_OF_CHANNEL_3, 0)
     show.stage.panic()  # at once, as it is silent anyway
-    assert show.stage.counts() == {"events_osc": 2, "events_unplayed": 1_000, "panics": 1}
+    assert show.stage.counts() == {"events_osc": 1, "events_unplayed": 1_000, "panics": 1}
     show.stage.resume()
     show.blocks(4)
     numbers = show.engine.decoder.numbers
     assert (numbers[ACTIVE], numbers[PENDING]) == (0, 0)
     assert show.engine.targets[ENGINE_PARAMETERS.index("events_db")] == pytest.approx(0.1)
     assert show.stage.play(note(4.0), "osc") is not None
+
+
+def test_a_release_that_finds_the_ring_full_is_sent_when_there_is_room():
+    show = Show()
+    show.stage.play(note(0.0, hold=6.0, release=0.02, noisiness=1e-4), "midi", KEY_OF_CHANNEL_3)
+    show.blocks(20)
+    while show.stage.play(note(1e3), "osc") is not None:
+        continue
+    show.stage.release(KEY_OF_CHANNEL_3, 1_000)
+    show.stage.stop_slot(1, 1_000)
+    assert show.stage.counts()["commands_delayed"] == 2
+    show.blocks(64)
+    show.stage.attend()
+    assert [int(row[KIND]) for row in show.commands()] == [RELEASE, STOP_PHRASE]
+
+
+def test_of_bends_and_controls_that_find_the_ring_full_the_latest_counts():
+    show = Show()
+    while show.stage.play(note(1e3), "osc") is not None:
+        continue
+    for step in range(100):
+        show.stage.bend(3, 0.01 * step)
+        show.stage.bend(4, 0.02 * step)
+        show.stage.set_control("events_db", -0.1 * step)
+    show.blocks(64)
+    assert show.stage.play(note(1e3), "osc") is not None  # what is owed goes first
+    rows = show.commands()
+    kinds = [(int(row[KIND]), int(row[KEY])) for row in rows]
+    place = ENGINE_PARAMETERS.index("events_db")
+    assert kinds == [(BEND, 3), (BEND, 4), (CONTROL, place), (PLAY, 0)]
+    assert rows[0][VALUE] == pytest.approx(2.0 ** (0.99 / 12.0))
+    assert rows[1][VALUE] == pytest.approx(2.0 ** (1.98 / 12.0))
+
+
+def test_a_panic_that_finds_the_ring_full_gets_through_and_takes_what_it_silences_with_it():
+    show = Show()
+    while show.stage.play(note(1e3), "midi", KEY_OF_CHANNEL_3) is not None:
+        continue
+    show.stage.release(KEY_OF_CHANNEL_3, 0)
+    show.stage.bend(3, 1.0)
+    show.stage.panic()
+    show.blocks(64)
+    show.stage.attend()
+    assert [int(row[KIND]) for row in show.commands()] == [PANIC, BEND]
+
+
+def test_panics_one_after_the_other_are_one():
+    show = Show()
+    for _ in range(1_000):
+        show.stage.panic()
+    assert [int(row[KIND]) for row in show.commands()] == [PANIC]
+    show.stage.play(note(), "osc")
+    show.stage.panic()
+    assert [int(row[KIND]) for row in show.commands()] == [PLAY, PANIC]
+
+
+# -- outcomes
+
+
+def test_witnesses_are_told_by_the_engine():
+    show = Show(voice_count=1)
+    told = []
+    show.stage.add_witness(told.append)
+    show.blocks(100)
+    late = show.stage.play(note(0.05, noisiness=1e-4), "heard")
+    on_time = show.stage.play(note(0.2, noisiness=1e-4), "midi")
+    dropped = show.stage.play(note(9.0), "osc")
+    show.stage.attend()
+    assert told == []
+    show.blocks(200)
+    show.stage.panic()
+    show.blocks(1)
+    show.stage.attend()
+    whats = [(outcome.what, outcome.id) for outcome in told]
+    assert whats == [("late", late.id), ("stolen", late.id), ("sounded", on_time.id), ("dropped", dropped.id)]
+    assert told[0].sounding.at_sample == told[0].at_sample == 6_400
+    assert told[0].sounding.event.onset_seconds == pytest.approx(6_400 / RATE, abs=1 / ANALYSIS_RATE)
+    assert told[2].sounding == on_time
+    assert show.stage.counts() == {"events_heard": 1, "events_midi": 1, "panics": 1}
+
+
+def test_results_that_found_their_ring_full_are_presumed():
+    show = Show()
+    told = []
+    show.stage.add_witness(told.append)
+    played = [show.stage.play(note(0.1), "osc") for _ in range(3)]
+    show.engine.results.index[0] += len(show.engine.results.rows)  # nobody has read for long
+    show.blocks(200)
+    show.engine.results.index[16] = show.engine.results.index[0]
+    assert show.engine.results.index[LOST] == 3
+    show.stage.attend()
+    assert told == []
+    show.blocks(RATE // 64)
+    show.stage.attend()
+    assert [(outcome.what, outcome.sounding) for outcome in told] == [("sounded", s) for s in played]
 
 
 # -- threads
@@ -445,8 +542,7 @@ def test_many_threads_at_once_lose_and_mix_nothing():
     refused = counts.get("commands_refused", 0)
     assert counts["told"] == 600
     assert sorted(sounding.id for sounding in show.heard) == list(range(1, len(show.heard) + 1))
-    assert counts["events_osc"] == len(show.heard) >= 600 - refused
-    assert refused == show.engine.commands.index[LOST]
+    assert len(show.heard) >= 600 - refused
     # every row arrived whole: each event's key and time belong together
     numbers = show.engine.decoder.numbers
     assert numbers[PENDING] == min(512, len(show.heard))

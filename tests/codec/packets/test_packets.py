@@ -11,7 +11,9 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.events.quantize import GAIN_LEVELS, quantize_events, restore_events
-from struck.codec.takes.packets import MAX_PACKET_EVENTS, PacketDecoder, PacketEncoder, packet_info
+from struck.codec.packets.decoder import PacketDecoder
+from struck.codec.packets.encoder import PacketEncoder
+from struck.codec.packets.heads import MAX_PACKET_EVENTS, read_head
 
 
 def make_rows(count: int, seed: int = 0) -> np.ndarray:
@@ -39,7 +41,7 @@ def test_packets_round_trip_exactly_and_whole_range_fits_the_rate() -> None:
     events = restore_events(rows)
     encoder, decoder = PacketEncoder(), PacketDecoder()
     packets = [encoder.encode(run) for run in split(events)]
-    assert sum(packet_info(packet)[1] for packet in packets) == 3  # 80 s, a keyframe every 30 s
+    assert sum(read_head(packet)[0].keyframe for packet in packets) == 3  # 80 s, a keyframe every 30 s
     decoded = [event for packet in packets for event in decoder.decode(packet)]
     assert np.array_equal(quantize_events(decoded), rows)
     # Uniform levels are the worst case: 2.5 kbit/s at 10.8 events a second allow 230 bits each.
@@ -75,7 +77,7 @@ def test_reading_starts_at_any_keyframe() -> None:
     rows = make_rows(800, seed=3)
     encoder = PacketEncoder()
     packets = [encoder.encode(run) for run in split(restore_events(rows))]
-    second = [i for i, packet in enumerate(packets) if packet_info(packet)[1]][1]
+    second = [i for i, packet in enumerate(packets) if read_head(packet)[0].keyframe][1]
     decoder = PacketDecoder()
     decoded = [event for packet in packets[second:] for event in decoder.decode(packet)]
     assert np.array_equal(quantize_events(decoded), rows[-len(decoded) :])

@@ -1,0 +1,75 @@
+"""The encoder as a Python program meets it: chosen by its profile's name, with the weights shipped."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import soxr
+
+from .events.event_spec import ANALYSIS_RATE
+from .events.events import Event
+from .events.profiles import PROFILES
+from .hearing.encoder import StreamingEncoder
+from .hearing.refit.refined_encoder import make_refiner
+from .weights.codec_weights import CodecWeights, shipped_codec_weights
+
+
+class Encoder(StreamingEncoder):
+    """Sound in, events out: all at once (:meth:`encode`), or as the sound comes (:meth:`process`).
+
+    Args:
+        profile: how far it listens ahead before it decides: ``studio`` 3 s, for files; ``live`` 0.19 s;
+            ``tight`` 0.05 s.
+        weights: trained weights, see :func:`struck.codec.load_codec_weights`; None takes those shipped.
+        refine_steps: gradient steps that bring the events of each hop nearer to what is heard; None takes
+            the profile's: 16 for ``studio``, none for the others.
+
+    Raises:
+        ValueError: there is no such profile, or fewer than 0 steps.
+        StruckError: the weights cannot encode.
+
+    Example, a tone of A3 that dies away:
+        >>> import numpy as np
+        >>> from struck.codec import Encoder, describe
+        >>> seconds = np.arange(22_050) / 22_050
+        >>> tone = 0.3 * np.exp(-4 * seconds) * np.sin(2 * np.pi * 220 * seconds)
+        >>> loudest = max(Encoder("studio").encode(tone, 22_050), key=lambda event: event.gain_db)
+        >>> abs(describe(loudest).pitch_hz - 220) < 3
+        True
+    """
+
+    #: Samples per second that :meth:`process` takes.
+    rate: Final = ANALYSIS_RATE
+
+    def __init__(
+        self,
+        profile: str = "studio",
+        weights: CodecWeights | None = None,
+        refine_steps: int | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise ValueError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+        if refine_steps is not None and refine_steps < 0:
+            raise ValueError(f"refine_steps is {refine_steps}; it must not be negative")
+        weights = weights or shipped_codec_weights()
+        refiner = make_refiner(weights, PROFILES[profile], refine_steps)
+        super().__init__(weights, PROFILES[profile], refine=refiner)
+
+    def encode(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
+        """The events of a whole sound, in order of onset. What was heard before is forgotten.
+
+        Args:
+            samples: mono, full scale at 1, ``[N]``.
+            rate: their rate in Hz; :func:`struck.codec.read_audio` gives both.
+
+        Raises:
+            ValueError: the samples are not mono, or the rate is not positive.
+        """
+        if rate <= 0:
+            raise ValueError(f"rate is {rate}; it must be positive")
+        if rate != self.rate and np.ndim(samples) == 1:
+            samples = soxr.resample(np.asarray(samples, np.float32), rate, self.rate, quality="HQ")
+        self.reset()
+        events = self.process(samples) + self.flush()
+        return sorted(events, key=lambda event: event.onset_seconds)

@@ -1,0 +1,1 @@
+"""Streams of events as bytes: packets of a second, entropy-coded."""

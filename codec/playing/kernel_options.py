@@ -1,0 +1,56 @@
+"""How kernels are compiled, and whether what was compiled can be kept for the next start.
+
+Numba keeps it beside the source; where that may not be written (an installation for all users), in the user's
+cache folder. Where there is no such folder either (a service without a home), everything is compiled at each
+start, which takes a minute or two and is told once.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
+
+from ..events.errors import StruckWarning
+
+#: Folders of the package that have kernels in them.
+_FOLDERS: Final = ("codec", "models", "realtime")
+
+
+def find_cache(package: Path) -> bool:
+    """Whether Numba finds a place for what it compiles, for every kernel under ``package``.
+
+    Asked here because Numba raises where it finds none, at the import of the first kernel.
+    """
+    here = __file__
+    if UserProvidedCacheLocator.from_function(find_cache, here) is not None:  # NUMBA_CACHE_DIR
+        return True
+    beside = (InTreeCacheLocator.from_function(find_cache, file) for file in _one_file_each(package))
+    if all(place is not None for place in beside):
+        return True
+    return UserWideCacheLocator.from_function(find_cache, here) is not None
+
+
+def _one_file_each(package: Path) -> Iterator[str]:
+    """``__init__.py`` of every folder: a room may be read-only among others that are not."""
+    for top in _FOLDERS:
+        for folder, _, files in os.walk(package / top):
+            if "__init__.py" in files:
+                yield os.path.join(folder, "__init__.py")
+
+
+CAN_CACHE: Final = find_cache(Path(__file__).parents[2])
+if not CAN_CACHE:
+    warnings.warn(
+        "no folder for compiled code can be written, so every start compiles again, for a minute or two; "
+        "let NUMBA_CACHE_DIR name a folder that can be written",
+        StruckWarning,
+        stacklevel=2,
+    )
+
+#: How kernels are compiled: no lock, kept on disk, IEEE division without an exception.
+EXACT: Final[dict[str, Any]] = {"nogil": True, "cache": CAN_CACHE, "error_model": "numpy"}

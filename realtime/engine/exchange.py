@@ -1,0 +1,351 @@
+"""The callback's side of the racks: sound goes out to them, results come back, or the dry sound passes.
+
+Two racks may sound at once while one takes over from another: what comes in goes over to the new one within
+RAMP_FRAMES, and the old one rings on and fades::
+
+    direct  ‾‾‾‾\\______________________      1 - the sum of the sends
+    rack 0  ____/‾‾‾‾‾‾‾‾‾‾\\___________      send; its output goes on through the tail
+    rack 1  _______________/‾‾‾‾‾‾‾‾‾‾‾
+
+A result that is not there is replaced by the dry sound, delayed as the result would have been. The step
+between both decays (there is no result to fade from); back again goes a linear crossfade, after a while that
+doubles with repeated misses. No call waits; nothing is allocated.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import float32, int64, njit, typeof, void
+
+from .address_tables import make_address_table, state_reader
+from .c_pointers import as_pointer
+from .rings import KERNEL, load_acquire, make_record_ring, store_release
+from .shared_memory import (
+    BEGIN,
+    CHANNEL_COUNT,
+    DONE,
+    FROM,
+    LANE_COUNT,
+    PROCESS_WAITS,
+    RING_FRAMES,
+    WRITTEN,
+    RackMemory,
+)
+from .waking import publish
+
+SLOT_COUNT: Final = 2
+#: The sum of the rack's delay and its plug-ins' latencies must stay below this: a power of two.
+HISTORY_FRAMES: Final = 65_536
+#: Over this the input goes over from one rack to the next.
+RAMP_FRAMES: Final = 1_024
+#: Over this a rack that left may ring on, and one that must leave its slot at once.
+TAIL_SECONDS: Final = 2.0
+HURRIED_FRAMES: Final = 1_024
+#: Over this a result fades in again.
+_FADE_FRAMES: Final = 256
+#: The step at a missing result decays by 1/e in so many frames.
+_DECAY_FACTOR: Final = float(np.exp(-1.0 / 64.0))
+_SILENCE: Final = 1e-9
+#: How long results must be in time before they sound again: at first, and at most after misses that followed
+#: each other within the last time.
+_LEAST_HOLD_SECONDS: Final = 0.02
+_MOST_HOLD_SECONDS: Final = 1.28
+_REPEAT_SECONDS: Final = 2.0
+#: 120 dB over full scale: not sound but damage.
+_DAMAGE: Final = 1e6
+
+# places in RackState.numbers. Set by the host, DELAY and those after it while the rack is silent: whether it
+# shall sound, and whether its tail must end soon
+ASKED, HURRIED, DELAY, TAIL_FRAMES, LEAST_HOLD, MOST_HOLD, REPEAT = range(7)
+# set by the callback: what the rack does, since when, when it was sent no more, when its tail ends; frames
+# heard through it, of these late ones, how often it went dry, samples that were damaged
+SOUNDING, SINCE, LEFT, GONE, FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES = range(8, 16)
+#: What SOUNDING may be.
+SILENT, PLAYING, LEAVING = range(3)
+
+# columns of RackState.lanes; the first two are the host's
+USED, LATENCY, MODE, GOOD, HOLD, FADED, LATE_AT = range(7)
+_WET, _DRY, _FADING = range(3)
+
+# what the first row of a rack table says: whether the host has racks, set once and for good; how many sound,
+# set by the callback
+IN_USE, ACTIVE = range(2)
+
+
+class RackState(NamedTuple):
+    """One rack's slot."""
+
+    memory: RackMemory
+    history: np.ndarray  # float32 [LANE_COUNT, CHANNEL_COUNT, HISTORY_FRAMES] what went in
+    numbers: np.ndarray  # int64 [16]
+    lanes: np.ndarray  # int64 [LANE_COUNT, 8]
+    last: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT] what came out last
+    steps: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT] what is left of the step to the dry sound
+
+
+class RacksState(NamedTuple):
+    """All that the callback knows of racks; S is the longest slice in frames."""
+
+    slots: tuple[RackState, RackState]
+    sum: np.ndarray  # float32 [S, CHANNEL_COUNT]
+
+
+def make_rack_state(memory: RackMemory, rate: int) -> RackState:
+    """A silent slot."""
+    numbers = np.zeros(16, np.int64)
+    numbers[TAIL_FRAMES] = round(TAIL_SECONDS * rate)
+    numbers[LEAST_HOLD] = round(_LEAST_HOLD_SECONDS * rate)
+    numbers[MOST_HOLD] = round(_MOST_HOLD_SECONDS * rate)
+    numbers[REPEAT] = round(_REPEAT_SECONDS * rate)
+    return RackState(
+        memory,
+        np.zeros((LANE_COUNT, CHANNEL_COUNT, HISTORY_FRAMES), np.float32),
+        numbers,
+        np.zeros((LANE_COUNT, 8), np.int64),
+        np.zeros((LANE_COUNT, CHANNEL_COUNT)),
+        np.zeros((LANE_COUNT, CHANNEL_COUNT)),
+    )
+
+
+def make_racks_state(slots: tuple[RackState, RackState], slice_frames: int) -> RacksState:
+    """Racks of an engine with such slices, none of which sounds."""
+    return RacksState(slots, np.zeros((slice_frames, CHANNEL_COUNT), np.float32))
+
+
+def make_rack_table(racks: RacksState | None) -> np.ndarray:
+    """All that an engine has of its racks: one array, whatever they are made of; int64 ``[1 + arrays, 4]``.
+
+    Below the row of flags stand the addresses and shapes of the racks' arrays, which must outlive the engine.
+    Handed around as a state, they would cost every block 3 us, whether there are inserts or not.
+    """
+    flags = np.zeros((1, 4), np.int64)
+    return flags if racks is None else np.concatenate([flags, make_address_table(racks)])
+
+
+def _typed_racks() -> RacksState:
+    sound = np.zeros((1, 1, 1), np.float32)
+    memory = RackMemory(np.zeros(1, np.int64), make_record_ring(1, 1), sound, sound)
+    rack = RackState(
+        memory,
+        sound,
+        np.zeros(1, np.int64),
+        np.zeros((1, 1), np.int64),
+        np.zeros((1, 1)),
+        np.zeros((1, 1)),
+    )
+    return make_racks_state((rack, rack), 1)
+
+
+RACKS: Final = typeof(_typed_racks())
+_RACK: Final = RACKS.types[0].types[0]
+_TABLE: Final = int64[:, ::1]
+_racks_at = state_reader(RACKS)
+
+
+@njit(**KERNEL)
+def _racks_of(table):
+    return _racks_at(as_pointer(table.ctypes.data + table.shape[1] * 8))
+
+
+@njit(void(_RACK, int64), **KERNEL)
+def _come_in(rack, position):
+    numbers = rack.numbers
+    numbers[SOUNDING] = PLAYING
+    # where the stream begins, nothing fades in
+    numbers[SINCE] = position if position > 0 else -RAMP_FRAMES
+    numbers[HURRIED] = 0
+    for place in (FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES):
+        numbers[place] = 0
+    for lane in range(LANE_COUNT):
+        rack.lanes[lane, MODE] = _WET
+        rack.lanes[lane, HOLD] = numbers[LEAST_HOLD]
+        rack.lanes[lane, LATE_AT] = -numbers[REPEAT] - 1
+        for c in range(CHANNEL_COUNT):
+            rack.last[lane, c] = 0.0
+            rack.steps[lane, c] = 0.0
+    store_release(rack.memory.indices, WRITTEN, position)
+    store_release(rack.memory.indices, BEGIN, position + 1)
+
+
+@njit(void(_TABLE, int64), **KERNEL)
+def begin_racks(table, position):
+    """At the beginning of a callback: racks come in, leave and fall silent as the host asks."""
+    racks = _racks_of(table)
+    active = 0
+    for slot in range(SLOT_COUNT):
+        rack = racks.slots[slot]
+        numbers = rack.numbers
+        asked = load_acquire(numbers, ASKED) != 0
+        if numbers[SOUNDING] == SILENT and asked:
+            _come_in(rack, position)
+        elif numbers[SOUNDING] == PLAYING and not asked:
+            numbers[SOUNDING] = LEAVING
+            numbers[LEFT] = position
+            numbers[GONE] = position + numbers[TAIL_FRAMES]
+        if numbers[SOUNDING] == LEAVING:
+            if load_acquire(numbers, HURRIED) != 0:
+                numbers[GONE] = min(numbers[GONE], position + HURRIED_FRAMES)
+                numbers[HURRIED] = 0
+            if position >= numbers[GONE]:
+                store_release(numbers, SOUNDING, SILENT)
+        if numbers[SOUNDING] != SILENT:
+            active += 1
+    table[0, ACTIVE] = active
+
+
+@njit(void(_TABLE, int64), **KERNEL)
+def end_racks(table, position):
+    """At the end of a callback, with the position after it: what it wrote is published, and awaited."""
+    racks = _racks_of(table)
+    for slot in range(SLOT_COUNT):
+        rack = racks.slots[slot]
+        if rack.numbers[SOUNDING] != SILENT:
+            publish(rack.memory.indices, WRITTEN, position, PROCESS_WAITS)
+
+
+@njit(**KERNEL)
+def _ramp(frames):
+    return min(1.0, max(0.0, frames / RAMP_FRAMES))
+
+
+@njit(**KERNEL)
+def _send_at(rack, position):
+    """Share of what comes in that this rack gets."""
+    numbers = rack.numbers
+    share = _ramp(position - numbers[SINCE])
+    if numbers[SOUNDING] == LEAVING:
+        # one that leaves while it still comes in goes from where it is
+        share = _ramp(numbers[LEFT] - numbers[SINCE]) * (1.0 - _ramp(position - numbers[LEFT]))
+    return share
+
+
+@njit(**KERNEL)
+def _tail_at(rack, position):
+    """Share of what comes out of this rack that sounds."""
+    numbers = rack.numbers
+    if numbers[SOUNDING] != LEAVING:
+        return 1.0
+    left = numbers[GONE] - position
+    return min(1.0, max(0.0, left / max(HURRIED_FRAMES, numbers[GONE] - numbers[LEFT])))
+
+
+@njit(**KERNEL)
+def _hand_over(rack, lane, block, position):
+    for n in range(block.shape[0]):
+        share = _send_at(rack, position + n)
+        place = (position + n) & (RING_FRAMES - 1)
+        past = (position + n) & (HISTORY_FRAMES - 1)
+        for c in range(block.shape[1]):
+            value = np.float32(share * block[n, c])
+            rack.memory.dry[lane, c, place] = value
+            rack.history[lane, c, past] = value
+
+
+@njit(**KERNEL)
+def _past(rack, lane, channel, position):
+    if position < max(0, rack.numbers[SINCE]):
+        return np.float32(0.0)
+    return rack.history[lane, channel, position & (HISTORY_FRAMES - 1)]
+
+
+@njit(**KERNEL)
+def _go_dry(rack, lane, position, past):
+    """A result is not there: from this frame on the dry sound, without a step but its own.
+
+    What decays is the difference one frame before, where both are known: where wet and dry are alike, nothing
+    is heard at all.
+    """
+    mode = rack.lanes[lane]
+    numbers = rack.numbers
+    soon = position - mode[LATE_AT] <= numbers[REPEAT]
+    mode[HOLD] = min(numbers[MOST_HOLD], 2 * mode[HOLD]) if soon else numbers[LEAST_HOLD]
+    mode[MODE] = _DRY
+    numbers[LATE_TIMES] += 1
+    for c in range(CHANNEL_COUNT):
+        rack.steps[lane, c] = rack.last[lane, c] - _past(rack, lane, c, past - 1)
+
+
+@njit(**KERNEL)
+def _take_back(rack, lane, position, share, out):
+    """Add what comes out of the rack at ``position``, one frame, to ``out [C]``."""
+    numbers = rack.numbers
+    mode = rack.lanes[lane]
+    want = position - numbers[DELAY]
+    past = want - mode[LATENCY]
+    if want < max(0, numbers[SINCE]):
+        return  # nothing has been sent so early
+    indices = rack.memory.indices
+    # another program may have written there: what is read is believed only within what was sent
+    here = want < load_acquire(indices, DONE) and want >= load_acquire(indices, FROM)
+    place = want & (RING_FRAMES - 1)
+    for c in range(out.shape[0]):
+        if here and not abs(rack.memory.wet[lane, c, place]) <= _DAMAGE:
+            here = False
+            numbers[DAMAGED_SAMPLES] += 1
+    numbers[FRAMES] += 1
+    if not here:
+        numbers[LATE_FRAMES] += 1
+        if mode[MODE] != _DRY:
+            _go_dry(rack, lane, position, past)
+        mode[LATE_AT] = position
+        mode[GOOD] = 0
+    elif mode[MODE] == _DRY:
+        mode[GOOD] += 1
+        if mode[GOOD] >= mode[HOLD]:
+            mode[MODE] = _FADING
+            mode[FADED] = 0
+    faded = 0.0
+    if mode[MODE] == _WET:
+        faded = 1.0
+    elif mode[MODE] == _FADING:
+        mode[FADED] += 1
+        faded = mode[FADED] / _FADE_FRAMES
+        if mode[FADED] == _FADE_FRAMES:
+            mode[MODE] = _WET
+    for c in range(out.shape[0]):
+        value = 0.0
+        if faded < 1.0:
+            step = rack.steps[lane, c]
+            value = _past(rack, lane, c, past) + step
+            rack.steps[lane, c] = _DECAY_FACTOR * step if abs(step) > _SILENCE else 0.0
+        if faded > 0.0:
+            value += faded * (rack.memory.wet[lane, c, place] - value)
+        rack.last[lane, c] = value
+        out[c] += np.float32(share * value)
+
+
+@njit(void(_TABLE, int64, float32[:, ::1], int64), **KERNEL)
+def process_place(table, lane, block, position):
+    """Let ``block [F, C]`` at one place of the path go through what is inserted there, in place."""
+    racks = _racks_of(table)
+    frames = block.shape[0]
+    total = racks.sum[:frames, : block.shape[1]]
+    used = False
+    for slot in range(SLOT_COUNT):
+        rack = racks.slots[slot]
+        if rack.numbers[SOUNDING] != SILENT and rack.lanes[lane, USED] != 0:
+            if not used:
+                total[:] = np.float32(0.0)
+                used = True
+            _hand_over(rack, lane, block, position)
+            for n in range(frames):
+                _take_back(rack, lane, position + n, _tail_at(rack, position + n), total[n])
+    if not used:
+        return
+    for n in range(frames):
+        direct = 1.0
+        for slot in range(SLOT_COUNT):
+            rack = racks.slots[slot]
+            if rack.numbers[SOUNDING] != SILENT and rack.lanes[lane, USED] != 0:
+                direct -= _send_at(rack, position + n)
+        for c in range(block.shape[1]):
+            past = direct * block[n, c] if direct > 0.0 else 0.0  # what is no number is not passed by
+            block[n, c] = np.float32(past + total[n, c])
+
+
+@njit(void(int64[::1], int64, int64), **KERNEL)
+def publish_number(numbers, place, value):
+    """Set ``numbers[place]`` for the callback to see, after all that was written before."""
+    store_release(numbers, place, value)

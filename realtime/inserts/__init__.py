@@ -1,0 +1,1 @@
+"""Hosted plug-ins in the signal path, in a process of their own."""

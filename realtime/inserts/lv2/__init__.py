@@ -1,0 +1,1 @@
+"""LV2 plug-ins, through liblilv."""

@@ -1,0 +1,1 @@
+"""What a plug-in is, whoever hosts it."""

@@ -1,0 +1,1 @@
+"""pyo's objects as plug-ins."""

@@ -1,0 +1,95 @@
+"""pyo in the path: one of its classes by name, or a graph from a file of the user's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ....codec.events.errors import StruckError
+from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
+from .classes import describe_class, latency_of, make_object, read_parameters
+from .program import PyoProgram
+from .server import PyoServer
+
+
+class PyoPlugin:
+    """Runs pyo's objects; a :class:`~struck.realtime.inserts.plugins.plugin.Plugin`.
+
+    Objects hear a block and make the same block: but for dynamics there is no latency. Notes come to a
+    graph's ``Notein`` at the beginning of the block they are in.
+
+    Args:
+        name: of a class of :data:`~struck.realtime.inserts.pyo.classes.CLASSES`; or empty.
+        file: a Python file, where there is no name.
+        rate: in Hz.
+        channels: 1 or 2.
+        block_frames: of every block.
+        state: of :meth:`save_state`; empty for none.
+
+    Raises:
+        StruckError: pyo or the class is not to be had, the file is broken, or the state is not its own.
+    """
+
+    def __init__(
+        self, name: str, file: str, rate: int, channels: int, block_frames: int, state: str = ""
+    ) -> None:
+        self.latency_samples = 0
+        self._server = PyoServer(rate, channels, block_frames)
+        self._signals: dict[str, Any] = {}
+        self.info: PluginInfo
+        self.parameters: tuple[PluginParameter, ...]
+        if file:
+            program = PyoProgram(Path(file), self._server.input)
+            self._made = program.made
+            self.parameters = program.parameters
+            self._signals = program.signals
+            stem = Path(file).stem
+            self.info = PluginInfo("pyo", file, stem, "", "Graph", 2, 2, program.takes_notes)
+        else:
+            self._made = make_object(name, self._server.input)
+            self.parameters = read_parameters(self._made)
+            self.info = describe_class(name)
+            self.latency_samples = latency_of(name, rate)
+        self._values = [parameter.default for parameter in self.parameters]
+        self._made.out()
+        if state:
+            self._restore(state)
+
+    def process(self, block: FloatArray, out: FloatArray) -> None:
+        self._server.process(block, out)
+
+    def get(self, number: int) -> float:
+        return self._values[number]
+
+    def set(self, number: int, value: float) -> None:
+        self._values[number] = value
+        parameter = self.parameters[number]
+        signal = self._signals.get(parameter.symbol)
+        if signal is not None:
+            signal.value = value
+        else:
+            setattr(self._made, parameter.symbol, int(value) if parameter.scale == "integer" else value)
+
+    def note(self, frame: int, message: bytes) -> None:
+        self._server.note(message)
+
+    def save_state(self) -> str:
+        values = {p.symbol: value for p, value in zip(self.parameters, self._values, strict=True)}
+        return json.dumps({"pyo": self.info.name, "values": values})
+
+    def _restore(self, state: str) -> None:
+        try:
+            found = json.loads(state)
+            owner, values = found["pyo"], dict(found["values"])
+        except (ValueError, KeyError, TypeError):
+            raise StruckError("the state is none of pyo's") from None
+        if owner != self.info.name:
+            raise StruckError(f"the state is that of pyo's {owner}, not of {self.info.name}")
+        for number, parameter in enumerate(self.parameters):
+            if parameter.symbol in values:
+                self.set(number, parameter.check(values[parameter.symbol]))
+
+    def close(self) -> None:
+        self._made.stop()
+        self._server.close()

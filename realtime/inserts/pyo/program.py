@@ -1,0 +1,84 @@
+"""A Python file of the user's own that builds a graph of pyo's objects.
+
+It is a program with the user's rights: it is run because a patch in a file of the user's own names it, and
+never at anybody's word over the network. The process in which it runs keeps crashes away; it is no sandbox.
+"""
+
+from __future__ import annotations
+
+import runpy
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+from ....codec.events.errors import StruckError
+from ..plugins.plugin import PluginParameter
+from .server import load_pyo
+
+_SMOOTHING_SECONDS: Final = 0.02
+
+
+class PyoProgram:
+    """Runs a file once and builds its graph.
+
+    The file has ``build(input, ...)``, which returns the object to be heard; ``parameters``, if it has any,
+    are ``{name: (low, high, default, unit)}``, and each comes to ``build`` as a smoothed signal of that name;
+    ``takes_notes = True`` says that the graph hears MIDI (``Notein``).
+
+    Args:
+        path: of the file.
+        source: what it hears.
+
+    Raises:
+        StruckError: it cannot be read, does not run, or builds nothing that can be heard.
+    """
+
+    def __init__(self, path: Path, source: Any) -> None:
+        self._path = path
+        pyo = load_pyo()
+        names = self._call(lambda: runpy.run_path(str(path)))
+        build = names.get("build")
+        if not callable(build):
+            raise StruckError(f"{path} has no function build(input)")
+        self.parameters = self._read_parameters(names.get("parameters", {}))
+        #: Signals by the parameters' names.
+        self.signals = {
+            p.symbol: pyo.SigTo(value=p.default, time=_SMOOTHING_SECONDS, init=p.default)
+            for p in self.parameters
+        }
+        self.takes_notes = bool(names.get("takes_notes", False))
+        #: What is heard.
+        self.made = self._call(lambda: build(source, **self.signals))
+        if not isinstance(self.made, pyo.PyoObject):
+            raise StruckError(f"build(input) of {path} returns {self.made!r}, not one of pyo's objects")
+
+    def _call(self, function: Any) -> Any:
+        """What ``function`` returns; what it raises in one line."""
+        try:
+            return function()
+        except OSError as error:
+            raise StruckError(f"cannot read {self._path}: {error.strerror}") from None
+        except SyntaxError as error:
+            raise StruckError(f"{self._path}, line {error.lineno}: {error.msg}") from None
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise StruckError(
+                f"{place.filename}, line {place.lineno}: {type(error).__name__}: {error}"
+            ) from None
+
+    def _read_parameters(self, table: Any) -> tuple[PluginParameter, ...]:
+        found = []
+        try:
+            for name, (low, high, default, *unit) in dict(table).items():
+                text = str(unit[0]) if unit else ""
+                found.append(
+                    PluginParameter(str(name), str(name), float(low), float(high), float(default), text)
+                )
+        except (TypeError, ValueError):
+            raise StruckError(
+                f"parameters of {self._path} must be {{name: (low, high, default, unit)}}"
+            ) from None
+        for parameter in found:
+            if not parameter.low <= parameter.default <= parameter.high:
+                raise StruckError(f"the default of {parameter.symbol} in {self._path} is outside its range")
+        return tuple(found)

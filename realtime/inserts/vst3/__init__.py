@@ -1,0 +1,1 @@
+"""VST3 plug-ins, and pedalboard's own effects, through pedalboard."""
