@@ -31,7 +31,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from ...codec.playing.kernel_options import CAN_CACHE
+from struck.codec.playing.kernel_options import CAN_CACHE
+
 from .griffin_lim import check_magnitude, repeat_rounds
 from .spectrum import MARS_FRAMES, Complex64Array, Float32Array, MarsFrames
 

@@ -32,9 +32,8 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.files.samples import as_mono
 from struck.codec.hearing.spectrum import hann_window
-
-from ...codec.files.samples import as_mono
 
 Float32Array = NDArray[np.float32]
 Complex64Array = NDArray[np.complex64]

@@ -19,6 +19,7 @@ def clip(key, rate=ANALYSIS_RATE, level=0.5):
     seconds = CLIP / ANALYSIS_RATE if asked.style == "single" else asked.loop_seconds
     t = np.arange(round(seconds * rate)) / rate
     hz = 440.0 * 2.0 ** ((key.conditions.pitch - 69 + key.place) / 12.0)
+    hz = round(hz * seconds) / seconds  # it goes round
     return (level * np.cos(2.0 * np.pi * hz * t)).astype(np.float32)
 
 
