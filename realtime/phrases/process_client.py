@@ -59,7 +59,8 @@ class ProcessMaker:
             return
         threads = str(self._job.threads)
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}  # torch reads them
+        # torch reads them; threads that spin for each other would burn the callback's core
+        environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
         try:
             self._process = subprocess.Popen(
                 self._command,
