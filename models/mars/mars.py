@@ -37,6 +37,9 @@ _WHAT: Final = "MARS"
 _PEAK: Final = 0.98
 #: The last samples go to nothing: the clip ends where a room may still ring.
 _FADE_SAMPLES: Final = ANALYSIS_RATE // 50
+#: A phrase that is like another has that one's tokens up to these scales, the last that tell who plays when by
+#: few rows: the groove. What the notes are comes after them.
+GROOVE_SCALES: Final = 5
 PhaseMethod = Literal["heap", "griffin-lim"]
 
 
@@ -162,6 +165,7 @@ class Mars:
         *,
         seed: int = 0,
         previous: Phrase | None = None,
+        like: Phrase | None = None,
         sampling: Sampling | None = None,
         phase: PhaseMethod = "heap",
         stop: Callable[[], bool] | None = None,
@@ -170,13 +174,14 @@ class Mars:
 
         Args:
             previous: the phrase that this one goes on from.
+            like: the phrase whose groove it keeps: the same by other chords.
             stop: asked between scales; true gives the phrase up.
 
         Raises:
             PhraseStopped: ``stop`` said so.
         """
         try:
-            return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+            return self._generate(conditions, seed, previous, like, sampling or Sampling(), phase, stop)
         except torch.OutOfMemoryError:
             if self.device == "cpu":
                 raise
@@ -186,13 +191,14 @@ class Mars:
             self.tokenizer.cpu()
             self.transformer.cpu()
             torch.cuda.empty_cache()
-        return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+        return self._generate(conditions, seed, previous, like, sampling or Sampling(), phase, stop)
 
     def _generate(
         self,
         conditions: PhraseConditions,
         seed: int,
         previous: Phrase | None,
+        like: Phrase | None,
         sampling: Sampling,
         phase: PhaseMethod,
         stop: Callable[[], bool] | None,
@@ -201,7 +207,8 @@ class Mars:
         batch = batch_conditions([conditions]).to(self.device)
         with torch.inference_mode():
             before = None if previous is None else self._image(previous.tokens)
-            tokens = self._write(batch, before, seed, sampling, stop)
+            kept = [] if like is None else self._tokens(like.tokens[:GROOVE_SCALES])
+            tokens = self._write(batch, before, kept, seed, sampling, stop)
             written = time.perf_counter()
             # Copying to the CPU waits for the device, so that the times are true.
             level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
@@ -217,19 +224,23 @@ class Mars:
         return Phrase(conditions, seed, samples, maps, log_magnitude, seconds)
 
     def _image(self, tokens: tuple[np.ndarray, ...]) -> Tensor:
-        return self.tokenizer.quantizer.image(
-            [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
-        )
+        return self.tokenizer.quantizer.image(self._tokens(tokens))
+
+    def _tokens(self, tokens: tuple[np.ndarray, ...]) -> list[Tensor]:
+        return [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
 
     def _write(
         self,
         conditions: ConditionBatch,
         before: Tensor | None,
+        kept: list[Tensor],
         seed: int,
         sampling: Sampling,
         stop: Callable[[], bool] | None,
     ) -> list[Tensor]:
-        """Tokens int64 [1, h * w] per scale: as asked, led away from what nobody asked for."""
+        """Tokens int64 [1, h * w] per scale: as asked, led away from what nobody asked for; those ``kept`` come
+        first.
+        """
         twice = ConditionBatch(*(tensor.expand(2, *tensor.shape[1:]) for tensor in conditions))
         dropped = torch.tensor([False, True], device=self.device)
         if before is not None:
@@ -245,15 +256,18 @@ class Mars:
                 raise PhraseStopped
             image = functional.adaptive_avg_pool2d(total, size).expand(2, -1, -1, -1)
             asked, nobody = writer.logits(image, scale).float().cpu()
-            drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
-            tokens.append(drawn[None].to(self.device))
+            if scale < len(kept):
+                tokens.append(kept[scale])
+            else:
+                drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
+                tokens.append(drawn[None].to(self.device))
             total = total + quantizer.expand(tokens[-1], scale)
         return tokens
 
     def scales(self, tokens: tuple[np.ndarray, ...], conditions: PhraseConditions) -> list[np.ndarray]:
         """Spectrograms float32 [1024, 352] in dB of the first scale alone, of the first two, ... of all."""
         batch = batch_conditions([conditions]).to(self.device)
-        maps = [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
+        maps = self._tokens(tokens)
         with torch.inference_mode():
             levels = [self.tokenizer.spectrogram_of(maps[: n + 1], batch)[0] for n in range(len(maps))]
         return [((1.0 - level.float().cpu().numpy()) * FLOOR_DB).astype(np.float32) for level in levels]

@@ -13,12 +13,13 @@ from ...codec.events.events import Event
 from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import PhraseConditions
 from ...patches.patch import Patch
-from ...patches.phrase_patch import PhrasePatch
+from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.engine import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
 from .bank import PhraseBank
 from .beats import Beats
+from .hand import ALONE
 from .player import Accompanist
 from .process_client import ProcessMaker, thread_count
 from .slots import PhraseSlots
@@ -37,7 +38,7 @@ def check_phrases(name: str, phrases: PhrasePatch) -> None:
         PhraseConditions(
             style=phrases.style,
             instrument=phrases.instrument,
-            chord=phrases.chord,
+            chord=ALONE if phrases.chord == HELD else phrases.chord,
             tempo_bpm=phrases.tempo_bpm,
         )
     except (TypeError, ValueError) as error:

@@ -15,20 +15,24 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Protocol
+
+import numpy as np
 
 from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
 from ...models.mars.pitch_ranges import describe_move, into_range
-from ...patches.phrase_patch import PhrasePatch
+from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.parameters import gain_from_db
 from ..stage.stage import Stage
 from .bank import KeptPhrase, PhraseBank, PhraseKey
 from .beats import Beats
+from .hand import ALONE, SETTLE_SECONDS, Hand
 from .slots import PhraseSlots, loop_sound, whole_sound
+from .voice import Voice, moment
 
 #: A phrase that is not there so long before its beat is not waited for. It is the time in which this thread
 #: must get to run, on a machine that has other things to do.
@@ -48,7 +52,6 @@ _VELOCITIES: Final = (32, 64, 96, 127)
 _PREPARED_VELOCITY: Final = 96
 #: Notes that are remembered as likely.
 _HISTORY: Final = 16
-_MIDI_CHANNELS: Final = 16
 
 NoteMaker = Callable[[int, int, float], Event | None]
 
@@ -59,41 +62,6 @@ class Worker(Protocol):
     def request(self, key: PhraseKey) -> None: ...
     def withdraw(self, key: PhraseKey) -> None: ...
     def forget(self) -> None: ...
-
-
-@dataclass
-class _Voice:
-    """A note that is to be, or is, a phrase."""
-
-    patch: PhrasePatch
-    beats: Beats
-    pitch: int
-    asked_style: str  # as its note asked for; empty: the patch's
-    style: str
-    key: PhraseKey  # of the pass that sounds, or is waited for
-    velocity: int
-    gain_db: float
-    start: int  # stream sample at which the pass begins
-    stand_in: int | None = None  # where a note that sounds in its place began
-    sounding: KeptPhrase | None = None
-    slots: list[int] = field(default_factory=list)  # the newest last
-    announced: int = 0  # events of the pass that have been sent
-    asked: bool = False  # the pass that follows has been requested
-    ends: int | None = None  # stream sample at which it is over
-
-    @property
-    def loops(self) -> bool:
-        return self.key.conditions.style != "single"
-
-    @property
-    def stage_key(self) -> int:
-        """Of its events, for their release."""
-        return 1 + 128 * ((self.patch.channel or _MIDI_CHANNELS) - 1) + self.pitch
-
-    @property
-    def never(self) -> bool:
-        """Whether it ends before it has begun."""
-        return self.sounding is None and self.ends is not None and self.ends <= self.start
 
 
 class Accompanist:
@@ -126,9 +94,10 @@ class Accompanist:
         self._rate = stage.clock.rate
         self._lock = threading.Lock()  # the voices'
         self._orders: deque[tuple[str, int, int, int, str]] = deque(maxlen=_ORDER_LIMIT)
-        self._voices: list[_Voice] = []
+        self._voices: list[Voice] = []
         self._played: OrderedDict[tuple[int, str, int], None] = OrderedDict()  # pitch, style, velocity
         self._turns: Counter[PhraseConditions] = Counter()
+        self._hand = Hand(self._samples(SETTLE_SECONDS))
         self._moved: set[tuple[str, str]] = set()
         #: Set when there is something to do.
         self.wake = threading.Event()
@@ -166,6 +135,7 @@ class Accompanist:
         """Silence, and nothing is held any more."""
         with self._lock:
             self._orders.clear()
+            self._hand.clear()
             for voice in self._voices:
                 for slot in voice.slots:
                     self._slots.stop(slot, 0)
@@ -199,6 +169,10 @@ class Accompanist:
             while self._orders:
                 self._obey(position, *self._orders.popleft())
             due: list[int] = []
+            if self._hand.due is not None and position >= self._hand.due:
+                self._name_chord(position)
+            if self._hand.due is not None:
+                due.append(self._hand.due)
             for voice in list(self._voices):
                 at_sample = self._serve(voice, position)
                 if voice.ends is not None and position >= voice.ends:
@@ -208,10 +182,15 @@ class Accompanist:
             return min(due, default=None)
 
     def _obey(self, position: int, what: str, at_sample: int, pitch: int, velocity: int, style: str) -> None:
-        at_sample = max(at_sample, position + self._lead)
+        played_at, at_sample = at_sample, max(at_sample, position + self._lead)
         if what == "all":
+            self._hand.clear()
             for voice in self._voices:
                 self._end(voice, at_sample)
+            return
+        by_hand = self._patch.chord == HELD if what == "on" else self._hand.holds(pitch)
+        if by_hand and not style and what != "stop":
+            self._hold(what, played_at, at_sample, pitch, velocity)
             return
         same = [voice for voice in self._voices if voice.pitch == pitch and self._is_meant(voice, style)]
         if what == "on" and not (self._patch.latched and any(voice.ends is None for voice in same)):
@@ -220,19 +199,98 @@ class Accompanist:
         for voice in same:
             # what was begun latched stays so, whatever the patch is now
             if what != "off" or not voice.patch.latched:
-                self._end(voice, _moment(voice.beats, voice.patch.stop, at_sample))
+                self._end(voice, moment(voice.beats, voice.patch.stop, at_sample))
 
-    def _is_meant(self, voice: _Voice, style: str) -> bool:
+    def _is_meant(self, voice: Voice, style: str) -> bool:
         """Whether a note that asks for ``style`` means this voice, which another patch may have begun."""
         return voice.asked_style == style or voice.style == (style or self._patch.style)
 
+    # -- chords that are held
+
+    def _hold(self, what: str, played_at: int, at_sample: int, pitch: int, velocity: int) -> None:
+        """A key of a patch whose chord is what is held; what it ends can end at ``at_sample``."""
+        if what == "on":
+            self._hand.press(played_at, pitch, velocity)
+        elif self._hand.lift(pitch):
+            for voice in self._voices:
+                if voice.by_hand and not voice.patch.latched:
+                    self._end(voice, moment(voice.beats, voice.patch.stop, at_sample))
+
+    def _name_chord(self, position: int) -> None:
+        """The hand has come to rest: begin a phrase by its chord, or let the one that sounds change to it."""
+        (pitch, quality), velocity = self._hand.name()
+        going_on = [voice for voice in self._voices if voice.by_hand and voice.ends is None]
+        if not going_on:
+            self._begin(position + self._lead, pitch, velocity, "", [], quality)
+            return
+        voice = going_on[-1]
+        conditions = self._conditions(pitch, voice.style, voice.velocity, quality)
+        key = voice.key.by(conditions)
+        if key == voice.key:
+            voice.wanted = None
+            if voice.patch.latched:  # the same chord again
+                self._end(voice, moment(voice.beats, voice.patch.stop, position + self._lead))
+            return
+        if key not in self._bank:
+            self._worker.request(key)
+        if voice.sounding is None:
+            self._worker.withdraw(voice.key)
+            voice.key = key
+        else:
+            voice.wanted = key
+
+    def _change(self, voice: Voice, phrase: KeptPhrase, wanted: PhraseKey, at_sample: int) -> bool:
+        """Let the phrase by another chord come in where the one that sounds is then; False without a slot."""
+        length = voice.beats.loop_samples
+        place = (at_sample - voice.start) % length
+        if voice.patch.as_events:
+            self._stage.release(voice.stage_key, at_sample)
+            before = [event for event in phrase.events if event.onset_sample(self._rate) < place]
+            voice.announced = len(before)
+        else:
+            sound = loop_sound(np.roll(phrase.sound[:length], -place), length)
+            slot = self._slots.play(sound, at_sample, True, gain_from_db(voice.gain_db), joins=True)
+            if slot is None:
+                return False
+            del voice.slots[:-1]
+            for old in voice.slots:
+                self._slots.stop(old, at_sample)
+            voice.slots.append(slot)
+        voice.start = at_sample - place
+        voice.key, voice.sounding, voice.wanted, voice.asked = wanted, phrase, None, False
+        self._stage.count("chord_changes")
+        return True
+
+    def _serve_change(self, voice: Voice, wanted: PhraseKey, position: int) -> int | None:
+        """At a half bar the phrase by another chord, if it is there, else at the next; when to look again."""
+        ahead = self._samples(_EVENTS_AHEAD_SECONDS if voice.patch.as_events else DECIDE_SECONDS) + self._lead
+        at_sample = voice.next_half_bar(position + self._lead)
+        if position < at_sample - ahead:
+            return at_sample - ahead
+        phrase = self._bank.get(wanted)
+        if phrase is None:
+            self._worker.request(wanted)  # others may have pushed it out
+        elif self._change(voice, phrase, wanted, at_sample):
+            self._silence(voice)
+            return None
+        return voice.next_half_bar(at_sample + 1) - ahead
+
     # -- notes
 
-    def _begin(self, at_sample: int, pitch: int, velocity: int, asked_style: str, same: list[_Voice]) -> None:
+    def _begin(
+        self,
+        at_sample: int,
+        pitch: int,
+        velocity: int,
+        asked_style: str,
+        same: list[Voice],
+        quality: str | None = None,
+    ) -> None:
+        """Let a note be a phrase; by the hand's chord where there is a ``quality``."""
         patch = self._patch
         style = asked_style or patch.style
-        start = _moment(self._beats, patch.start, at_sample)
-        conditions = self._conditions(pitch, style, velocity)
+        start = moment(self._beats, patch.start, at_sample)
+        conditions = self._conditions(pitch, style, velocity, quality)
         self._tell_move(pitch, conditions)
         keys = [
             PhraseKey(conditions, (self._turns[conditions] + turn) % patch.variations, 0, patch.seed,
@@ -251,12 +309,13 @@ class Accompanist:
             self._end(going_on[0], min(start, going_on[0].start) if not going_on[0].sounding else start)
         self._remember(pitch, style, conditions.velocity)
         gain_db = patch.gain_db + velocity_to_gain(velocity) - velocity_to_gain(conditions.velocity)
-        voice = _Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
+        voice = Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
+        voice.by_hand = quality is not None
         self._voices.append(voice)
         if key not in self._bank:
             self._worker.request(key)
 
-    def _end(self, voice: _Voice, at_sample: int) -> None:
+    def _end(self, voice: Voice, at_sample: int) -> None:
         """Let a voice end; one that has not begun by then is never heard."""
         if voice.ends is not None and voice.ends <= at_sample:
             return
@@ -265,7 +324,7 @@ class Accompanist:
             self._worker.withdraw(voice.key)
         self._silence(voice)
 
-    def _silence(self, voice: _Voice) -> None:
+    def _silence(self, voice: Voice) -> None:
         """Pass the end on to what sounds, or is about to."""
         if voice.ends is None:
             return
@@ -280,22 +339,30 @@ class Accompanist:
 
     # -- phrases
 
-    def _serve(self, voice: _Voice, position: int) -> int | None:
+    def _serve(self, voice: Voice, position: int) -> int | None:
         """Do what is due for a voice; the sample at which more is."""
         if voice.never:
             return voice.ends
         if voice.sounding is None:
             return self._await(voice, position)
+        if voice.wanted is not None and position >= voice.start:
+            look_at = self._serve_change(voice, voice.wanted, position)
+            going_on = self._serve_sounding(voice, voice.sounding, position)
+            both = [at_sample for at_sample in (look_at, going_on) if at_sample is not None]
+            return min(both, default=None)
+        return self._serve_sounding(voice, voice.sounding, position)
+
+    def _serve_sounding(self, voice: Voice, phrase: KeptPhrase, position: int) -> int | None:
         if voice.patch.as_events:
-            return self._send_events(voice, voice.sounding, position)
+            return self._send_events(voice, phrase, position)
         if voice.loops:
             return self._follow(voice, position)
-        end = voice.start + len(voice.sounding.sound)
+        end = voice.start + len(phrase.sound)
         if position >= end:
             voice.ends = min(end, voice.ends or end)
         return end
 
-    def _await(self, voice: _Voice, position: int) -> int | None:
+    def _await(self, voice: Voice, position: int) -> int | None:
         """On its beat the phrase, if it is there; else a note in its place, and the phrase a beat later."""
         phrase = self._bank.get(voice.key)
         if phrase is not None and position <= voice.start - self._lead:
@@ -316,17 +383,17 @@ class Accompanist:
         if phrase is None:
             self._worker.request(voice.key)  # others may have pushed it out
         when = "beat" if voice.patch.start == "now" else voice.patch.start
-        voice.start = _moment(voice.beats, when, max(voice.start + 1, position + self._lead))
+        voice.start = moment(voice.beats, when, max(voice.start + 1, position + self._lead))
         return voice.start - self._samples(DECIDE_SECONDS)
 
-    def _stand_in(self, voice: _Voice) -> None:
+    def _stand_in(self, voice: Voice) -> None:
         voice.stand_in = voice.start
         self._stage.count("phrase_misses")
         event = self._make_note(voice.pitch, voice.velocity, voice.start / self._rate)
         if event is not None:
             self._stage.play(event, "phrase", voice.stage_key)
 
-    def _play(self, voice: _Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
+    def _play(self, voice: Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
         if not voice.patch.as_events:
             whole = whole_sound(phrase.sound)
@@ -342,7 +409,7 @@ class Accompanist:
         self._stage.count("phrases")
         return True
 
-    def _follow(self, voice: _Voice, position: int) -> int | None:
+    def _follow(self, voice: Voice, position: int) -> int | None:
         """The pass after the one that sounds, where each is to be a new one."""
         next_start = voice.start + voice.beats.loop_samples
         if not voice.patch.continues or (voice.ends is not None and voice.ends <= next_start):
@@ -362,12 +429,12 @@ class Accompanist:
             voice.start, voice.asked = next_start, False
         return self._follow(voice, position)
 
-    def _ask_for_next(self, voice: _Voice) -> None:
+    def _ask_for_next(self, voice: Voice) -> None:
         if not voice.asked:
             voice.asked = True
             self._worker.request(voice.key.next)
 
-    def _send_events(self, voice: _Voice, phrase: KeptPhrase, position: int) -> int | None:
+    def _send_events(self, voice: Voice, phrase: KeptPhrase, position: int) -> int | None:
         """Events of the pass that are due soon; at the pass's end the next one begins."""
         ahead = self._samples(_EVENTS_AHEAD_SECONDS)
         length = voice.beats.loop_samples if voice.loops else len(phrase.sound)
@@ -410,13 +477,14 @@ class Accompanist:
     def _samples(self, seconds: float) -> int:
         return round(seconds * self._rate)
 
-    def _conditions(self, pitch: int, style: str, velocity: int) -> PhraseConditions:
+    def _conditions(
+        self, pitch: int, style: str, velocity: int, quality: str | None = None
+    ) -> PhraseConditions:
         patch = self._patch
         step = min(_VELOCITIES, key=lambda step: abs(step - velocity))
+        chord = quality or (ALONE if patch.chord == HELD else patch.chord)
         return into_range(
-            PhraseConditions(
-                pitch, step, style or patch.style, patch.instrument, patch.chord, patch.tempo_bpm
-            )
+            PhraseConditions(pitch, step, style or patch.style, patch.instrument, chord, patch.tempo_bpm)
         )
 
     def _tell_move(self, pitch: int, played: PhraseConditions) -> None:
@@ -431,10 +499,3 @@ class Accompanist:
         self._played[item] = None
         while len(self._played) > _HISTORY:
             self._played.popitem(last=False)
-
-
-def _moment(beats: Beats, when: str, at_sample: int) -> int:
-    """The first ``now``, ``beat`` or ``bar`` at or after a sample."""
-    if when == "bar":
-        return beats.next_bar(at_sample)
-    return beats.next_beat(at_sample) if when == "beat" else at_sample

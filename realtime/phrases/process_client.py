@@ -95,6 +95,7 @@ class ProcessMaker:
             "seed": key.phrase_seed,
             "as_events": key.as_events,
             "previous": "" if key.before is None else _name(key.before),
+            "like": "" if key.like is None else _name(key.like),
         }
         self._send(to_line(request))
         told = False
@@ -176,4 +177,4 @@ class ProcessMaker:
 
 
 def _name(key: PhraseKey) -> str:
-    return f"{key.conditions} {key.seed} {key.variation} {key.place}"
+    return f"{key.conditions} {key.seed} {key.variation} {key.place} {key.groove}"

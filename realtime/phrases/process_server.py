@@ -107,6 +107,7 @@ class PhraseServer:
                 conditions,
                 seed=request["seed"],
                 previous=self._phrases.get(request["previous"]),
+                like=self._phrases.get(request["like"]),
                 stop=stop,
             )
         except Exception:

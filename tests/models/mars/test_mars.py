@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from struck.codec.events.errors import StruckError
 from struck.models.mars.condition_inputs import batch_conditions
 from struck.models.mars.conditions import PhraseConditions
-from struck.models.mars.mars import Mars, PhraseStopped, Sampling, sound_of
+from struck.models.mars.mars import GROOVE_SCALES, Mars, PhraseStopped, Sampling, sound_of
 from struck.models.mars.quantizer import SCALES
 from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.shipped_weights import default_mars_weights_path
@@ -47,6 +47,16 @@ def test_what_was_played_before_matters(mars):
     phrases = [mars.generate(PAD, seed=seed) for seed in range(6)]
     going_on = [mars.generate(PAD, seed=seed, previous=phrases[0]) for seed in range(6)]
     assert any(not np.array_equal(a.samples, b.samples) for a, b in zip(phrases, going_on, strict=True))
+
+
+def test_another_chord_by_the_same_groove(mars):
+    first = mars.generate(PAD, seed=1)
+    other = PhraseConditions(53, style="pad", instrument="organ", chord="minor", tempo_bpm=100.0)
+    like = mars.generate(other, seed=2, like=first)
+    alone = mars.generate(other, seed=2)
+    for scale, (a, b) in enumerate(zip(first.tokens, like.tokens, strict=True)):
+        assert np.array_equal(a, b) == (scale < GROOVE_SCALES)
+    assert not all(np.array_equal(a, b) for a, b in zip(first.tokens, alone.tokens, strict=True))
 
 
 def test_temperature_zero_needs_no_seed(mars):

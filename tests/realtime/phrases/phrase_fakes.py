@@ -105,7 +105,9 @@ class FakeMars:
     def warm_up(self):
         return 0.5
 
-    def generate(self, conditions, *, seed=0, previous=None, sampling=None, phase="heap", stop=None):
+    def generate(
+        self, conditions, *, seed=0, previous=None, like=None, sampling=None, phase="heap", stop=None
+    ):
         done = threading.Event()
         for _ in range(10):
             if stop is not None and stop():
