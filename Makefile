@@ -36,11 +36,12 @@ setup: .venv/installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-# What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports. Those tests are skipped
+# What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports, plug-ins. Those tests are skipped
 # where it cannot be had.
 .venv/rig: .venv/installed
-	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core
-	@for p in $(LIVE); do $(PIP) --only-binary $$p $$p 2>/dev/null || \
+	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core \
+		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2
+	@for p in $(LIVE) pedalboard; do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
 	@touch $@
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .events.events import Event, FloatArray
+from .events.amendments import StreamItem, in_stream_order
+from .events.events import FloatArray
 from .pipeline import render_samples
 from .playing.decoder import Decoder as PlayingDecoder
 from .weights.codec_weights import CodecWeights, shipped_codec_weights
@@ -48,11 +49,13 @@ class Decoder(PlayingDecoder):
         super().__init__(weights or shipped_codec_weights(), rate, voice_count, pending_count, allow_late)
 
 
-def render(events: Iterable[Event], rate: int = 48_000, weights: CodecWeights | None = None) -> FloatArray:
-    """The sound of ``events``, from time 0 until the last has died away.
+def render(
+    items: Iterable[StreamItem], rate: int = 48_000, weights: CodecWeights | None = None
+) -> FloatArray:
+    """The sound of a stream, from time 0 until the last event has died away.
 
     Args:
-        events: in any order.
+        items: events, and their amendments and ends if they have any, in any order.
         rate, weights: as for :class:`struck.codec.Decoder`.
 
     Returns:
@@ -61,5 +64,4 @@ def render(events: Iterable[Event], rate: int = 48_000, weights: CodecWeights | 
     Raises:
         ValueError: the rate is out of range.
     """
-    in_order = sorted(events, key=lambda event: event.onset_seconds)
-    return render_samples(weights or shipped_codec_weights(), in_order, rate)
+    return render_samples(weights or shipped_codec_weights(), in_stream_order(items), rate)

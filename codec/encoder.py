@@ -10,6 +10,7 @@ import soxr
 from .events.event_spec import ANALYSIS_RATE
 from .events.events import Event
 from .events.profiles import PROFILES
+from .files.samples import as_mono
 from .hearing.encoder import StreamingEncoder
 from .hearing.refit.refined_encoder import make_refiner
 from .weights.codec_weights import CodecWeights, shipped_codec_weights
@@ -60,16 +61,18 @@ class Encoder(StreamingEncoder):
         """The events of a whole sound, in order of onset. What was heard before is forgotten.
 
         Args:
-            samples: mono, full scale at 1, ``[N]``.
+            samples: mono, ``[N]``: floats with full scale at 1, int16 or int32.
             rate: their rate in Hz; :func:`struck.codec.read_audio` gives both.
 
         Raises:
+            TypeError: whole numbers of another size.
             ValueError: the samples are not mono, or the rate is not positive.
         """
         if rate <= 0:
             raise ValueError(f"rate is {rate}; it must be positive")
-        if rate != self.rate and np.ndim(samples) == 1:
-            samples = soxr.resample(np.asarray(samples, np.float32), rate, self.rate, quality="HQ")
+        samples = as_mono(samples)
+        if rate != self.rate:
+            samples = soxr.resample(samples, rate, self.rate, quality="HQ")
         self.reset()
         events = self.process(samples) + self.flush()
         return sorted(events, key=lambda event: event.onset_seconds)

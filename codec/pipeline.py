@@ -6,12 +6,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .events.amendments import nearly_in_stream_order
+from .events.amendments import StreamItem, nearly_in_stream_order
 from .events.errors import StruckError
 from .events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
 from .events.events import Event
@@ -29,8 +29,15 @@ Advance = Callable[[float], None]
 #: Samples handed to the encoder at a time; what it finds does not depend on this.
 _BLOCK_SAMPLES: Final = 2_048
 
-#: Lets mono blocks ``[F]`` through something and gives stereo blocks ``[F, 2]``.
-Through = Callable[[Iterable[NDArray[np.float32]]], Generator[NDArray[np.float32], None, None]]
+
+class Through(Protocol):
+    """Something that sound goes through on its way to a file, such as inserts."""
+
+    def hear(self, event: Event) -> None:
+        """An event, ahead of its sound."""
+
+    def play(self, blocks: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
+        """Stereo blocks ``[F, 2]`` for mono blocks ``[F]``."""
 
 
 def refuse_other_extension(destination: Path, *extensions: str) -> None:
@@ -60,9 +67,9 @@ def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advan
     yield from encoder.flush()
 
 
-def render_samples(weights: CodecWeights, events: Iterable[Event], rate: int) -> NDArray[np.float32]:
-    """The sound of ``events``, ``[T]`` at ``rate`` Hz; for what fits in memory."""
-    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(events), rate)])
+def render_samples(weights: CodecWeights, items: Iterable[StreamItem], rate: int) -> NDArray[np.float32]:
+    """The sound of a stream, ``[T]`` at ``rate`` Hz; for what fits in memory."""
+    return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(items), rate)])
 
 
 def encode_file(
@@ -127,8 +134,8 @@ def render_take(
     started = perf_counter()
     take = TakeReader(source)
     take.check_weights(weights)
-    writer = _write_sound(destination, take.events(), weights, rate, subtype, advance, through)
-    notes = [f"{source} is cut off: what is whole was rendered"] if take.truncated else []
+    writer = _write_sound(destination, take.items(), weights, rate, subtype, advance, through)
+    notes = take.describe_losses()
     values = _describe_sound(source, writer) | {"elapsed_seconds": perf_counter() - started}
     return values, notes + writer.notes
 
@@ -172,18 +179,24 @@ def resynthesise(
 
 def _write_sound(
     destination: Path,
-    events: Iterable[Event],
+    items: Iterable[StreamItem],
     weights: CodecWeights,
     rate: int,
     subtype: str | None,
     advance: Advance,
     through: Through | None,
 ) -> AudioWriter:
-    sound = render(weights, nearly_in_stream_order(events), rate)
+    def told() -> Iterator[StreamItem]:
+        for item in nearly_in_stream_order(items):
+            if through is not None and isinstance(item, Event):
+                through.hear(item)
+            yield item
+
+    sound: Iterator[NDArray[np.float32]] = render(weights, told(), rate)
     with ExitStack() as stack:
         writer = stack.enter_context(AudioWriter(destination, rate, 1 if through is None else 2, subtype))
         if through is not None:
-            sound = stack.enter_context(closing(through(sound)))
+            sound = stack.enter_context(closing(through.play(sound)))
         for block in sound:
             writer.write(block)
             advance(writer.frame_count / rate)

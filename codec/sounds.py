@@ -8,6 +8,7 @@ import numpy as np
 
 from .events.events import FloatArray
 from .files.audio_files import AudioWriter, open_audio
+from .files.samples import as_samples
 
 
 def read_audio(path: str | Path, rate: int | None = None) -> tuple[FloatArray, int]:
@@ -34,16 +35,18 @@ def write_audio(path: str | Path, samples: FloatArray, rate: int, subtype: str |
 
     Args:
         path: its extension (.wav, .flac, .ogg) chooses the format.
-        samples: ``[N]`` or ``[N, C]``, full scale at 1; what is beyond is clipped, but for FLOAT and DOUBLE.
+        samples: ``[N]`` or ``[N, C]``, int16, int32 or floats with full scale at 1; what is beyond is
+            clipped, but for FLOAT and DOUBLE.
         rate: in Hz.
         subtype: sample format as libsndfile names it (``PCM_16``, ``FLOAT`` ...); None takes 24 bits for
             .wav and .flac, Vorbis for .ogg.
 
     Raises:
+        TypeError: whole numbers of another size.
         ValueError: the shape is neither, or a sample is not finite.
         StruckError: the file cannot be written.
     """
-    samples = np.asarray(samples, np.float32)
+    samples = as_samples(samples)
     channels = samples.shape[1] if samples.ndim == 2 else 1
     with AudioWriter(path, rate, channels, subtype) as writer:
         writer.write(samples)

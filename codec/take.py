@@ -88,7 +88,7 @@ class Take(TakeReader):
         return summarise_take(self.path)
 
     def render(self, rate: int = 48_000, weights: CodecWeights | None = None) -> FloatArray:
-        """The sound of its events, mono float32 ``[N]`` at ``rate`` Hz.
+        """The sound of its events, as they were amended and ended, mono float32 ``[N]`` at ``rate`` Hz.
 
         Raises:
             ValueError: the rate is out of range.
@@ -96,4 +96,4 @@ class Take(TakeReader):
         """
         weights = weights or shipped_codec_weights()
         self.check_weights(weights)
-        return render(self.events(), rate, weights)
+        return render(self.items(), rate, weights)

@@ -160,7 +160,7 @@ class NetworkTrainer(Generic[N]):
             there = [row[name] for row in rows if name in row]
             entries[name] = round(sum(there) / len(there), 5)
         line = json.dumps(entries)
-        with (self.folder / f"{self.name}.jsonl").open("a") as file:
+        with (self.folder / f"{self.name}.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self._report(line)
 

@@ -149,7 +149,7 @@ def parse_patch(name: str, data: bytes, folder: Path | None = None) -> Patch:
         StruckError: see :func:`load_patch`.
     """
     try:
-        values = tomllib.loads(data.decode())
+        values = tomllib.loads(data.decode("utf-8-sig"))  # Windows saves text with a mark
     except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
         raise StruckError(f"patch {name}: {error}") from error
     reader = Section(f"patch {name}", values)

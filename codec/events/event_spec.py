@@ -44,11 +44,28 @@ GAIN_DB_HIGH: Final = 12.0
 GAIN_BITS: Final = 7
 
 
+#: From an amendment on, an event sounds as if it had been born with the new values: where it arrives is what
+#: the formulas of :mod:`struck.codec.events.controls` say for its present age. This is how it gets there.
+AMENDED_WAYS: Final[dict[str, str]] = {
+    "frequency": "the partials slide to their new frequencies, their phases unbroken",
+    "glide": "the partials slide to where the new glide is at this age; nothing once it is over",
+    "force": "the level slides to what the new force is at this age; its attack is not heard again",
+    "decay": "the levels slide to where they were, had they decayed like this since the onset",
+    "level": "the partials slide to their new levels; one that was silent sounds again",
+    "noise": "the power of each noise band moves from the old value to the new",
+    "room": "the shares of the direct sound and of the rooms slide; what is in a room rings on",
+}
+
+#: Levels and frequencies are where an amendment wants them within this time.
+AMENDMENT_SECONDS: Final = 0.01
+
+
 @dataclass(frozen=True)
 class Field:
     """One number of the event vector.
 
     ``bits`` is the resolution of the quantised form: ``2 ** bits - 1`` levels, so that 0 is a level.
+    ``amended`` names how an amendment of this field reaches the sound, a key of :data:`AMENDED_WAYS`.
     """
 
     name: str
@@ -57,33 +74,39 @@ class Field:
     high: float
     unit: str
     bits: int
+    amended: str
     meaning: str
 
 
 FIELDS: Final[tuple[Field, ...]] = (
-    Field("pitch", "linear", 12.0, 132.0, "MIDI note", 12, "pitch the note settles on"),
-    Field("glide", "signed_square", -6.0, 6.0, "semitones", 7, "offset of the pitch at the onset"),
-    Field("glide_time", "log", 0.01, 2.0, "s", 5, "time to reach the settled pitch"),
-    Field("stiffness", "power4", 0.0, 0.02, "", 7, "inharmonicity B of a stiff string"),
-    Field("bar_membrane", "linear", -1.0, 1.0, "", 5, "share of bar (+) or membrane (-) partials"),
-    Field("plate_bell", "linear", -1.0, 1.0, "", 5, "share of plate (+) or bell (-) partials"),
-    Field("attack", "log", 0.001, 1.0, "s", 6, "rise of the force"),
-    Field("hold", "log", 0.01, 6.0, "s", 6, "time the force stays after the rise"),
-    Field("release", "log", 0.005, 4.0, "s", 6, "60 dB fall after the hold"),
-    Field("decay", "log", 0.03, 40.0, "s", 6, "60 dB decay time of the lowest mode"),
-    Field("decay_tilt", "linear", -0.5, 2.0, "", 5, "exponent by which higher modes decay faster"),
-    Field("tail", "log", 0.003, 0.9, "", 5, "share of amplitude in the second decay stage"),
-    Field("tail_ratio", "log", 1.0, 10.0, "", 5, "second stage decay time over the first"),
-    Field("tilt", "linear", -30.0, 6.0, "dB/octave", 6, "slope of the partials' levels"),
-    *(Field(f"timbre{i}", "latent", -1.0, 1.0, "", 5, "learned spectral shape") for i in range(1, 9)),
-    Field("evolution1", "latent", -1.0, 1.0, "", 5, "learned evolution of the modes"),
-    Field("evolution2", "latent", -1.0, 1.0, "", 5, "learned evolution of the modes"),
-    Field("noisiness", "logistic", -40.0, 40.0, "", 6, "share of noise in the power at the attack"),
-    Field("noise_decay", "log", 0.02, 20.0, "s", 5, "60 dB decay time of the noise"),
-    Field("noise_tilt", "linear", -18.0, 12.0, "dB/octave", 5, "slope of the noise bands' levels"),
-    *(Field(f"noise{i}", "latent", -1.0, 1.0, "", 5, "learned noise colour") for i in range(1, 4)),
-    Field("room_mix", "square", 0.0, 1.0, "", 5, "share of the event's amplitude sent to the rooms"),
-    Field("room", "linear", 0.0, ROOM_COUNT - 1.0, "", 4, "place between the rooms, small to large"),
+    Field("pitch", "linear", 12.0, 132.0, "MIDI note", 12, "frequency", "pitch the note settles on"),
+    Field("glide", "signed_square", -6.0, 6.0, "semitones", 7, "glide", "offset of the pitch at the onset"),
+    Field("glide_time", "log", 0.01, 2.0, "s", 5, "glide", "time to reach the settled pitch"),
+    Field("stiffness", "power4", 0.0, 0.02, "", 7, "frequency", "inharmonicity B of a stiff string"),
+    Field(
+        "bar_membrane", "linear", -1.0, 1.0, "", 5, "frequency", "share of bar (+) or membrane (-) partials"
+    ),
+    Field("plate_bell", "linear", -1.0, 1.0, "", 5, "frequency", "share of plate (+) or bell (-) partials"),
+    Field("attack", "log", 0.001, 1.0, "s", 6, "force", "rise of the force"),
+    Field("hold", "log", 0.01, 6.0, "s", 6, "force", "time the force stays after the rise"),
+    Field("release", "log", 0.005, 4.0, "s", 6, "force", "60 dB fall after the hold"),
+    Field("decay", "log", 0.03, 40.0, "s", 6, "decay", "60 dB decay time of the lowest mode"),
+    Field("decay_tilt", "linear", -0.5, 2.0, "", 5, "decay", "exponent by which higher modes decay faster"),
+    Field("tail", "log", 0.003, 0.9, "", 5, "decay", "share of amplitude in the second decay stage"),
+    Field("tail_ratio", "log", 1.0, 10.0, "", 5, "decay", "second stage decay time over the first"),
+    Field("tilt", "linear", -30.0, 6.0, "dB/octave", 6, "level", "slope of the partials' levels"),
+    *(
+        Field(f"timbre{i}", "latent", -1.0, 1.0, "", 5, "level", "learned spectral shape")
+        for i in range(1, 9)
+    ),
+    Field("evolution1", "latent", -1.0, 1.0, "", 5, "decay", "learned evolution of the modes"),
+    Field("evolution2", "latent", -1.0, 1.0, "", 5, "decay", "learned evolution of the modes"),
+    Field("noisiness", "logistic", -40.0, 40.0, "", 6, "noise", "share of noise in the power at the attack"),
+    Field("noise_decay", "log", 0.02, 20.0, "s", 5, "noise", "60 dB decay time of the noise"),
+    Field("noise_tilt", "linear", -18.0, 12.0, "dB/octave", 5, "noise", "slope of the noise bands' levels"),
+    *(Field(f"noise{i}", "latent", -1.0, 1.0, "", 5, "noise", "learned noise colour") for i in range(1, 4)),
+    Field("room_mix", "square", 0.0, 1.0, "", 5, "room", "share of the event's amplitude sent to the rooms"),
+    Field("room", "linear", 0.0, ROOM_COUNT - 1.0, "", 4, "room", "place between the rooms, small to large"),
 )
 
 VECTOR_SIZE: Final = len(FIELDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from ..events.controls import LN_1000, Controls, compute_controls, make_tables
 from ..events.event_spec import ANALYSIS_RATE
+from ..events.lives import EventLife
+from ..events.segments import end_controls, sounding_spans, tabulate_lives
 from .lobes import make_lobe_table, place_lobes
 from .spectrum import HOP, FrameTables, compute_frames, make_frame_tables, noise_band_matrix
 
@@ -68,6 +70,35 @@ class EventFrames:
             )
             for row, event in enumerate(chosen):
                 rendered[event] = self._place(amplitude[row], frequency[row], noise[row])
+        return rendered
+
+    def render_lives(
+        self, lives: Sequence[EventLife], shift_seconds: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Tone amplitude and noise power of each life: the sums over its segments.
+
+        Args:
+            lives: events, amended and ended.
+            shift_seconds: ``[L]``, distance of each onset from its frame's centre.
+        """
+        table = tabulate_lives(lives)
+        controls = compute_controls(self._weights, table.gain_db, table.vectors, self._tables, np)
+        controls = end_controls(controls, table.end_seconds, np)
+        spans = sounding_spans(table)
+        lengths = self._lengths(controls)
+        rendered = []
+        for number, shift in enumerate(shift_seconds):
+            rows = np.flatnonzero(table.life == number)
+            amplitude, frequency, noise = compute_frames(
+                Controls(**{name: value[rows] for name, value in vars(controls).items()}),
+                _frame_tables(int(lengths[rows].max()), self.n_fft),
+                np.full(len(rows), shift),
+                np,
+                (spans[0][rows], spans[1][rows]),
+            )
+            parts = [self._place(*part) for part in zip(amplitude, frequency, noise, strict=True)]
+            tones, noises = zip(*parts, strict=True)
+            rendered.append((np.sum(tones, 0), np.sum(noises, 0)))
         return rendered
 
     def _place(

@@ -149,7 +149,11 @@ def make_frame_tables(offsets: np.ndarray, n_fft: int, convert: Any = np.asarray
 
 
 def compute_frames(
-    controls: Controls, tables: FrameTables, onset_shift: Any, xp: Any
+    controls: Controls,
+    tables: FrameTables,
+    onset_shift: Any,
+    xp: Any,
+    spans: tuple[Any, Any] | None = None,
 ) -> tuple[Any, Any, Any]:
     """Partials and noise of E events in T frames.
 
@@ -158,6 +162,8 @@ def compute_frames(
         tables: the frames' times relative to a nominal onset.
         onset_shift: ``[E]`` seconds by which each onset comes after the nominal one.
         xp: ``numpy`` or ``torch``.
+        spans: seconds after its onset from and until which each event sounds, ``[E]`` each; for the segments
+            of amended events, whose sum is the event.
 
     Returns:
         amplitude ``[E, M, T]``, frequency in Hz ``[E, M, T]``, noise power per band ``[E, B, T]``.
@@ -171,11 +177,18 @@ def compute_frames(
     rise = xp.clip(t / attack, 0.0, 1.0)
     released = xp.clip(t - attack - controls.hold_seconds[:, None, None], 0.0, 1e3)
     force = rise * xp.exp(-xp.clip(controls.release_rate[:, None, None] * released, 0.0, 60.0))
+    inside: Any = 1.0
+    if spans is not None:
+        # each place stands for a stretch of the window, of which the event may have a part
+        half = 0.5 * (tables.places[1] - tables.places[0])
+        last = xp.minimum(t + half, spans[1][:, None, None])
+        first = xp.maximum(t - half, spans[0][:, None, None])
+        inside = xp.clip((last - first) / (2.0 * half), 0.0, 1.0)
 
     power = controls.mode_gain**2
     common = (power * controls.decay_rate).sum(-1) / power.sum(-1)
     common = xp.clip(common, 0.0, _FASTEST_COMMON_RATE)
-    weight = tables.window * force * xp.exp(-common[:, None, None] * (since - reference[..., None]))
+    weight = tables.window * inside * force * xp.exp(-common[:, None, None] * (since - reference[..., None]))
     level = weight.sum(-1)  # [E, T]
     centre = (weight * (since - reference[..., None])).sum(-1) / (level + 1e-9)
     at = (reference + centre)[:, None, :]
@@ -193,7 +206,7 @@ def compute_frames(
     frequency = controls.frequency_hz[..., None] * (1.0 + controls.glide_ratio[:, None, None] * bend)
 
     fade = xp.exp(-xp.clip(controls.noise_rate[:, None, None] * since, 0.0, 30.0))
-    noise_level = (tables.window_squared * (force * fade) ** 2).sum(-1)
+    noise_level = (tables.window_squared * inside * (force * fade) ** 2).sum(-1)
     noise = controls.noise_gain[..., None] ** 2 * noise_level[:, None, :]
 
     # Power that reaches the listener by way of the rooms; T x T per event instead of per mode and frame.

@@ -174,7 +174,7 @@ def read_truth(recording: Path) -> list[float] | None:
     if path is None:
         return None
     try:
-        rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
         onsets = [float(row[_TRUTH_COLUMN]) for row in rows]
     except KeyError as error:
         raise StruckError(f"{path} has no column {_TRUTH_COLUMN}") from error

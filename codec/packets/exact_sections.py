@@ -24,6 +24,13 @@ _PLAIN: Final = np.dtype(_EVENT)
 _WITH_ID: Final = np.dtype([("id", "<i8"), *_EVENT])
 _AMENDMENT: Final = np.dtype([("at_seconds", "<f8"), ("id", "<u4"), ("set", "<u8")])
 _END: Final = np.dtype([("at_seconds", "<f8"), ("id", "<u4")])
+#: The records by what they tell.
+RECORDS: Final = {
+    "event of a plain packet": _PLAIN,
+    "event of any other (id -1: it has none)": _WITH_ID,
+    "amendment, before its values": _AMENDMENT,
+    "end": _END,
+}
 
 
 def pack_events(events: Sequence[Event], with_ids: bool) -> bytes:

@@ -5,9 +5,7 @@
     plain   = varint of  events << 2 | exact << 1 | keyframe
               varint of the first time in samples, unless exact
     life    = varint of  exact << 1 | keyframe                     (no events are told: 0 to 3)
-              varint carried, if it is a keyframe
-              varints: events, amendments, ends, the first time in samples,
-                       words of the events' section, words of the amendments' section
+              a varint for each of HEAD_FIELDS; ``carried`` only at a keyframe
 
 A plain packet has events without ids or with those that follow; it is all that version 1 has.
 Varints are unsigned LEB128: seven bits a byte, low ones first.
@@ -27,18 +25,26 @@ MAX_PACKET_CHANGES: Final = 1_024
 MAX_LIVES: Final = 1_024
 
 
+#: What the head of a life packet tells, in order: name, largest value, meaning.
+HEAD_FIELDS: Final = (
+    ("carried", MAX_LIVES, "events that began earlier and may sound on; told at a keyframe only"),
+    ("events", MAX_PACKET_EVENTS, "events that begin"),
+    ("amendments", MAX_PACKET_CHANGES, "amendments; with the ends no more than that"),
+    ("ends", MAX_PACKET_CHANGES, "ends"),
+    ("first", None, "time of the first of them, in samples"),
+    ("event_words", None, "length of the events' section, in units of four bytes"),
+    ("amendment_words", None, "length of the amendments' section, in units of four bytes"),
+)
+
+
 @dataclass(frozen=True)
 class PacketHead:
-    """Numbers of what a packet holds.
+    """What a packet holds: the fields of ``HEAD_FIELDS``, and three flags.
 
     Args:
         exact: values are floats, not levels.
         keyframe: reading may start here.
-        plain: as in version 1; ids are not said.
-        first: time of the first thing in samples; 0 where plain and exact, as every record has its own.
-        events, amendments, ends: that begin, happen in it.
-        carried: events that began earlier and may sound on, with what they are now.
-        event_words, amendment_words: lengths of the first two sections, in units of four bytes.
+        plain: as in version 1; ids are not said, and ``first`` is 0 if exact, for every record has its time.
     """
 
     exact: bool
@@ -65,9 +71,8 @@ class PacketHead:
         if self.plain:
             head = _varint(self.events << 2 | flags)
             return head if self.exact else head + _varint(self.first)
-        values = [flags, *([self.carried] if self.keyframe else []), self.events, self.amendments, self.ends]
-        values += [self.first, self.event_words, self.amendment_words]
-        return b"".join(map(_varint, values))
+        names = _names(self.keyframe)
+        return b"".join(map(_varint, [flags, *(getattr(self, name) for name in names)]))
 
 
 def read_head(packet: bytes) -> tuple[PacketHead, int]:
@@ -84,24 +89,24 @@ def read_head(packet: bytes) -> tuple[PacketHead, int]:
             first, position = _read_varint(packet, position)
         head = PacketHead(exact, keyframe, True, first, flags >> 2)
     else:
-        values = []
-        for _ in range(6 + keyframe):
-            value, position = _read_varint(packet, position)
-            values.append(value)
-        carried = values.pop(0) if keyframe else 0
-        events, amendments, ends, first, event_words, amendment_words = values
-        head = PacketHead(
-            exact, keyframe, False, first, events, amendments, ends, carried, event_words, amendment_words
-        )
-    if head.events > MAX_PACKET_EVENTS:
-        raise StruckError(
-            f"an event packet claims {head.events} events; it may hold up to {MAX_PACKET_EVENTS}"
-        )
-    if head.amendments + head.ends > MAX_PACKET_CHANGES or head.carried > MAX_LIVES:
+        values = {}
+        for name in _names(keyframe):
+            values[name], position = _read_varint(packet, position)
+        head = PacketHead(exact, keyframe, False, **values)
+    for name, most, _ in HEAD_FIELDS:
+        if most is not None and getattr(head, name) > most:
+            raise StruckError(
+                f"an event packet claims {getattr(head, name)} {name}; it may hold up to {most}"
+            )
+    if head.amendments + head.ends > MAX_PACKET_CHANGES:
         raise StruckError(f"an event packet claims more than {MAX_PACKET_CHANGES} amendments and ends")
     if 4 * (head.event_words + head.amendment_words) > len(packet) - position:
         raise StruckError("an event packet is cut")
     return head, position
+
+
+def _names(keyframe: bool) -> list[str]:
+    return [name for name, _, _ in HEAD_FIELDS if keyframe or name != "carried"]
 
 
 def _varint(value: int) -> bytes:

@@ -26,32 +26,44 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import boolean, float32, float64, int64, njit, typeof, void
 
+from .changes import (
+    IN_CELL,
+    UNKNOWN,
+    ChangeState,
+    add_change,
+    apply_changes,
+    clear_changes,
+    forget_changes,
+    make_change_state,
+)
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
 from .kernel_options import EXACT
+from .partials import add_chunk, render_chunk
 from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
+from .slides import add_sliding_chunk, add_sliding_noise_power, render_sliding_chunk
 from .voice_records import BUS_COUNT, CHUNK
-from .voices import (
+from .voice_state import (
     ARRIVAL,
     ASKED,
     BEND,
     BENT,
     CHUNK_NUMBER,
     EVENT_ID,
+    FIRST_CHANGE,
     KEY,
+    NO_CHANGE,
+    NO_ID,
     NOISE_LEVEL,
     NOISE_ON,
+    NOISE_SLIDING,
     ONSET,
+    SLIDING,
     TONE_LEVEL,
     TONE_ON,
     VoiceState,
-    add_chunk,
-    add_noise_power,
-    bend_voice,
-    load_voice,
     make_voice_state,
-    release_voice,
-    render_chunk,
 )
+from .voices import add_noise_power, bend_voice, load_voice, release_voice
 
 # places in DecoderState.numbers
 POSITION, NEXT_GRID, ACTIVE, PENDING, ORDER, ALLOW_LATE = range(6)
@@ -59,6 +71,8 @@ STARTED, STOLEN, LATE, REJECTED, DROPPED, DELAYED = range(6, 12)
 START_LIMIT, CELL_STARTS, LOGGED, BEND_TURN, SILENT_AT = range(12, 17)
 _NUMBER_COUNT = 17
 NEVER = np.iinfo(np.int64).max
+#: Amendments and ends that may wait for their time: 8 MB.
+CHANGE_COUNT: Final = 1024
 
 # columns of DecoderState.log, and the outcomes in it
 OUTCOME, LOGGED_ID, LOGGED_SAMPLE = range(3)
@@ -75,6 +89,7 @@ class DecoderState(NamedTuple):
     voices: VoiceState  # V + P places
     noise: NoiseState
     rooms: RoomState
+    changes: ChangeState
     buses: np.ndarray  # float32 [BUS_COUNT, GRID] the segment being mixed
     ahead: np.ndarray  # float32 [BUS_COUNT, 4 GRID] tones rendered ahead, from the start of the grid cell
     active: np.ndarray  # int64 [V] places of the sounding voices, in the order they started
@@ -107,6 +122,7 @@ def make_decoder_state(
         voices=make_voice_state(voice_count + pending_count),
         noise=make_noise_state(rate),
         rooms=make_room_state(rate),
+        changes=make_change_state(CHANGE_COUNT),
         buses=np.zeros((BUS_COUNT, GRID), dtype=np.float32),
         ahead=np.zeros((BUS_COUNT, 4 * GRID), dtype=np.float32),
         active=np.zeros(voice_count, dtype=np.int64),
@@ -132,6 +148,7 @@ def clear_state(state: DecoderState) -> None:
     for array in (noise.power, noise.gain, noise.slope, noise.ramp):
         array[:] = 0
     silence_rooms(state.rooms)
+    clear_changes(state.changes)
 
 
 _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
@@ -140,21 +157,21 @@ _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 @njit(**EXACT)
 def _render_ahead(voices, v, ahead, cell, fade_out):
     """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``."""
-    place = voices.counts[v, ONSET] + voices.counts[v, CHUNK_NUMBER] * CHUNK - cell
-    if render_chunk(
-        voices.slow,
-        voices.fast,
-        voices.scalars,
-        voices.levels,
-        voices.counts,
-        voices.scratch,
-        voices.chunk,
-        v,
-    ):
-        if fade_out:
-            for n in range(CHUNK):
-                voices.chunk[n] *= np.float32(1.0 - n / CHUNK)
-        add_chunk(voices.chunk, voices.bus, v, ahead, place)
+    slow, fast, scalars = voices.slow, voices.fast, voices.scalars
+    levels, counts, chunk = voices.levels, voices.counts, voices.chunk
+    place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
+    sliding = counts[v, SLIDING] != 0
+    if sliding:
+        render_sliding_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v)
+    elif not render_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v):
+        return
+    if fade_out:
+        for n in range(CHUNK):
+            chunk[n] *= np.float32(1.0 - n / CHUNK)
+    if sliding:
+        add_sliding_chunk(chunk, voices.bus, voices.bus_from, scalars, counts, v, ahead, place)
+    else:
+        add_chunk(chunk, voices.bus, v, ahead, place)
 
 
 @njit(**EXACT)
@@ -232,6 +249,7 @@ def _steal_quietest(state):
     v = active[quietest]
     if state.voices.counts[v, TONE_ON] != 0:
         _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, True)
+    forget_changes(state.changes, state.voices.counts, v)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
     state.free[_free_count(state)] = v
@@ -270,6 +288,7 @@ def _start_due(state, position):
         numbers[CELL_STARTS] += 1
         outcome = CAME_LATE if position > voices.counts[v, ASKED] else DID_SOUND
         _log(state, outcome, voices.counts[v, EVENT_ID], position)
+        apply_changes(state.changes, voices, v)
         _render_ahead(voices, v, state.ahead, cell_end - GRID, False)
         if voices.counts[v, NOISE_ON] != 0:
             power = state.noise.power
@@ -284,8 +303,9 @@ def _start_due(state, position):
 
 @njit(**EXACT)
 def _render_cell(
-    slow, fast, scalars, levels, counts, own_noise, bus, chunk, scratch, active, ahead, power, cell, count
-):
+    slow, fast, scalars, levels, counts, own_noise, bus, noise_from, bus_from, chunk, scratch, active, ahead,
+    power, cell, count,
+):  # fmt: skip
     """Render what begins in the grid cell at stream sample ``cell``: the first ``count`` of the ``active``
     voices.
 
@@ -294,11 +314,19 @@ def _render_cell(
     kept = 0
     for i in range(count):
         v = active[i]
-        if counts[v, TONE_ON] != 0:
-            place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
-            if render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
-                add_chunk(chunk, bus, v, ahead, place)
-        if counts[v, NOISE_ON] != 0:
+        place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
+        if counts[v, SLIDING] != 0:
+            render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
+            add_sliding_chunk(chunk, bus, bus_from, scalars, counts, v, ahead, place)
+        elif counts[v, TONE_ON] == 0:
+            counts[v, CHUNK_NUMBER] += 1  # an amendment may bring its tone back
+        elif render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
+            add_chunk(chunk, bus, v, ahead, place)
+        if counts[v, NOISE_SLIDING] != 0:
+            add_sliding_noise_power(
+                scalars, levels, counts, bus, own_noise, noise_from, v, power, cell + GRID
+            )
+        elif counts[v, NOISE_ON] != 0:
             add_noise_power(scalars, levels, counts, bus, own_noise, v, power, cell + GRID)
         if counts[v, TONE_ON] != 0 or counts[v, NOISE_ON] != 0:
             active[i] = active[kept]
@@ -321,11 +349,17 @@ def _step_grid(state, position):
             state.ahead[bus, n] = np.float32(0.0)
     settle_noise(state.noise, position)
     count = numbers[ACTIVE]
+    state.changes.numbers[IN_CELL] = 0
+    for i in range(count):
+        if voices.counts[state.active[i], FIRST_CHANGE] != NO_CHANGE:
+            apply_changes(state.changes, voices, state.active[i])
     kept = _render_cell(
         voices.slow, voices.fast, voices.scalars, voices.levels, voices.counts, voices.noise, voices.bus,
-        voices.chunk, voices.scratch, state.active, state.ahead, state.noise.power, position, count,
+        voices.noise_from, voices.bus_from, voices.chunk, voices.scratch, state.active, state.ahead,
+        state.noise.power, position, count,
     )  # fmt: skip
     for i in range(kept, count):
+        forget_changes(state.changes, voices.counts, state.active[i])
         state.free[_free_count(state)] = state.active[i]
         numbers[ACTIVE] -= 1
     aim_noise(state.noise, position, position + GRID)
@@ -370,13 +404,21 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
+@njit(**EXACT)
+def _is_finite(record):
+    finite = True
+    for i in range(record.shape[0]):
+        finite = finite and np.isfinite(record[i])
+    return finite
+
+
 @njit(boolean(_STATE_TYPE, float64[::1], int64, int64, float64, int64), **EXACT)
 def insert_event(state, record, onset, key, bent, event_id):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
     ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name. ``bent`` is the
     bend that the record's frequencies contain, as a ratio; usually 1. ``event_id`` names the event in the
-    log; one of 0 is not logged.
+    log, and for :func:`amend_voice` and :func:`end_voice` until another takes it over; 0 is no name.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
     places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
@@ -384,11 +426,10 @@ def insert_event(state, record, onset, key, bent, event_id):
     """
     numbers = state.numbers
     asked = onset
-    for i in range(record.shape[0]):
-        if not np.isfinite(record[i]):
-            numbers[REJECTED] += 1
-            _log(state, WAS_DROPPED, event_id, asked)
-            return False
+    if not _is_finite(record):
+        numbers[REJECTED] += 1
+        _log(state, WAS_DROPPED, event_id, asked)
+        return False
     if onset < numbers[POSITION]:
         numbers[LATE] += 1
         if numbers[ALLOW_LATE] == 0:
@@ -409,6 +450,50 @@ def insert_event(state, record, onset, key, bent, event_id):
     return True
 
 
+@njit(**EXACT)
+def _find_voice(state, event_id):
+    """Place of the voice of this event, sounding or pending, the one that came last; -1 if there is none."""
+    counts = state.voices.counts
+    found = -1
+    if event_id == NO_ID:
+        return found
+    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
+        waiting = i - state.numbers[ACTIVE]
+        v = state.active[i] if waiting < 0 else state.pending[waiting]
+        if counts[v, EVENT_ID] == event_id and (found < 0 or counts[v, ARRIVAL] > counts[found, ARRIVAL]):
+            found = v
+    return found
+
+
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
+def amend_voice(state, record, event_id, at_sample):
+    """From stream sample ``at_sample`` on, let an event sound as if born with ``record``; False if refused.
+
+    It acts at the event's first chunk boundary from there on that is not rendered yet, after what was said
+    before of the same event. The record contains no bend. One with a number that is not finite is refused
+    and counted as rejected, an event that does not sound as unknown, what finds no place to wait as dropped.
+    """
+    if not _is_finite(record):
+        state.numbers[REJECTED] += 1
+        return False
+    v = _find_voice(state, event_id)
+    if v < 0:
+        state.changes.numbers[UNKNOWN] += 1
+        return False
+    return add_change(state.changes, state.voices.counts, v, record, at_sample, 0)
+
+
+@njit(boolean(_STATE_TYPE, int64, int64), **EXACT)
+def end_voice(state, event_id, at_sample):
+    """Let an event go into its release at stream sample ``at_sample``; False if refused, see
+    :func:`amend_voice`. Of several ends the first counts."""
+    v = _find_voice(state, event_id)
+    if v < 0:
+        state.changes.numbers[UNKNOWN] += 1
+        return False
+    return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, 1)
+
+
 @njit(int64(_STATE_TYPE, int64, int64), **EXACT)
 def release_voices(state, key, position):
     """Let all voices named ``key`` that were to begin before stream sample ``position`` fade in their own
@@ -422,7 +507,8 @@ def release_voices(state, key, position):
         waiting = i - state.numbers[ACTIVE]
         v = state.active[i] if waiting < 0 else state.pending[waiting]
         if voices.counts[v, KEY] == key and voices.counts[v, ASKED] < position:
-            release_voice(voices.scalars, voices.levels, voices.counts, v)
+            boundary = voices.counts[v, CHUNK_NUMBER] + 1
+            release_voice(voices.scalars, voices.levels, voices.counts, v, boundary)
             count += 1
     return count
 
@@ -459,12 +545,15 @@ def bend_voices(state, first_key, last_key, bend, radians_per_hz, limit):
 def drop_voices(state):
     """Drop all voices, sounding or pending, and the sound of the rooms: silence from the next sample on."""
     numbers = state.numbers
+    counts = state.voices.counts
     for i in range(numbers[ACTIVE]):
+        forget_changes(state.changes, counts, state.active[i])
         state.free[_free_count(state) + i] = state.active[i]
     numbers[ACTIVE] = 0
     while numbers[PENDING] > 0:
         v = state.pending[numbers[PENDING] - 1]
-        _log(state, WAS_DROPPED, state.voices.counts[v, EVENT_ID], numbers[POSITION])
+        _log(state, WAS_DROPPED, counts[v, EVENT_ID], numbers[POSITION])
+        forget_changes(state.changes, counts, v)
         state.free[_free_count(state)] = v
         numbers[PENDING] -= 1
     if numbers[SILENT_AT] == numbers[POSITION]:  # nothing has sounded since the last time

@@ -1,12 +1,13 @@
-"""The decoder: scheduled events in, sound out, any block size, the same bytes for every slicing.
+"""The decoder: scheduled events, amendments and ends in, sound out, the same bytes for every slicing.
 
 Latency is zero; see :mod:`struck.codec.playing.block` for how a block is rendered and
 :mod:`struck.codec.playing.convolver` for how the rooms manage without a delay of their own.
 
 Threads: :meth:`Decoder.schedule` and :meth:`Decoder.process` belong to one thread. A host with an audio
 thread computes records elsewhere (:mod:`struck.codec.playing.record_maker`), sends them through a ring, and
-calls :func:`~struck.codec.playing.block.insert_event` and :func:`~struck.codec.playing.block.process_block`
-in the audio thread.
+calls :func:`~struck.codec.playing.block.insert_event`, :func:`~struck.codec.playing.block.amend_voice`,
+:func:`~struck.codec.playing.block.end_voice` and :func:`~struck.codec.playing.block.process_block` in the
+audio thread.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from typing import Final
 
 import numpy as np
 
+from ..events.amendments import Amendment, End, StreamItem, item_seconds
 from ..events.events import Event, FloatArray
+from ..events.present_events import PresentEvents
 from ..weights.codec_weights import CodecWeights
+from . import changes
 from .block import (
     ACTIVE,
     DROPPED,
@@ -27,12 +31,16 @@ from .block import (
     REJECTED,
     STARTED,
     STOLEN,
+    amend_voice,
     clear_state,
+    end_voice,
     insert_event,
     make_decoder_state,
     process_block,
 )
 from .record_maker import RecordMaker
+from .voice_records import CHUNK
+from .voice_state import NO_ID
 
 
 class Decoder:
@@ -66,26 +74,42 @@ class Decoder:
         self._records = RecordMaker(weights, rate)
         self.rate = rate
         self.state = make_decoder_state(rate, voice_count, pending_count, allow_late)
+        self._present = PresentEvents(voice_count + pending_count)
 
     def make_records(self, events: Sequence[Event]) -> np.ndarray:
         """Voice records for :func:`insert_event`, float64 ``[E, RECORD_SIZE]``; changes no state."""
         return self._records.make(events)
 
-    def schedule(self, event: Event, at_sample: int | None = None) -> bool:
-        """Let ``event`` start at stream sample ``at_sample``, by default its own onset; False if refused.
+    def schedule(self, item: StreamItem, at_sample: int | None = None) -> bool:
+        """Let an event start, be amended or end at stream sample ``at_sample``, by default its own time;
+        False if refused.
 
-        Refusals are counted, see :meth:`counters`.
+        Amendments and ends act on the last event of their id, at its first chunk boundary from then on that
+        is not rendered yet, and in the order in which they come. Refusals are counted, see :meth:`counters`.
 
         Raises:
-            TypeError: ``event`` is not an :class:`Event`, or ``at_sample`` no whole number.
+            TypeError: ``item`` is no event, amendment or end, or ``at_sample`` no whole number.
             ValueError: ``at_sample`` is negative.
         """
-        if not isinstance(event, Event):
-            raise TypeError(f"schedule takes an Event, not {type(event).__name__}")
-        at_sample = event.onset_sample(self.rate) if at_sample is None else index(at_sample)
+        if not isinstance(item, Event | Amendment | End):
+            raise TypeError(f"schedule takes an Event, Amendment or End, not {type(item).__name__}")
+        at_sample = round(item_seconds(item) * self.rate) if at_sample is None else index(at_sample)
         if at_sample < 0:
             raise ValueError(f"at_sample is {at_sample}; it must not be negative")
-        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0, 0))
+        if isinstance(item, Event):
+            return self._begin(item, at_sample)
+        if isinstance(item, End):
+            return bool(end_voice(self.state, item.id + 1, at_sample))
+        event = self._present.amend(item)
+        if event is None:
+            self.state.changes.numbers[changes.UNKNOWN] += 1
+            return False
+        return bool(amend_voice(self.state, self.make_records([event])[0], item.id + 1, at_sample))
+
+    def _begin(self, event: Event, at_sample: int) -> bool:
+        self._present.begin(event)
+        name = NO_ID if event.id is None else event.id + 1
+        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0, name))
 
     def process(self, frames: int) -> FloatArray:
         """The next ``frames`` samples, float32 ``[frames]``.
@@ -103,6 +127,7 @@ class Decoder:
     def reset(self) -> None:
         """Back to sample 0: silent, nothing pending, all counters zero."""
         clear_state(self.state)
+        self._present.clear()
 
     @property
     def position_samples(self) -> int:
@@ -115,18 +140,31 @@ class Decoder:
         return int(self.state.numbers[ACTIVE])
 
     def counters(self) -> dict[str, int]:
-        """Events since the start: started, stolen (cut short for another), late, rejected (not finite),
-        dropped (pending table full)."""
+        """Since the start: events started, stolen (cut short for another), late, rejected (not finite, also
+        amendments), dropped (pending table full); amendments and ends that acted, that named no sounding
+        event, that found no place to wait, and amendments that had to wait for the next grid cell."""
         numbers = self.state.numbers
-        places = {
-            "started": STARTED,
-            "stolen": STOLEN,
-            "late": LATE,
-            "rejected": REJECTED,
-            "dropped": DROPPED,
+        waiting = self.state.changes.numbers
+        return {
+            **{name: int(numbers[place]) for name, place in _EVENT_COUNTERS.items()},
+            **{name: int(waiting[place]) for name, place in _CHANGE_COUNTERS.items()},
         }
-        return {name: int(numbers[place]) for name, place in places.items()}
 
+
+_EVENT_COUNTERS: Final = {
+    "started": STARTED,
+    "stolen": STOLEN,
+    "late": LATE,
+    "rejected": REJECTED,
+    "dropped": DROPPED,
+}
+_CHANGE_COUNTERS: Final = {
+    "amended": changes.AMENDED,
+    "ended": changes.ENDED,
+    "amendments_unknown": changes.UNKNOWN,
+    "amendments_dropped": changes.DROPPED,
+    "amendments_spilled": changes.SPILLED,
+}
 
 #: A rendering ends when this much of it in a row stays below -80 dBFS.
 _QUIET_SECONDS: Final = 0.25
@@ -135,51 +173,53 @@ _QUIET_PEAK: Final = 1e-4
 
 def render(
     weights: CodecWeights,
-    events: Iterable[Event],
+    items: Iterable[StreamItem],
     rate: int,
     voice_count: int = 512,
     block_frames: int = 512,
     longest_tail_seconds: float = 30.0,
 ) -> Iterator[FloatArray]:
-    """Sound of ``events`` as float32 blocks ``[block_frames]``, until the last tail has fallen below -80
-    dBFS.
+    """Sound of a stream as float32 blocks ``[block_frames]``, until the last tail has fallen below -80 dBFS.
 
-    Events are read one ahead as the stream reaches them, so an hour takes no more memory than a second.
+    The stream is read one ahead as the sound reaches it, so an hour takes no more memory than a second.
 
     Args:
         weights, rate, voice_count: as for :class:`Decoder`.
-        events: in onset order.
+        items: events, amendments and ends in the order of their times.
         block_frames: samples per block.
-        longest_tail_seconds: sound ends this long after the last onset at the latest.
+        longest_tail_seconds: sound ends this long after the last of them at the latest.
 
     Raises:
-        ValueError: an event's onset precedes that of the one before it.
+        ValueError: an item's time precedes that of the one before it.
     """
     decoder = Decoder(weights, rate, voice_count)
-    source = iter(events)
-    event = next(source, None)
-    last_onset = 0
+    source = iter(items)
+    item = next(source, None)
+    last = 0
     wake = 0  # the stream may still be rising before this sample
     quiet = 0
     while True:
+        # an amendment must be known before the chunk that it falls into is rendered, up to two chunks ahead
         while (
-            event is not None
-            and (onset := event.onset_sample(rate)) < decoder.position_samples + block_frames
+            item is not None
+            and (at := round(item_seconds(item) * rate)) < decoder.position_samples + block_frames + 2 * CHUNK
         ):
-            if onset < last_onset:
-                raise ValueError(f"events must come in onset order: {event.onset_seconds} s is too early")
-            last_onset = onset
-            wake = max(wake, onset + 2 * rate)  # longer than the longest attack
-            decoder.schedule(event)
-            event = next(source, None)
+            if at < last:
+                raise ValueError(
+                    f"items must come in the order of their times: {item_seconds(item)} s is too early"
+                )
+            last = at
+            wake = max(wake, at + 2 * rate)  # longer than the longest attack
+            decoder.schedule(item)
+            item = next(source, None)
         block = decoder.process(block_frames)
         quiet = 0 if np.max(np.abs(block)) >= _QUIET_PEAK else quiet + block_frames
         position = decoder.position_samples
-        if event is None:
+        if item is None:
             silent = decoder.active_voice_count == 0 or position >= wake
             if silent and quiet >= _QUIET_SECONDS * rate:
                 return
-            if position >= last_onset + longest_tail_seconds * rate:
+            if position >= last + longest_tail_seconds * rate:
                 yield block
                 return
         yield block

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from ..events.controls import Controls
-from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
+from ..events.event_spec import AMENDMENT_SECONDS, BANDWIDTH_HZ, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
 
 #: Samples between two values of the amplitudes, counted from each voice's own onset; linear in between.
 CHUNK: Final = 64
@@ -31,11 +31,12 @@ PHASE_CURVATURE: Final = 0.315 * np.pi
 
 #: Per mode: rotation per sample at the onset, its factor per chunk while gliding, settled rotation, starting
 #: phasor, both decay stages and their factors per chunk, settled frequency, width of the glide's band-edge
-#: fade, lifetime.
+#: fade, lifetime, number of the mode (0 is the lowest).
 MODE_FIELDS: Final = (
     "rotation_re", "rotation_im", "glide_re", "glide_im", "settled_re", "settled_im",
     "phasor_re", "phasor_im",
     "stage1", "stage2", "factor1", "factor2", "frequency_hz", "fade_hz", "life_chunks",
+    "mode_number",
 )  # fmt: skip
 SCALARS: Final = (
     "attack_step",  # force per sample while rising
@@ -52,12 +53,20 @@ SCALARS: Final = (
     "noise_life",  # samples
     "noise_power",
     "tone_power",
+    "fade_chunks",  # that an amendment's slide lasts
+    "radians_per_hz",  # 2 pi over the rate
 )
 MODE: Final = {name: i * MODE_COUNT for i, name in enumerate(MODE_FIELDS)}
 SCALAR: Final = {name: len(MODE_FIELDS) * MODE_COUNT + i for i, name in enumerate(SCALARS)}
 NOISE_AT: Final = len(MODE_FIELDS) * MODE_COUNT + len(SCALARS)
 BUS_AT: Final = NOISE_AT + NOISE_BAND_COUNT
 RECORD_SIZE: Final = BUS_AT + BUS_COUNT
+
+
+def fade_chunks(rate: int) -> int:
+    """Chunks that the slide of an amendment lasts: with the wait for a voice's own next chunk, no longer than
+    ``AMENDMENT_SECONDS``."""
+    return max(1, int(AMENDMENT_SECONDS * rate / CHUNK) - 1)
 
 
 def glide_fade_hz(frequency_hz: np.ndarray) -> np.ndarray:
@@ -125,6 +134,8 @@ def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
     scalar("noise_life", noise_life_samples(c, rate))
     scalar("noise_power", noise_power)
     scalar("tone_power", np.sum(c.mode_gain**2, -1))
+    records[:, SCALAR["fade_chunks"]] = fade_chunks(rate)
+    records[:, SCALAR["radians_per_hz"]] = 2.0 * np.pi / rate
 
     stage2 = c.mode_gain * c.tail_share[:, None]
     stage1 = c.mode_gain - stage2
@@ -150,6 +161,7 @@ def make_voice_records(controls: Controls, rate: int) -> np.ndarray:
         "frequency_hz": c.frequency_hz,
         "fade_hz": glide_fade_hz(c.frequency_hz),
         "life_chunks": life_chunks,
+        "mode_number": np.broadcast_to(np.arange(float(MODE_COUNT)), per_sample.shape),
     }
     stacked = np.stack([modes[name] for name in MODE_FIELDS], 1)
     sorted_modes = np.take_along_axis(stacked, order[:, None], -1)

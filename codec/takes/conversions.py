@@ -76,6 +76,12 @@ def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> None:
     save(destination, header, duration_seconds * edit.stretch, edited)
 
 
+def describe_losses(source: str | Path) -> list[str]:
+    """What of a source is missing, in lines for the user; of JSON lines nobody knows."""
+    source = Path(source)
+    return TakeReader(source).describe_losses() if _extension(source) == ".mcap" else []
+
+
 def _changed(
     items: Iterable[Item],
     change: Callable[[Iterator[StreamItem]], Iterable[StreamItem]],

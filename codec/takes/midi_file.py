@@ -16,6 +16,8 @@ from .mpe import MpeNotes, zone_messages
 
 TICKS_PER_BEAT: Final = 960
 TEMPO_US_PER_BEAT: Final = 500_000
+#: Between two messages: the four bytes, of seven bits each, that a file has for it (38.8 hours).
+_LONGEST_TICKS: Final = 0x0FFF_FFFF
 TICKS_PER_SECOND: Final = TICKS_PER_BEAT * 1_000_000 / TEMPO_US_PER_BEAT
 
 
@@ -31,6 +33,10 @@ def write_midi_file(path: Path, items: Iterable[StreamItem]) -> None:
     ticks_before = 0
     for seconds, message in _note_messages(collect_lives(items)):
         ticks = round(seconds * TICKS_PER_SECOND)
+        while ticks - ticks_before > _LONGEST_TICKS:
+            # The same tempo again changes nothing, and cuts a pause that is longer than a file can say.
+            track.append(mido.MetaMessage("set_tempo", tempo=TEMPO_US_PER_BEAT, time=_LONGEST_TICKS))
+            ticks_before += _LONGEST_TICKS
         track.append(message.copy(time=ticks - ticks_before))
         ticks_before = ticks
     file = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT)

@@ -17,11 +17,11 @@ from mcap.records import Channel, Message, Metadata
 from ..events.amendments import StreamItem, item_seconds, nearly_in_stream_order
 from ..events.errors import StruckError
 from ..events.events import Event
-from ..packets.decoder import PacketDecoder
 from ..packets.heads import read_head
 from ..weights.codec_weights import CodecWeights
 from .format import CHANNELS, COUNTED, END_METADATA, HEADER_METADATA, TakeHeader, unseal_json
 from .mcap_records import DamagedRecordError, RecordWalk, parse_record
+from .packet_streams import PacketStream, PacketStreams
 
 _LOOK: Final = frozenset({Opcode.METADATA, Opcode.CHANNEL})
 _READ: Final = frozenset({Opcode.CHUNK, Opcode.MESSAGE})
@@ -80,8 +80,8 @@ class TakeReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._channels: dict[int, Channel] = {}
-        self._end: dict[str, Any] | None = None
-        header: dict[str, Any] | None = None
+        headers: list[dict[str, Any]] = []
+        ends: list[dict[str, Any]] = []
         with self._open() as file:
             walk = RecordWalk(file, _LOOK)
             for opcode, body in walk:
@@ -90,40 +90,50 @@ class TakeReader:
                     if isinstance(record, Channel):
                         self._channels[record.id] = record
                     elif isinstance(record, Metadata) and record.name == HEADER_METADATA:
-                        header = header or unseal_json(record.metadata)
+                        headers.append(unseal_json(record.metadata))
                     elif isinstance(record, Metadata) and record.name == END_METADATA:
-                        self._end = unseal_json(record.metadata)
+                        ends.append(unseal_json(record.metadata))
                 except (DamagedRecordError, ValueError):
                     # Without a header there is no take, said below; without an end it counts as cut.
                     continue
-        if header is None:
-            raise StruckError(f"{path} is an MCAP file without a take's header: not a take, or one cut there")
-        self.header = TakeHeader.from_dict(header, str(path))
+        if not headers:
+            raise StruckError(
+                f"{path} is an MCAP file without a take's header: not a take, or one whose metadata some "
+                "program has left out; let it keep them (`mcap filter --include-metadata`)"
+            )
+        self.header = TakeHeader.from_dict(headers[0], str(path))
+        for other in headers[1:]:  # takes that were merged
+            if TakeHeader.from_dict(other, str(path)).weights_hash != self.header.weights_hash:
+                raise StruckError(
+                    f"{path} was merged from takes of different weights, which cannot be played"
+                )
         #: The file has no proper end: it was cut, or is still being written.
-        self.truncated = self._end is None or not walk.has_clean_end
+        self.truncated = len(ends) < len(headers) or not walk.has_clean_end
+        #: What the ends say: of takes that were merged the longest length, and all that was counted.
+        self._told_seconds = [x for end in ends if isinstance(x := end.get("duration_seconds"), int | float)]
+        self._told: Counter[str] = Counter()
+        for end in ends:
+            self._told.update({name: end[name] for name in COUNTED if isinstance(end.get(name), int)})
 
     @cached_property
     def duration_seconds(self) -> float:
         """Length of the stream; of a take without an end, the time of the last thing that is whole."""
-        duration = (self._end or {}).get("duration_seconds")
-        if isinstance(duration, int | float):
-            return float(duration)
+        if self._told_seconds:
+            return float(max(self._told_seconds))
         times = (x.seconds if isinstance(x, TakeMessage) else item_seconds(x) for x in self.stream())
         return max(times, default=0.0)
 
     def stream(self) -> Iterator[StreamItem | TakeMessage]:
         """Everything, in the order of the file. What stands in one packet (under a second) is sorted."""
-        decoder = PacketDecoder()
         for item in self._readable():
             if isinstance(item, _Gap):
                 continue
-            topic, message = item
-            if topic == "/events":
+            topic, message, packets = item
+            if packets is not None:
                 try:
-                    items = decoder.decode(message.data)
+                    yield from list(packets.decode(message.data))
                 except StruckError as error:
                     raise StruckError(f"{self.path}: {error}") from error
-                yield from items
             else:
                 yield TakeMessage(message.log_time / 1e9, topic, self._value(topic, message.data))
 
@@ -163,15 +173,14 @@ class TakeReader:
             if isinstance(item, _Gap):
                 gaps += 1
                 continue
-            topic, message = item
+            topic, message, _ = item
             messages[topic] += 1
             if topic == "/events":
                 head, position = read_head(message.data)
                 _, amendments, ends = head.sections(message.data, position)
                 counts.update(events=head.events, amendments=head.amendments, ends=head.ends)
                 counts.update(bytes=len(message.data), amendment_bytes=len(amendments), end_bytes=len(ends))
-        told = (self._end or {}).items()
-        if not gaps and any(counts[name] != count for name, count in told if name in COUNTED):
+        if not gaps and any(counts[name] != count for name, count in self._told.items()):
             gaps = 1  # what is missing stood at the very end
         return TakeStatistics(
             events=counts["events"],
@@ -184,6 +193,22 @@ class TakeReader:
             messages=dict(sorted(messages.items())),
             gaps=gaps,
         )
+
+    def describe_losses(self) -> list[str]:
+        """What of the take is missing, in lines for the user; none where it is whole. Reads the file once."""
+        losses = []
+        if self.truncated:
+            losses.append(f"{self.path} is cut off: what is whole was read")
+        counts = self.statistics()
+        missing = self._told["events"] - counts.events
+        if counts.gaps and missing > 0 and not self.truncated:
+            losses.append(
+                f"{self.path}: {missing:,} of {self._told['events']:,} events are missing: it is damaged, or "
+                "a program has cut it"
+            )
+        elif counts.gaps:
+            losses.append(f"{self.path}: something is missing in {counts.gaps} places: it is damaged")
+        return losses
 
     def check_weights(self, weights: CodecWeights) -> None:
         """Refuse weights other than those the take was made with.
@@ -210,31 +235,33 @@ class TakeReader:
             raise StruckError(f"{self.path}: a message on {topic} is not a JSON object")
         return value
 
-    def _readable(self) -> Iterator[tuple[str, Message] | _Gap]:
-        """Messages, without those event packets that cannot be decoded because earlier ones are lost."""
-        expected = 0
-        lost = told = False
+    def _readable(self) -> Iterator[tuple[str, Message, PacketStream | None] | _Gap]:
+        """Messages, event packets with their streams, without those that cannot be decoded because earlier
+        ones are lost."""
+        streams = PacketStreams()
+        told = False
         for item in self._messages():
-            if isinstance(item, _Gap) or item[0] != "/events":
-                told = told or isinstance(item, _Gap)
+            if isinstance(item, _Gap):
+                told = True
                 yield item
                 continue
-            sequence = item[1].sequence
+            topic, message = item
+            if topic != "/events":
+                yield topic, message, None
+                continue
             try:
-                keyframe = read_head(item[1].data)[0].keyframe
+                keyframe = read_head(message.data)[0].keyframe
             except StruckError:
+                streams.lose()
+                told = True
                 yield _Gap()
-                lost = told = True
                 continue
-            if sequence != expected:
-                lost = True
-                if not told:
-                    yield _Gap()
+            stream, missing = streams.place(message.sequence, message.data, keyframe)
+            if missing and not told:
+                yield _Gap()
             told = False
-            lost = lost and not keyframe
-            expected = sequence + 1
-            if not lost:
-                yield item
+            if not stream.lost:
+                yield topic, message, stream
 
     def _messages(self) -> Iterator[tuple[str, Message] | _Gap]:
         channels = dict(self._channels)

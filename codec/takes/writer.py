@@ -22,6 +22,7 @@ from ..packets.encoder import PacketEncoder
 from ..packets.event_section import PACKET_SECONDS
 from ..packets.heads import MAX_PACKET_CHANGES, MAX_PACKET_EVENTS, read_head
 from .format import CHANNELS, COUNTED, END_METADATA, HEADER_METADATA, TakeHeader, seal_json
+from .packet_streams import first_number, number_after
 
 #: Times in a take are below this (about 31 years): they must fit MCAP's nanoseconds.
 _MAX_SECONDS: Final = 1e9
@@ -66,7 +67,7 @@ class TakeWriter:
         self._pending_events = 0
         self._pending_span = (inf, -inf)  # times of the first and the last, in seconds
         self._channel_ids: dict[str, int] = {}
-        self._packet_count = 0
+        self._packet_number: int | None = None
         self._counts = dict.fromkeys(COUNTED, 0)
         self._last_seconds = 0.0
         self._flushed_at = clock()
@@ -234,8 +235,9 @@ class TakeWriter:
         head, _ = read_head(packet)
         for name in COUNTED:
             self._counts[name] += getattr(head, name)
-        self._add("/events", first, packet, sequence=self._packet_count)
-        self._packet_count += 1
+        number = first_number(packet) if self._packet_number is None else number_after(self._packet_number)
+        self._add("/events", first, packet, sequence=number)
+        self._packet_number = number
         self._last_seconds = max(self._last_seconds, last)
 
     def _add(self, topic: str, seconds: float, data: bytes, sequence: int = 0) -> None:

@@ -100,31 +100,17 @@ class EventDecoder(torch.nn.Module):
         mode_life, noise_life = self._lifetimes(c)
         bus_weight = torch.cat([c.dry[:, None], c.room_weight], -1)  # [E, R + 1]
         buses = torch.zeros(bus_weight.shape[-1], length, dtype=self.dtype)
-        cells = -(-length // CHUNK)
-        shape = (bus_weight.shape[-1], c.noise_gain.shape[-1], cells + 1)
-        power = torch.zeros(shape, dtype=self.dtype)  # at each grid point, of the events so far
-        corrections = torch.zeros((*shape[:2], length), dtype=self.dtype)
+        noise = NoiseMixer(bus_weight.shape[-1], c.noise_gain.shape[-1], length, self.dtype)
         onsets = onset_samples.tolist()
         for e in sorted(range(len(onsets)), key=onsets.__getitem__):
             buses = buses + bus_weight[e, :, None] * self._tone(c, e, onsets[e], length, mode_life[e])
             envelope = self._noise_envelope(c, e, onsets[e], length, noise_life[e])
-            own = (bus_weight[e, :, None, None] * c.noise_gain[e, :, None] * envelope) ** 2
-            first = onsets[e] // CHUNK + 1
-            if first <= cells:
-                # up to the next grid point the ramp is aimed anew; see codec.playing.shared_noise
-                start, stop = onsets[e], min(first * CHUNK, length)
-                ramp = torch.arange(stop - start, dtype=self.dtype) / (first * CHUNK - start)
-                step = _root((power + own)[..., first]) - _root(power[..., first])
-                old = torch.zeros_like(corrections)
-                old[..., start:stop] = step[..., None] * ramp
-                # what plain interpolation over the cell gives instead
-                whole = torch.arange(min(CHUNK, length - start // CHUNK * CHUNK), dtype=self.dtype) / CHUNK
-                cell = start // CHUNK * CHUNK
-                old[..., cell : cell + len(whole)] -= step[..., None] * whole
-                corrections = corrections + old
-            power = power + own
-        gains = _interpolate(_root(power), length) + corrections
-        buses = buses + torch.einsum("rbt,bt->rt", gains, self._band_noise(length))
+            noise.add((bus_weight[e, :, None, None] * c.noise_gain[e, :, None] * envelope) ** 2, onsets[e])
+        buses = buses + torch.einsum("rbt,bt->rt", noise.gains(), self._band_noise(length))
+        return self._through_rooms(buses)
+
+    def _through_rooms(self, buses: Tensor) -> Tensor:
+        """Sound of ``buses [R + 1, T]``, ``[T]``."""
         out = buses[0]
         for r, response in enumerate(self._rooms):
             out = out + _convolve(buses[1 + r], response)
@@ -156,19 +142,23 @@ class EventDecoder(torch.nn.Module):
         """Partials of event ``e``, ``[length]``."""
         if onset >= length:
             return torch.zeros(length, dtype=self.dtype)
-        chunks = -(-(length - onset) // CHUNK)
+        turns, level = self._partials(c, e, -(-(length - onset) // CHUNK), life_chunks)
+        start = self._start_turns()[:, None] + CHUNK * (torch.cumsum(turns, -1) - turns)
+        tone = self._sum_partials(start, turns, level).sum(0)[: length - onset]
+        return torch.nn.functional.pad(tone, (onset, 0))
+
+    def _start_turns(self) -> Tensor:
+        """Phase of each mode at an onset, in turns, float64 ``[M]``."""
+        return PHASE_CURVATURE / (2.0 * np.pi) * torch.arange(MODE_COUNT, dtype=torch.float64) ** 2
+
+    def _partials(self, c: Controls, e: int, chunks: int, life_chunks: Tensor) -> tuple[Tensor, Tensor]:
+        """Turns per sample in each chunk of event ``e``, float64 ``[M, K]``, and levels at the boundaries of
+        the chunks, ``[M, K + 1]``."""
         seconds = torch.arange(chunks + 1, dtype=self.dtype) * (CHUNK / self.rate)
-        # frequency [M, K] at the middle of each chunk, phase [M, K] at its start, both in double
         frequency_hz = c.frequency_hz[e].double()[:, None]
         middle = (torch.arange(chunks, dtype=torch.float64) + 0.5) * (CHUNK / self.rate)
         left = torch.clip(1.0 - middle / c.glide_seconds[e].double(), 0.0, None)
         turns = frequency_hz * (1.0 + c.glide_ratio[e].double() * left) / self.rate
-        mode = torch.arange(MODE_COUNT, dtype=torch.float64)
-        start = PHASE_CURVATURE / (2.0 * np.pi) * mode[:, None] ** 2 + CHUNK * (
-            torch.cumsum(turns, -1) - turns
-        )
-        inside = torch.arange(CHUNK, dtype=torch.float64)
-        turn = torch.frac(torch.frac(start)[..., None] + turns[..., None] * inside).to(self.dtype)
 
         share = c.tail_share[e]
         stage1 = (1.0 - share) * torch.exp(-c.decay_rate[e][:, None] * seconds)
@@ -177,12 +167,17 @@ class EventDecoder(torch.nn.Module):
         fade_hz = torch.clip(BANDWIDTH_HZ - c.frequency_hz[e], 1.0, 0.06 * BANDWIDTH_HZ)[:, None]
         above = (BANDWIDTH_HZ - c.frequency_hz[e][:, None] * bend) / fade_hz
         fade = torch.where(bend > 1.0, torch.clip(above, 0.0, 1.0), torch.ones_like(above))
-        level = c.mode_gain[e][:, None] * (stage1 + stage2) * self._force(c, e, seconds) * fade  # [M, K + 1]
-        level = level * (torch.arange(chunks + 1) < life_chunks[:, None])
-        step = (level[:, 1:] - level[:, :-1])[..., None] / CHUNK
+        level = c.mode_gain[e][:, None] * (stage1 + stage2) * self._force(c, e, seconds) * fade
+        return turns, level * (torch.arange(chunks + 1) < life_chunks[:, None])
+
+    def _sum_partials(self, start: Tensor, turns: Tensor, level: Tensor, size: int = CHUNK) -> Tensor:
+        """Partials ``[M, K size]`` from their phases in turns at the starts of K stretches of ``size``
+        samples, turns per sample in them, ``[M, K]`` each, and levels at their boundaries, ``[M, K + 1]``."""
+        inside = torch.arange(size, dtype=torch.float64)
+        turn = torch.frac(torch.frac(start)[..., None] + turns[..., None] * inside).to(self.dtype)
+        step = (level[:, 1:] - level[:, :-1])[..., None] / size
         amplitude = level[:, :-1, None] + step * inside.to(self.dtype)
-        tone = (amplitude * torch.sin(2.0 * np.pi * turn)).sum(0).reshape(-1)[: length - onset]
-        return torch.nn.functional.pad(tone, (onset, 0))
+        return (amplitude * torch.sin(2.0 * np.pi * turn)).flatten(-2)
 
     def _noise_envelope(self, c: Controls, e: int, onset: int, length: int, life_samples: Tensor) -> Tensor:
         """Noise envelope of event ``e`` at the stream's grid points, ``[K + 1]``; 0 up to the onset."""
@@ -200,6 +195,43 @@ class EventDecoder(torch.nn.Module):
         ramp = torch.clip((place - onset) / (cell + CHUNK - onset), 0.0, None) - (place - cell) / CHUNK
         ramp = envelope[cell // CHUNK + 1] * ramp
         return torch.nn.functional.pad(ramp, (cell, length - cell - len(ramp)))
+
+
+class NoiseMixer:
+    """Gains of the noise bands that events share, aimed as :mod:`struck.codec.playing.shared_noise` does.
+
+    Args:
+        bus_count, band_count, length: shape of the gains, the last in samples.
+    """
+
+    def __init__(self, bus_count: int, band_count: int, length: int, dtype: torch.dtype) -> None:
+        self._length = length
+        self._cells = -(-length // CHUNK)
+        # at each grid point, of the events so far
+        self._power = torch.zeros((bus_count, band_count, self._cells + 1), dtype=dtype)
+        self._corrections = torch.zeros((bus_count, band_count, length), dtype=dtype)
+
+    def add(self, own: Tensor, onset: int) -> None:
+        """Add an event's power at the grid points, ``[R + 1, B, K + 1]``; events come by their onsets."""
+        first = onset // CHUNK + 1
+        if first <= self._cells:
+            # up to the next grid point the ramp is aimed anew; see codec.playing.shared_noise
+            dtype = self._power.dtype
+            start, stop = onset, min(first * CHUNK, self._length)
+            ramp = torch.arange(stop - start, dtype=dtype) / (first * CHUNK - start)
+            step = _root((self._power + own)[..., first]) - _root(self._power[..., first])
+            old = torch.zeros_like(self._corrections)
+            old[..., start:stop] = step[..., None] * ramp
+            # what plain interpolation over the cell gives instead
+            cell = start // CHUNK * CHUNK
+            whole = torch.arange(min(CHUNK, self._length - cell), dtype=dtype) / CHUNK
+            old[..., cell : cell + len(whole)] -= step[..., None] * whole
+            self._corrections = self._corrections + old
+        self._power = self._power + own
+
+    def gains(self) -> Tensor:
+        """``[R + 1, B, length]``"""
+        return _interpolate(_root(self._power), self._length) + self._corrections
 
 
 def _root(power: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from struck.codec.events.controls import Controls, compute_controls, make_tables
 from struck.codec.events.event_spec import ANALYSIS_RATE, MODE_COUNT
+from struck.codec.events.segments import LifeTable, end_controls, sounding_spans
 from struck.codec.hearing.event_frames import FRAMES_BEFORE
 from struck.codec.hearing.spectrum import HOP, compute_frames, make_frame_tables, noise_band_matrix
 
@@ -58,6 +59,29 @@ class EventSpectrum(nn.Module):
         self.frame_tables = make_frame_tables(offsets, n_fft, lambda a: torch.from_numpy(a).to(device))
         self.bands = torch.from_numpy(noise_band_matrix(n_fft)).to(device)
 
+    def forward_lives(
+        self, weights: Mapping[str, Tensor], table: LifeTable, onset_shift: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Tone amplitude and noise power of L lives, ``[L, T, F]`` each: the sums over their segments.
+
+        Args:
+            weights: the timbre network.
+            table: of the lives; its gains and vectors may be tensors that want a gradient.
+            onset_shift: ``[L]``, as for :meth:`forward`.
+        """
+        device = onset_shift.device
+        life = torch.from_numpy(table.life).to(device)
+        gain_db, vectors = (torch.as_tensor(a, device=device) for a in (table.gain_db, table.vectors))
+        controls = compute_controls(weights, gain_db, vectors, self.tables, torch)
+        ends = torch.as_tensor(table.end_seconds, dtype=torch.float32, device=device)
+        spans = tuple(torch.from_numpy(side).to(device) for side in sounding_spans(table))
+        tone, noise = self._render(
+            end_controls(controls, ends, torch), onset_shift[life], (spans[0], spans[1])
+        )
+        shape = (len(onset_shift), *tone.shape[1:])
+        empty = torch.zeros(shape, device=device)
+        return empty.index_add(0, life, tone), empty.index_add(0, life, noise)
+
     def forward(
         self, weights: Mapping[str, Tensor], gain_db: Tensor, vectors: Tensor, onset_shift: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -69,10 +93,14 @@ class EventSpectrum(nn.Module):
             vectors: ``[E, 32]``.
             onset_shift: ``[E]`` seconds by which each onset comes after the nominal one.
         """
-        controls = compute_controls(weights, gain_db, vectors, self.tables, torch)
+        return self._render(compute_controls(weights, gain_db, vectors, self.tables, torch), onset_shift)
+
+    def _render(
+        self, controls: Controls, onset_shift: Tensor, spans: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         if self.mode_count < MODE_COUNT:
             controls = self._strongest(controls)
-        amplitude, frequency, noise = compute_frames(controls, self.frame_tables, onset_shift, torch)
+        amplitude, frequency, noise = compute_frames(controls, self.frame_tables, onset_shift, torch, spans)
         events, _, frames = amplitude.shape
         bins = self.n_fft // 2 + 1
         place = frequency * (self.n_fft / ANALYSIS_RATE)

@@ -74,7 +74,7 @@ class MusicSampler:
         manifest = data / "midi" / "manifest.csv"
         if not manifest.is_file():
             raise StruckError(f"no training scores: {manifest} is missing")
-        with manifest.open(newline="") as file:
+        with manifest.open(encoding="utf-8", newline="") as file:
             self._scores = [manifest.parent / row["file"] for row in csv.DictReader(file)]
         self._rng = np.random.default_rng(seed)
         self._instruments: dict[str, list[Note]] = {}

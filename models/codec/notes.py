@@ -36,7 +36,7 @@ def load_recorded_notes(data: Path) -> list[Note]:
     if not manifest.is_file():
         raise StruckError(f"no training notes: {manifest} is missing")
     notes = []
-    with manifest.open(newline="") as file:
+    with manifest.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             samples, rate = soundfile.read(manifest.parent / row["file"], dtype="float32", always_2d=True)
             mono = soxr.resample(samples.mean(1), rate, ANALYSIS_RATE)

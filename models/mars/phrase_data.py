@@ -109,7 +109,7 @@ class PhraseData:
     def __init__(self, folder: Path) -> None:
         try:
             self.audio: np.ndarray = np.load(folder / "audio.npy", mmap_mode="r")
-            with (folder / "clips.csv").open(newline="") as file:
+            with (folder / "clips.csv").open(encoding="utf-8", newline="") as file:
                 self.clips = [_read_row(row) for row in csv.DictReader(file)]
         except (OSError, ValueError, KeyError) as error:
             raise StruckError(f"no training clips in {folder}: {error}") from error
@@ -193,7 +193,7 @@ def build_phrase_data(
     folder.mkdir(parents=True, exist_ok=True)
     with part_file(folder / "audio.npy") as part, part.open("wb") as file:
         np.save(file, np.concatenate([row for row in rows if row is not None]))
-    with part_file(folder / "clips.csv") as part, part.open("w", newline="") as listing:
+    with part_file(folder / "clips.csv") as part, part.open("w", encoding="utf-8", newline="") as listing:
         writer = csv.writer(listing)
         writer.writerow((*_COLUMNS, "source", "held_out", "recorded", "previous"))
         for clip in clips:

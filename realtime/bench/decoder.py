@@ -19,7 +19,7 @@ from ...codec.events.events import Event
 from ...codec.playing.block import insert_event, process_block
 from ...codec.playing.convolver import GRID
 from ...codec.playing.decoder import Decoder
-from ...codec.playing.voices import MODES
+from ...codec.playing.voice_state import MODES
 from ...codec.weights.codec_weights import CodecWeights
 from .jobs import describe_load
 from .usage import interruption_count

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine.commands import PANIC
 from ..engine.cycles import CycleClock
-from ..engine.engine import POSITION
+from ..engine.state import POSITION
 from .jobs import describe_load
 from .loaded_callback import BLOCK_FRAMES, RATE, LoadedCallback
 from .storm import BEND_COUNT, CHANGE_COUNT, START_COUNT, run_storm

@@ -15,8 +15,8 @@ from ..engine.address_tables import make_address_table
 from ..engine.callback import BUSY, make_callback_state, portaudio_callback
 from ..engine.commands import COMMAND_SIZE, PLAY, RECORD, Head
 from ..engine.cycles import CycleClock
-from ..engine.engine import POSITION, RECORDING, make_engine_state, publish_number
 from ..engine.rings import push_row, read_frames
+from ..engine.state import POSITION, RECORDING, make_engine_state, publish_number
 from .decoder import plain_weights, sustained_events
 from .usage import interruption_count
 

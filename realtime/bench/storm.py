@@ -14,8 +14,8 @@ import numpy as np
 from ...codec.playing.block import DELAYED, LATE, STARTED, STOLEN
 from ..engine.commands import BEND, CONTROL, OUTCOME, OUTCOMES, RESULT_SIZE
 from ..engine.cycles import CycleClock
-from ..engine.engine import DELAYED_BENDS, GAIN_COUNT, POSITION
 from ..engine.rings import pop_row
+from ..engine.state import DELAYED_BENDS, GAIN_COUNT, POSITION
 from .loaded_callback import BLOCK_FRAMES, RATE, BlockShares, LoadedCallback
 
 VOICE_COUNT: Final = 512

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, Never
 
 from ...codec.events.errors import StruckError, StruckWarning
+from ..screen.standard_streams import prepare_standard_streams
 from . import devices as commands_devices
 from . import live as commands_live
 from . import measure as commands_measure
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: wrong usage or help (from argparse), or SIGTERM arrived (status 143).
     """
-    _fill_standard_streams()
+    prepare_standard_streams()
     options = build_parser().parse_args(arguments)
     # The encoder's matrices are small: a second thread costs more than it gives, and six times as much where
     # another program wants the core. OpenBLAS reads this when numpy is imported.
@@ -97,21 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, previous[0])
         warnings.showwarning = previous[1]
     return 0
-
-
-def _fill_standard_streams() -> None:
-    """Let streams that were closed before the start (``2>&-``) lead nowhere.
-
-    Their numbers would go to the next files that are opened, and what a library writes to standard error
-    would stand in a recording.
-    """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
-            try:
-                os.fstat(number)
-            except OSError:
-                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (as long as the program)
 
 
 def _noting(console: Console) -> Callable[..., None]:

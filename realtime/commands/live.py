@@ -69,6 +69,9 @@ def add_to(commands: Commands) -> None:
         metavar="MS",
         help="time given to the encoder for each hop, part of the latency (default: live 48, tight 8)",
     )
+    sound.add_argument(
+        "--plugin-log", type=Path, metavar="FILE", help="append what the patch's plug-ins print to this file"
+    )
     sound.add_argument("--duration", type=number(0.0, 1e6), metavar="S", help="stop after so many seconds")
     sound.add_argument(
         "--paced", action="store_true", help="from file to file: at the pace of the clock, not faster"
@@ -147,6 +150,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         phrase_weights=options.phrase_weights,
         tempo_bpm=options.tempo,
         as_events=options.as_events,
+        plugin_log=options.plugin_log,
     )
 
 

@@ -96,7 +96,7 @@ def insert_chain(options: argparse.Namespace, console: Console) -> Through | Non
     if options.patch is None:
         return None
     from ...patches.patch import load_patch
-    from ..inserts.rack.offline import play_through
+    from ..inserts.rack.offline import OfflineInserts
 
     inserts = load_patch(options.patch).inserts
     for insert in inserts:
@@ -104,9 +104,7 @@ def insert_chain(options: argparse.Namespace, console: Console) -> Through | Non
             console.note(f"insert {insert.name} stands at {insert.place}, where no sound from a file passes")
     if not any(insert.place in FILE_PLACES for insert in inserts):
         return None
-    return lambda blocks: play_through(
-        blocks, inserts, FILE_PLACES, options.rate, console.note, options.plugin_log
-    )
+    return OfflineInserts(inserts, FILE_PLACES, options.rate, console.note, options.plugin_log)
 
 
 def load_weights(options: argparse.Namespace) -> CodecWeights:

@@ -11,7 +11,7 @@ from typing import Any
 from ...codec.events.errors import StruckError
 from ...models.mars.chords import CHORDS, parse_chords
 from ...models.mars.conditions import FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
-from ...models.mars.pitch_ranges import describe_move, into_range
+from ..phrases.pitch_ranges import describe_move, into_range
 from .console import Console
 from .options import (
     Commands,

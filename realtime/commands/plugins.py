@@ -129,25 +129,22 @@ def _play_file(
     from contextlib import closing
 
     from ...codec.files.audio_writer import AudioWriter
-    from ..inserts.rack.offline import CHANNELS, play_through
+    from ..inserts.rack.offline import CHANNELS, OfflineInserts
     from ..inserts.rack.stereo_file import StereoFile
 
     told: list[str] = []
-    with (
-        StereoFile(options.input) as source,
-        AudioWriter(options.output, source.rate, CHANNELS, subtype(options)) as writer,
-        closing(
-            play_through(
-                source.blocks(), (insert,), (insert.place,), source.rate, told.append, options.plugin_log
-            )
-        ) as blocks,
-        console.progress("playing", source.seconds) as advance,
-    ):
-        for block in blocks:
-            if told:  # what one wanted to hear is not there: a file without it is of no use
-                raise StruckError(told[0])
-            writer.write(block)
-            advance(writer.frame_count / source.rate)
+    with StereoFile(options.input) as source:
+        inserts = OfflineInserts((insert,), (insert.place,), source.rate, told.append, options.plugin_log)
+        with (
+            AudioWriter(options.output, source.rate, CHANNELS, subtype(options)) as writer,
+            closing(inserts.play(source.blocks())) as blocks,
+            console.progress("playing", source.seconds) as advance,
+        ):
+            for block in blocks:
+                if told:  # what one wanted to hear is not there: a file without it is of no use
+                    raise StruckError(told[0])
+                writer.write(block)
+                advance(writer.frame_count / source.rate)
     values = {
         "input": str(options.input),
         "output": str(options.output),

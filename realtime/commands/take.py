@@ -126,7 +126,6 @@ def run_convert(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_plot(options: argparse.Namespace, console: Console) -> None:
-    from ...codec.events.events import Event
     from ...codec.files.audio_files import read_mono
     from ...codec.files.part_files import part_file
     from ...codec.pipeline import ANALYSIS_RATE, refuse_other_extension, refuse_same_file, render_samples
@@ -143,8 +142,7 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
     else:
         weights = load_weights(options)
         take.check_weights(weights)
-        events = [item for item in items if isinstance(item, Event)]
-        samples, signal_name = render_samples(weights, events, ANALYSIS_RATE), "sound of the events"
+        samples, signal_name = render_samples(weights, items, ANALYSIS_RATE), "sound of the events"
     with part_file(options.output) as part:
         plot_take(part, items, samples, ANALYSIS_RATE, name=options.input.name, signal_name=signal_name)
     _finish_file(options, console)
@@ -177,6 +175,7 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
             "output": str(options.output),
             "event_count_before": before,
             "event_count": after,
+            "notes": _tell_losses(options, console),
         },
         f"{options.output}: {after:,} of {before:,} events",
     )
@@ -185,6 +184,21 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
 def _finish_file(options: argparse.Namespace, console: Console) -> None:
     byte_count = options.output.stat().st_size
     console.finish(
-        {"input": str(options.input), "output": str(options.output), "byte_count": byte_count},
+        {
+            "input": str(options.input),
+            "output": str(options.output),
+            "byte_count": byte_count,
+            "notes": _tell_losses(options, console),
+        },
         f"{options.output}: {byte_count:,} bytes",
     )
+
+
+def _tell_losses(options: argparse.Namespace, console: Console) -> list[str]:
+    """Note what of the input is missing; the lines, for the result."""
+    from ...codec.takes.conversions import describe_losses
+
+    losses = describe_losses(options.input)
+    for line in losses:
+        console.note(line)
+    return losses

@@ -24,6 +24,7 @@ from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
 from struck.realtime.screen.plots import plot_take
+from struck.realtime.screen.standard_streams import prepare_standard_streams
 
 BLOCK_SAMPLES = 1024
 OUTPUT_RATE = 48_000
@@ -87,6 +88,7 @@ def end_progress(line: str) -> None:
 
 
 def main() -> None:
+    prepare_standard_streams()
     parser = argparse.ArgumentParser(description="Hear a performance as events and play them again.")
     parser.add_argument("input", type=Path, help="any sound file")
     parser.add_argument("folder", type=Path, help="where to write what came of it")

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from ...codec.files.audio_files import AudioReader
-from ..engine.engine import FEED_ENDED, FEEDING, EngineState, publish_number
 from ..engine.rings import READ, WRITE, count_free, write_frames
+from ..engine.state import FEED_ENDED, FEEDING, EngineState, publish_number
 
 _PIECE_FRAMES: Final = 4_096
 _POLL_SECONDS: Final = 0.02

@@ -8,6 +8,7 @@ from typing import Final
 from ...codec.events.event_spec import FIELDS, to_physical
 from ...models.mars.chords import CHORDS
 from ...models.mars.conditions import FAMILIES, STYLES
+from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
 from ...patches.patch import load_patch, physical_range, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
@@ -19,8 +20,8 @@ DOCS_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "patches.md"
 
 
 def patch_tables() -> str:
-    """The shipped patches, the controls, the fields of a note's sound and of phrases, as Markdown."""
-    return "\n".join([_patches(), _controls(), _sound(), _phrases()])
+    """The shipped patches, the controls, the fields of notes' sound, phrases and inserts, as Markdown."""
+    return "\n".join([_patches(), _controls(), _sound(), _phrases(), _inserts()])
 
 
 def _patches() -> str:
@@ -97,6 +98,26 @@ def _phrases() -> str:
         words = _WORDS.get(field.name, ())
         unit = ", ".join(f"`{word}`" for word in words) if words else field.unit
         lines.append(f"| `{field.name}` | {unit} | {shown} | {field.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def _inserts() -> str:
+    lines = [
+        "## Keys of `[[insert]]`",
+        "",
+        "| key | what | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    example = InsertPatch("events", "lv2")
+    for field in INSERT_FIELDS:
+        default = getattr(example, field.name)
+        if field.name in ("place", "host"):
+            shown = ""
+        elif isinstance(default, bool):
+            shown = str(default).lower()
+        else:
+            shown = f"{default:g}" if isinstance(default, float) else "none"
+        lines.append(f"| `{field.name}` | {field.unit} | {shown} | {field.meaning} |")
     return "\n".join([*lines, ""])
 
 

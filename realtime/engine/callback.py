@@ -16,8 +16,9 @@ from numba import carray, float32, float64, int64, njit, typeof, void
 from .address_tables import state_reader
 from .c_pointers import CONTINUE, STREAM_CALLBACK, as_address, c_callback
 from .cycles import read_cycles
-from .engine import POSITION, SLICE_FRAMES, EngineState, make_engine_state, process_engine
+from .engine import process_engine
 from .rings import KERNEL, RecordRing, load_acquire, make_record_ring, push_row, store_release
+from .state import POSITION, SLICE_FRAMES, EngineState, make_engine_state
 
 # places in CallbackState.stamps: a sequence number (odd while the next two change), the first frame of the
 # current block and the cycles when it began; then counters, one per bit of PortAudio's status flags

@@ -12,7 +12,7 @@ import numpy as np
 
 from .callback import BLOCKS, CallbackState, read_stamp
 from .cycles import CycleClock
-from .engine import POSITION
+from .state import POSITION
 
 #: Callbacks come late by chance but never early, so the earliest of this long a time tells the truth.
 _MEMORY_SECONDS: Final = 0.5

@@ -8,40 +8,37 @@
                   │  └─► result ring  │                     └─► recording ring
                   └─► phrases ────────┘
 
-Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in the
-phrases, and before the limiter.
+Between these stand places for inserts (:mod:`.exchange`): at the input after the guard, in the events, in
+the phrases, and before the limiter.
 
 It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
-work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events
-started, voices bent, keys released. What exceeds a limit is done in the next block, in its order, and counted.
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed,
+events started, voices bent, keys released. What exceeds a limit is done in the next block, in its order,
+and counted.
 
 :mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numba import float32, njit, typeof, void
+from numba import float32, njit, void
 
 from ...codec.playing.block import (
     LOGGED,
     NEVER,
-    DecoderState,
     bend_voices,
     drop_voices,
     insert_event,
-    make_decoder_state,
     process_block,
     release_voices,
-)
+)  # fmt: skip
 from ...codec.playing.convolver import GRID
-from ...codec.playing.noise import check_rate
 from .commands import (
     AT_SAMPLE,
     BEND,
-    COMMAND_SIZE,
     CONTROL,
     EVENT_ID,
     FLAGS,
@@ -56,177 +53,51 @@ from .commands import (
     RELEASE,
     RESULT_ID,
     RESULT_SAMPLE,
-    RESULT_SIZE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
-)
-from .exchange import ACTIVE, IN_USE, RacksState, begin_racks, end_racks, make_rack_table, process_place
-from .limiter import LEAST_GAIN, limit, make_limiter
-from .parameters import ENGINE_PARAMETERS, PARAMETER, gain_from_db
-from .rings import (
-    KERNEL,
-    RecordRing,
-    SampleRing,
-    load_acquire,
-    make_record_ring,
-    make_sample_ring,
-    pop_row,
-    push_row,
-    read_frames,
-    store_release,
-    write_frames,
-)
+)  # fmt: skip
+from .exchange import ACTIVE, IN_USE, begin_racks, end_racks, process_place
+from .limiter import limit
+from .rings import KERNEL, load_acquire, pop_row, push_row, read_frames, store_release, write_frames
 from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
-from .slots import (
-    PLAYING,
-    SLOT_COUNT,
-    STATE,
-    PhraseState,
-    join_slot,
-    make_phrase_state,
-    play_slots,
-    start_slot,
-    stop_slot,
-)
+from .slots import SLOT_COUNT, join_slot, play_slots, start_slot, stop_slot
+from .state import (
+    BENT_CHANNELS,
+    CAPTURING,
+    CEILING,
+    CHANNEL_COUNT,
+    DAMAGED,
+    DELAYED_BENDS,
+    DELAYED_PHRASES,
+    DELAYED_RELEASES,
+    DRY,
+    ENGINE,
+    EVENTS,
+    FEED_ENDED,
+    FEEDING,
+    FIRST_CHANNEL,
+    IN_MOST,
+    IN_PEAK,
+    IN_POWER,
+    INPUT,
+    OUTPUT,
+    PHRASES,
+    POSITION,
+    RECORDING,
+    REFUSED_PHRASES,
+    RELEASES,
+    SLICE_FRAMES,
+    STARVED,
+)  # fmt: skip
 
-#: The engine works in slices of at most this many frames.
-SLICE_FRAMES: Final = 2_048
-
-#: Most events that start in a grid cell, 64 samples: with two thirds of a block's time for 512 voices, a
-#: block that starts as many as it may, each in place of another, bends and releases has the rest.
-STARTS_PER_CELL: Final = 16
 #: Voices that may be bent per frame of a block; a bend takes some microseconds each.
 _BENDS_PER_FRAME: Final = 0.5
 #: Keys that may be released at a point of the grid: each looks through all voices.
 _RELEASES_PER_POINT: Final = 16
-_CHANNEL_COUNT: Final = 16
 _KEYS_PER_CHANNEL: Final = 128
-#: Results that may wait for their reader; in the worst storm about a third of a second.
-_RESULT_COUNT: Final = 8_192
-
-# places in EngineState.numbers
-(
-    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
-    DELAYED_PHRASES, DELAYED_BENDS, DELAYED_RELEASES, BENT_CHANNELS, FIRST_CHANNEL,
-) = range(14)  # fmt: skip
-# rows of EngineState.levels
-IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
-#: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
-#: falls by 63 % in a VU meter's 300 ms.
-_PEAK_SECONDS: Final = 1.7
-_POWER_SECONDS: Final = 0.3
-#: Gains reach a new value within a hair in about four times this.
-_SMOOTHING_SECONDS: Final = 0.005
-_RELEASE_COUNT: Final = 256
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6
-
-GAIN_COUNT: Final = len(ENGINE_PARAMETERS)
-INPUT, DRY, EVENTS, PHRASES, OUTPUT, CEILING = range(GAIN_COUNT)
-
-
-class EngineState(NamedTuple):
-    """Everything :func:`process_engine` reads and writes; S is SLICE_FRAMES."""
-
-    decoder: DecoderState
-    phrases: PhraseState
-    commands: RecordRing  # to the audio thread
-    results: RecordRing  # from it: what became of events
-    capture: SampleRing  # [N, 1] what the encoder hears
-    recording: SampleRing  # [N, C_out] what went out
-    feed: SampleRing  # [N, C_in] a file in place of the device's input
-    targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
-    gains: np.ndarray  # float64 [GAIN_COUNT] where they are; the ceiling's is in the limiter
-    limiter: np.ndarray  # float64 [8]
-    levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
-    rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
-    releases: np.ndarray  # float64 [256, 3] keys and times of releases to come, whether one was put off
-    bends: np.ndarray  # float64 [16, 2] ratio of each channel, whether voices still have another
-    numbers: np.ndarray  # int64 [32]
-    command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
-    result: np.ndarray  # float64 [RESULT_SIZE] the one being told
-    source: np.ndarray  # float32 [S, C_in] input of the slice
-    mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
-    events: np.ndarray  # float32 [S]
-    phrase: np.ndarray  # float32 [S]
-    wide: np.ndarray  # float32 [2, S, C_out] events and phrases, on all channels, through inserts
-    racks: np.ndarray  # int64 [1 + arrays, 4] of make_rack_table
-
-
-def make_engine_state(
-    rate: int,
-    input_channels: int = 1,
-    output_channels: int = 2,
-    voice_count: int = 512,
-    pending_count: int = 1024,
-    ring_seconds: float = 4.0,
-    phrase_seconds: float = 30.0,
-    racks: RacksState | None = None,
-) -> EngineState:
-    """A silent engine at stream sample 0.
-
-    Args:
-        rate: device rate in Hz, a multiple of 150 from 22,050 to 192,000.
-        input_channels, output_channels: 1 or 2.
-        voice_count, pending_count: as for :class:`~struck.codec.playing.decoder.Decoder`.
-        ring_seconds: of sound that the rings to other threads hold.
-        phrase_seconds: of sound that each of the phrase slots holds.
-        racks: where inserts may come in; None for an engine that has none.
-
-    Raises:
-        ValueError: a value is out of range.
-    """
-    for name, count in (("input_channels", input_channels), ("output_channels", output_channels)):
-        if count not in (1, 2):
-            raise ValueError(f"{name} is {count}; it must be 1 or 2")
-    ring_frames = max(2 * SLICE_FRAMES, round(ring_seconds * check_rate(rate)))
-    defaults = np.array([gain_from_db(PARAMETER[name].default) for name in ENGINE_PARAMETERS])
-    numbers = np.zeros(32, dtype=np.int64)
-    numbers[CAPTURING] = 1
-    return EngineState(
-        decoder=make_decoder_state(
-            rate,
-            voice_count,
-            pending_count,
-            True,
-            STARTS_PER_CELL,
-            # at most, between two looks: all that wait dropped, and in a slice's cells starts and steals
-            pending_count + 2 * SLICE_FRAMES,
-        ),
-        phrases=make_phrase_state(round(phrase_seconds * rate)),
-        commands=make_record_ring(256, COMMAND_SIZE),
-        results=make_record_ring(_RESULT_COUNT, RESULT_SIZE),
-        capture=make_sample_ring(ring_frames, 1),
-        recording=make_sample_ring(ring_frames, output_channels),
-        feed=make_sample_ring(ring_frames, input_channels),
-        targets=defaults,
-        gains=defaults.copy(),
-        limiter=make_limiter(rate),
-        levels=np.zeros((6, 2)),
-        rates=np.array(
-            [
-                rate,
-                1.0 - np.exp(-1.0 / (_SMOOTHING_SECONDS * rate)),
-                10.0 ** (-1.0 / (_PEAK_SECONDS * rate)),
-                np.exp(-1.0 / (_POWER_SECONDS * rate)),
-            ]
-        ),
-        releases=np.zeros((_RELEASE_COUNT, 3)),
-        bends=np.ones((_CHANNEL_COUNT, 2)) * (1.0, 0.0),
-        numbers=numbers,
-        command=np.zeros(COMMAND_SIZE),
-        result=np.zeros(RESULT_SIZE),
-        source=np.zeros((SLICE_FRAMES, input_channels), dtype=np.float32),
-        mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
-        events=np.zeros(SLICE_FRAMES, dtype=np.float32),
-        phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
-        wide=np.zeros((2, SLICE_FRAMES, output_channels), dtype=np.float32),
-        racks=make_rack_table(racks),
-    )
-
-
-ENGINE: Final = typeof(make_engine_state(22_050, ring_seconds=0.0, phrase_seconds=0.0))
 
 
 @njit(**KERNEL)
@@ -320,8 +191,8 @@ def _let_go(state, position):
 def _follow_bends(state, frames):
     """Bend voices that have not reached their channel's ratio yet, as many as ``frames`` allow."""
     left = max(8, int(_BENDS_PER_FRAME * frames))
-    for turn in range(_CHANNEL_COUNT):
-        channel = (state.numbers[FIRST_CHANNEL] + turn) % _CHANNEL_COUNT
+    for turn in range(CHANNEL_COUNT):
+        channel = (state.numbers[FIRST_CHANNEL] + turn) % CHANNEL_COUNT
         if state.bends[channel, 1] == 0.0:
             continue
         first = 1 + _KEYS_PER_CHANNEL * channel
@@ -495,24 +366,3 @@ def process_engine(state, source, out):
         done = end
     if inserts:
         end_racks(state.racks, state.numbers[POSITION])
-
-
-@njit(void(typeof(np.zeros(1, np.int64)), typeof(0), typeof(0)), **KERNEL)
-def publish_number(numbers, place, value):
-    """Set ``numbers[place]`` for the audio thread to see, after all that was written before."""
-    store_release(numbers, place, value)
-
-
-def position_seconds(state: EngineState) -> float:
-    """Stream time."""
-    return float(state.numbers[POSITION]) / float(state.rates[0])
-
-
-def slot_is_playing(state: EngineState, slot: int) -> bool:
-    """Whether a phrase slot sounds or waits for its start."""
-    return bool(state.phrases.numbers[slot * 6 + STATE] == PLAYING)
-
-
-def limiter_gain(state: EngineState) -> float:
-    """The least gain of the limiter in the last block; 1 while it does nothing."""
-    return float(state.limiter[LEAST_GAIN])

@@ -26,6 +26,8 @@ class LatencyLedger:
     compute_seconds: float
     input_device_seconds: float = 0.0
     output_device_seconds: float = 0.0
+    #: Of those in the way of heard events: at the input, in events, before the limiter.
+    inserts_seconds: float = 0.0
 
     @property
     def engine_seconds(self) -> float:
@@ -47,7 +49,8 @@ class LatencyLedger:
     @property
     def total_seconds(self) -> float:
         """From the microphone to the loudspeaker."""
-        return self.engine_seconds + self.input_device_seconds + self.output_device_seconds
+        devices = self.input_device_seconds + self.output_device_seconds
+        return self.engine_seconds + self.inserts_seconds + devices
 
     def to_dict(self) -> dict[str, float]:
         """All terms and both sums, by name."""
@@ -58,6 +61,7 @@ class LatencyLedger:
             "block_seconds": self.block_seconds,
             "compute_seconds": self.compute_seconds,
             "engine_seconds": self.engine_seconds,
+            "inserts_seconds": self.inserts_seconds,
             "input_device_seconds": self.input_device_seconds,
             "output_device_seconds": self.output_device_seconds,
             "total_seconds": self.total_seconds,
@@ -72,6 +76,7 @@ class LatencyLedger:
             ("resampling", self.resampling_seconds),
             ("block", self.block_seconds),
             ("compute", self.compute_seconds),
+            *([("inserts", self.inserts_seconds)] if self.inserts_seconds else []),
             ("device in", self.input_device_seconds),
             ("device out", self.output_device_seconds),
         ]

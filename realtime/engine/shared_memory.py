@@ -38,11 +38,12 @@ PROCESS_WAITS, HOST_WAITS = 24, 32
 _INDEX_COUNT: Final = 64
 
 # columns of a command row, and what it may be
-KIND, AT_SAMPLE, INSERT, FIRST, SECOND, THIRD = range(6)
-_COMMAND_SIZE: Final = 6
+KIND, AT_SAMPLE, INSERT, FIRST, SECOND, THIRD, NOTE_ID = range(7)
+_COMMAND_SIZE: Final = 7
 #: FIRST: number of the parameter, SECOND: its value; at once.
 SET_PARAMETER: Final = 0.0
-#: FIRST to THIRD: bytes of a MIDI message, at AT_SAMPLE of the lane's input.
+#: FIRST to THIRD: bytes of a MIDI message, at AT_SAMPLE of the lane's input. Of a note-off with a NOTE_ID
+#: above 0 the note must still be that of the note-on with the same: else another has taken its key meanwhile.
 NOTE: Final = 1.0
 #: FIRST: share of the insert's sound; at once.
 SET_WET: Final = 2.0

@@ -13,7 +13,9 @@ from ...codec.files.audio_files import AudioReader
 from ...codec.playing.block import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
 from ..devices.driver import DeviceDriver
 from ..engine.callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
-from ..engine.engine import (
+from ..engine.parameters import OFF_DB
+from ..engine.rings import LOST
+from ..engine.state import (
     DAMAGED,
     DELAYED_BENDS,
     DELAYED_PHRASES,
@@ -27,8 +29,6 @@ from ..engine.engine import (
     limiter_gain,
     position_seconds,
 )
-from ..engine.parameters import OFF_DB
-from ..engine.rings import LOST
 from ..screen.status import Status
 from ..stage.stage import Stage
 from .block_load import LoadMeter

@@ -6,6 +6,7 @@ import gc
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -27,9 +28,9 @@ from ..engine.address_tables import make_address_table
 from ..engine.callback import BLOCKS, CallbackState, make_callback_state, portaudio_callback
 from ..engine.clock import DeviceClock, FileClock
 from ..engine.cycles import CycleClock
-from ..engine.engine import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from ..engine.latency import LatencyLedger, make_ledger
 from ..engine.parameters import OFF_DB, PARAMETERS, check_controls
+from ..engine.state import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
 from ..midi.note_sounds import NoteTemplates
 from ..phrases.backing import SLOT as BACKING_SLOT
 from ..phrases.backing import Backing
@@ -42,6 +43,7 @@ from ..stage.hearing_thread import Listener
 from ..stage.stage import Stage
 from .block_load import LoadMeter
 from .gauges import Gauges
+from .inserts import Inserts
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
 from .signals import Stop, StopFlag
@@ -132,10 +134,14 @@ class Host:
         if s.input_file is not None:
             self._reader = self._stack.enter_context(open_audio(s.input_file, self.rate))
         inputs = max(1, stream_channels(source, "input"))
-        outputs = stream_channels(sink, "output") or (1 if s.is_offline else 2)
+        outputs = stream_channels(sink, "output") or (1 if s.is_offline and not self.patch.inserts else 2)
         self._cycles = CycleClock()
         phrase_seconds = _PHRASE_SECONDS if s.backing is None else _BACKING_SECONDS
-        engine = make_engine_state(self.rate, inputs, outputs, phrase_seconds=phrase_seconds)
+        inserts = self.inserts = Inserts(self.rate, s.is_offline, self._tell, s.plugin_log)
+        self._stack.callback(inserts.close)
+        engine = make_engine_state(
+            self.rate, inputs, outputs, phrase_seconds=phrase_seconds, racks=inserts.racks
+        )
         self.state = make_callback_state(engine, self.rate, self._cycles.cycles_per_second)
         self._callback = _Callback(self.state)
         self.block_frames = s.block_frames or _DEFAULT_BLOCK_FRAMES
@@ -148,7 +154,9 @@ class Host:
             self.block_frames = driver.block_frames
             input_seconds, output_seconds = driver.input_latency_seconds, driver.output_latency_seconds
             self.clock = DeviceClock(self.state, self._cycles, self.rate, self.block_frames, output_seconds)
-        self.ledger: LatencyLedger = make_ledger(
+        inserts.open(self.patch, engine, self.block_frames)
+        inserts.changed = self._on_inserts_changed
+        ledger = make_ledger(
             self.profile,
             self.rate,
             self.block_frames,
@@ -157,6 +165,16 @@ class Host:
             input_seconds,
             output_seconds,
         )
+        self.ledger: LatencyLedger = replace(ledger, inserts_seconds=inserts.delay_seconds)
+
+    def _on_inserts_changed(self) -> None:
+        self.ledger = replace(self.ledger, inserts_seconds=self.inserts.delay_seconds)
+        self._tell(self.ledger.describe())
+
+    def _attend_file(self) -> None:
+        """After each block from a file: what was sent to the inserts is waited for."""
+        self.inserts.settle()
+        self.stage.attend()
 
     def _open_device(self, source: DeviceChoice | None, sink: DeviceChoice | None) -> DeviceDriver:
         jack = JACK in {device.host for device in (source, sink) if device is not None}
@@ -197,7 +215,9 @@ class Host:
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
-        stage.hand_over(self.change_patch, phrases.play, self.stats)
+        stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter)
+        stage.add_sink(self.inserts)
+        stage.add_panic(self.inserts.panic)
         self._apply_controls(self.patch)
         for name, value in s.controls:
             stage.set_control(name, value)
@@ -275,7 +295,8 @@ class Host:
             self._listener,
             recordings.write,
             s.paced,
-            self.stage.attend,
+            self._attend_file,
+            self.inserts.input_delay_frames,
         )
         driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
 
@@ -390,6 +411,7 @@ class Host:
         self._apply_controls(patch)
         self.messages.change_patch(patch)
         self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))
+        self.inserts.change(patch)
         if self._recordings is not None:
             self._recordings.patch(patch.name, self.stage.controls())
         if patch.profile != self.profile.name:
@@ -421,7 +443,7 @@ class Host:
 
     def stats(self) -> dict[str, int | float]:
         """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
-        return {**self.gauges.stats(), **self.accompaniment.stats()}
+        return {**self.gauges.stats(), **self.accompaniment.stats(), **self.inserts.counters()}
 
     def latency(self) -> dict[str, float]:
         """The ledger, and what of it has been measured so far.
@@ -456,6 +478,7 @@ class Host:
             **self.load.summary(paced=self._driver is not None),
             "counters": self.gauges.counters(),
             "phrases": self.accompaniment.stats(),
+            "inserts": self.inserts.counters(),
             "recordings": self._recordings.whole(),
             "faults": self.faults,
         }

@@ -48,6 +48,7 @@ class LiveSettings:
         phrase_weights: of MARS; None takes those shipped.
         tempo_bpm: over the patch's.
         as_events: phrases are heard by the codec, and their events are played.
+        plugin_log: file to which what plug-ins print is appended.
 
     Raises:
         StruckError: options that do not go together.
@@ -76,6 +77,7 @@ class LiveSettings:
     phrase_weights: Path | None = None
     tempo_bpm: float | None = None
     as_events: bool = False
+    plugin_log: Path | None = None
 
     def __post_init__(self) -> None:
         if self.input == self.output == NONE:

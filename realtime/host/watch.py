@@ -8,7 +8,7 @@ from typing import Final
 
 from ...codec.events.errors import StruckError
 from ...codec.files.audio_files import AudioReader
-from ..engine.engine import DAMAGED, EngineState
+from ..engine.state import DAMAGED, EngineState
 from ..recording.recordings import Recordings
 from .block_load import Dropout, LoadMeter
 

@@ -114,6 +114,7 @@ class OscDispatcher:
             osc.EVENT.address: self._play,
             osc.CONTROL.address: self._set_control,
             osc.PATCH.address: self._load_patch,
+            osc.INSERT.address: self._set_insert,
             osc.PHRASE.address: self._play_phrase,
             osc.PANIC.address: self._panic,
             osc.PING.address: self._pong,
@@ -245,6 +246,9 @@ class OscDispatcher:
 
     def _load_patch(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.load_patch(values[0])
+
+    def _set_insert(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.set_insert(*values)
 
     def _play_phrase(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.play_phrase(*values)

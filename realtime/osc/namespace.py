@@ -115,6 +115,17 @@ PATCH: Final = Route(
     "loads a patch",
     sounding=True,
 )
+INSERT: Final = Route(
+    "/struck/insert",
+    "in",
+    (
+        Argument("insert", "s", "its name in the patch"),
+        Argument("parameter", "s", "of the plug-in; or `wet`, 0 to 1, or `bypass`, 0 or 1"),
+        Argument("value", "f", "in the parameter's own unit"),
+    ),
+    "sets a parameter of an insert; out of its range it is refused",
+    sounding=True,
+)
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
@@ -176,8 +187,8 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, CONTROL, PATCH, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE,
-    SUBSCRIBED,
+    EVENT, CONTROL, PATCH, INSERT, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE,
+    UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}

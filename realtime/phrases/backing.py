@@ -9,8 +9,8 @@ from typing import Final
 
 from ...codec.events.errors import StruckError
 from ...codec.files.audio_files import read_mono
-from ..engine.engine import POSITION, EngineState, slot_is_playing
 from ..engine.slots import fill_slot
+from ..engine.state import POSITION, EngineState, slot_is_playing
 from ..stage.stage import Stage
 
 #: Of the phrase player.

@@ -14,7 +14,7 @@ from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import PhraseConditions
 from ...patches.patch import Patch
 from ...patches.phrase_patch import HELD, PhrasePatch
-from ..engine.engine import POSITION, EngineState
+from ..engine.state import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
 from .bank import PhraseBank

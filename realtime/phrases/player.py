@@ -24,13 +24,13 @@ from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
-from ...models.mars.pitch_ranges import describe_move, into_range
 from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.parameters import gain_from_db
 from ..stage.stage import Stage
 from .bank import KeptPhrase, PhraseBank, PhraseKey
 from .beats import Beats
 from .hand import ALONE, SETTLE_SECONDS, Hand
+from .pitch_ranges import describe_move, into_range
 from .slots import PhraseSlots, loop_sound, whole_sound
 from .voice import Voice, moment
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from ..engine.engine import POSITION, EngineState, slot_is_playing
 from ..engine.slots import FADE, SLOT_COUNT, fill_slot
+from ..engine.state import POSITION, EngineState, slot_is_playing
 from ..stage.stage import Stage
 from .loops import loop_samples
 

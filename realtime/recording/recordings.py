@@ -13,8 +13,8 @@ import numpy as np
 from ...codec.files.audio_files import AudioWriter
 from ...codec.files.part_files import check_destination
 from ...codec.takes.takes import TakeHeader
-from ..engine.engine import RECORDING, EngineState, position_seconds, publish_number
 from ..engine.rings import read_frames
+from ..engine.state import RECORDING, EngineState, position_seconds, publish_number
 from ..screen.status import Recording
 from .sound_recorder import SoundRecorder
 from .take_recorder import TakeRecorder

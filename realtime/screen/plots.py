@@ -6,6 +6,7 @@ them apart, all vectors as a heat map, and the energy that each step removed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -95,9 +96,10 @@ def plot_take(
     panels = (5.0,) if overview else (5.0, 2.6, 5.2, 2.2)
     top, *others = figure.subplots(len(panels), 1, height_ratios=panels, squeeze=False)[:, 0]
     figure.suptitle(
-        f"{name}: {len(events)} event{'' if len(events) == 1 else 's'} in {seconds:.2f} s "
+        f"{_drawable(name)}: {len(events)} event{'' if len(events) == 1 else 's'} in {seconds:.2f} s "
         f"({len(events) / seconds:.1f} events/s)",
         fontsize=12 if overview else 15,
+        parse_math=False,  # a name may hold two dollar signs
     )
     _draw_spectrogram(figure, top, samples, rate, seconds, signal_name)
     _draw_events(figure, top, lives, onsets, gains_db, vectors, projection)
@@ -108,11 +110,19 @@ def plot_take(
         _draw_energy(bottom, gains_db, removed_db)
 
     picture = BytesIO()
-    figure.savefig(picture, format=path.suffix.lower().lstrip("."))
+    with warnings.catch_warnings():
+        # No font has every character of a name; a box stands in its place.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(picture, format=path.suffix.lower().lstrip("."))
     try:
         path.write_bytes(picture.getvalue())
     except OSError as error:
         raise StruckError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _drawable(name: str) -> str:
+    """``name`` with a mark for each byte that is no text (PEP 383), which no font can draw."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _draw_spectrogram(
@@ -136,7 +146,12 @@ def _draw_spectrogram(
     )
     axes.set(xlim=(0.0, seconds), ylim=(_NOTE_LOW, _NOTE_HIGH), xlabel="time (s)", ylabel="frequency (Hz)")
     axes.set_yticks([69.0 + 12.0 * np.log2(hz / 440.0) for hz in _TICKS_HZ], [f"{hz:,}" for hz in _TICKS_HZ])
-    axes.set_title(f"events on the spectrogram of the {signal_name}", loc="left", fontsize=11)
+    axes.set_title(
+        f"events on the spectrogram of the {_drawable(signal_name)}",
+        loc="left",
+        fontsize=11,
+        parse_math=False,
+    )
 
 
 def _draw_events(

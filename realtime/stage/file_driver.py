@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ...codec.files.audio_files import AudioReader
 from ...codec.playing.block import ACTIVE, PENDING
 from ..engine.callback import CallbackState, run_block
-from ..engine.engine import CAPTURING
 from ..engine.rings import READ, WRITE
+from ..engine.state import CAPTURING
 from .hearing_thread import Listener
 
 #: The end has come when this much in a row stays below -80 dBFS and no event waits; where one sounds, it may
@@ -43,6 +43,7 @@ class FileDriver:
         take: gets every block of output ``[F, C]``; it is overwritten afterwards.
         paced: wait for the clock.
         attend: called after every block, to read what the engine tells.
+        input_delay_frames: of inserts at the input: so much more of it is heard after its end.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FileDriver:
         take: Take | None = None,
         paced: bool = False,
         attend: Callable[[], None] = lambda: None,
+        input_delay_frames: int = 0,
     ) -> None:
         self.rate = reader.rate
         self.block_frames = block_frames
@@ -63,6 +65,7 @@ class FileDriver:
         self._take = take
         self._paced = paced
         self._attend = attend
+        self._input_delay_frames = input_delay_frames
         self._source = np.zeros((block_frames, state.silence.shape[1]), np.float32)
         self._out = np.zeros((block_frames, state.sink.shape[1]), np.float32)
         self._began = time.perf_counter()
@@ -94,13 +97,23 @@ class FileDriver:
             self.input_frame_count += len(block)
             if self._listener is not None:
                 self._listener.pump()
+        self._source[:] = 0.0
+        self._play_late_input(limit)
         self._state.engine.numbers[CAPTURING] = 0
         if self._listener is not None:
             self._listener.finish()
         if at_end is not None:
             at_end()
-        self._source[:] = 0.0
         self._play_tail(go_on, limit)
+
+    def _play_late_input(self, limit: int | None) -> None:
+        """What the inserts at the input still hold is heard, too."""
+        end = self.frame_count + self._input_delay_frames
+        end = end if limit is None else min(end, limit)
+        while self.frame_count < end:
+            self._step(min(self.block_frames, end - self.frame_count))
+            if self._listener is not None:
+                self._listener.pump()
 
     def _play_tail(self, go_on: Callable[[float], bool], limit: int | None) -> None:
         decoder = self._state.engine.decoder.numbers

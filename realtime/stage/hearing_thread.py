@@ -16,8 +16,8 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
 from ...codec.hearing.encoder import StreamingEncoder
 from ..devices.resampler import StreamingResampler
-from ..engine.engine import EngineState
 from ..engine.rings import READ, count_readable, read_frames
+from ..engine.state import EngineState
 
 #: Sound is taken from the ring at most this much at a time.
 _PIECE_SECONDS: Final = 0.02

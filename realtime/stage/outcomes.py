@@ -13,8 +13,8 @@ import numpy as np
 from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
 from ..engine.commands import OUTCOME, OUTCOMES, RESULT_ID, RESULT_SAMPLE, RESULT_SIZE
-from ..engine.engine import POSITION, EngineState
 from ..engine.rings import LOST, pop_row
+from ..engine.state import POSITION, EngineState
 
 #: An event that is so long past, without a word, has lost it to a full ring.
 _SILENCE_SECONDS: Final = 1.0

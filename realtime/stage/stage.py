@@ -22,8 +22,8 @@ from ...codec.playing.record_maker import RecordMaker
 from ...codec.weights.codec_weights import CodecWeights
 from ..engine import commands
 from ..engine.clock import StreamClock
-from ..engine.engine import POSITION, EngineState
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
+from ..engine.state import POSITION, EngineState
 from .command_sender import CommandSender
 from .outcomes import Outcome, Outcomes, SoundingEvent, Witness
 
@@ -79,6 +79,7 @@ class Stage:
         self._count_lock = Lock()
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
+        self._set_insert: Callable[[str, str, float], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
         #: The least time in samples from the arrival of a heard event to its sound; None before the first.
@@ -114,9 +115,11 @@ class Stage:
         load_patch: Callable[[str], None],
         play_phrase: Callable[[int, int, str], None],
         stats: Callable[[], dict[str, int | float]],
+        set_insert: Callable[[str, str, float], None] | None = None,
     ) -> None:
-        """Say who carries out :meth:`load_patch`, :meth:`play_phrase` and :meth:`stats`."""
+        """Say who carries out :meth:`load_patch`, :meth:`play_phrase`, :meth:`stats`, :meth:`set_insert`."""
         self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
+        self._set_insert = set_insert
 
     # -- events
 
@@ -264,6 +267,15 @@ class Stage:
     def controls(self) -> dict[str, float]:
         """Where all controls stand."""
         return dict(self._controls)
+
+    def set_insert(self, insert: str, parameter: str, value: float) -> None:
+        """Set a parameter of an insert.
+
+        Raises:
+            ValueError: there is no such insert or parameter, or the value is out of its range.
+        """
+        if self._set_insert is not None:
+            self._set_insert(insert, parameter, value)
 
     def load_patch(self, name: str) -> None:
         """Change to the patch ``name``.

@@ -71,7 +71,7 @@ def test_an_empty_patch_is_all_defaults():
 
 
 def test_the_shipped_patches_in_the_order_of_midi_programs():
-    assert shipped_patches() == ["bells", "default", "marimba", "pad", "phrases"]
+    assert shipped_patches() == ["bells", "default", "marimba", "pad", "phrases", "piano", "plate", "tube"]
 
 
 @pytest.mark.parametrize("name", shipped_patches())
@@ -226,3 +226,7 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
         pytest.skip(f"no links here: {error}")
     with pytest.raises(StruckError, match="patches are opened in"):
         find_patch("link.toml", folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_patch():
+    assert parse_patch("mine", b'\xef\xbb\xbfdescription = "mine"\n').description == "mine"

@@ -74,7 +74,7 @@ class Catalogue:
             raise StruckError(f"no plug-in is called {name}; see struck plugins list")
         if len(near) > 1:
             some = ", ".join(f"{i.name} ({i.host})" for i in near[:8])
-            raise StruckError(f"{len(near)} plug-ins are called {name}: {some}; name its host")
+            raise StruckError(f"{len(near)} plug-ins are called {name}: {some}; take an identifier")
         return near[0]
 
     def _lv2(self) -> list[PluginInfo]:

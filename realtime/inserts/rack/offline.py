@@ -8,11 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from ....codec.events.events import Event
 from ....patches.insert_patch import PLACES, InsertPatch
 from ...engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from ...engine.shared_memory import LANE_COUNT
 from ..plugins.plugin import FloatArray
 from .bay import RackBay
+from .event_notes import EventNotes
 from .rack import Rack, RackPlan
 
 #: Frames of one callback: many of the rack's blocks, so that both sides seldom wait.
@@ -25,17 +27,8 @@ _QUIET_PEAK: Final = 1e-4
 _LONGEST_TAIL_SECONDS: Final = 30.0
 
 
-def play_through(
-    blocks: Iterable[FloatArray],
-    inserts: tuple[InsertPatch, ...],
-    places: tuple[str, ...],
-    rate: int,
-    tell: Callable[[str], None],
-    log: Path | None = None,
-) -> Generator[FloatArray, None, None]:
-    """The sound of ``blocks``, each ``[F, C]`` of one or two channels, through inserts, as blocks ``[F, 2]``.
-
-    What the inserts are late by is taken off the beginning; their tail is added to the end.
+class OfflineInserts:
+    """Lets one sound through inserts.
 
     Args:
         inserts: those at other places than ``places`` are left out.
@@ -43,53 +36,81 @@ def play_through(
         rate: in Hz.
         tell: takes one line for the user.
         log: see :class:`~struck.realtime.inserts.rack.bay.RackBay`.
-
-    Raises:
-        StruckError: an insert failed, or its latency is too long.
     """
-    inserts = tuple(insert for insert in inserts if insert.place in places)
-    bay = RackBay(rate, CALLBACK_FRAMES, tell, log, patient=True)
-    try:
-        bay.change(RackPlan(inserts, rate, CALLBACK_FRAMES, (CHANNELS,) * LANE_COUNT, patient=True))
-        if bay.rack is None:
-            for block in blocks:
-                yield _in_stereo(block)
-        else:
-            lanes = [PLACES.index(place) for place in places]
-            yield from _play(_regroup(blocks), bay, bay.rack, lanes, rate)
-    finally:
-        bay.close()
 
+    def __init__(
+        self,
+        inserts: tuple[InsertPatch, ...],
+        places: tuple[str, ...],
+        rate: int,
+        tell: Callable[[str], None],
+        log: Path | None = None,
+    ) -> None:
+        self._inserts = tuple(insert for insert in inserts if insert.place in places)
+        self._lanes = [PLACES.index(place) for place in places]
+        self._rate, self._tell, self._log = rate, tell, log
+        self._notes: list[EventNotes] = []
 
-def _play(
-    blocks: Iterable[FloatArray], bay: RackBay, rack: Rack, lanes: list[int], rate: int
-) -> Iterator[FloatArray]:
-    late = sum(rack.lane_delay_frames(lane) for lane in lanes)
-    table = make_rack_table(bay.state)
-    position = heard = emitted = quiet = 0
+    def hear(self, event: Event) -> None:
+        """An event plays the instruments among the inserts, ahead of its sound in :meth:`play`."""
+        for notes in self._notes:
+            notes.play(event, event.onset_sample(self._rate))
 
-    def step(block: FloatArray) -> FloatArray:
-        """One callback; what comes out of it, from where the input's first sample comes out."""
-        nonlocal position, emitted, quiet
-        out = np.zeros((CALLBACK_FRAMES, CHANNELS), np.float32)
-        out[: len(block)] = block
-        begin_racks(table, position)
-        for lane in lanes:
-            process_place(table, lane, out, position)
-        end_racks(table, position + CALLBACK_FRAMES)
-        rack.settle()
-        out = out[max(0, late - position) :]
-        position += CALLBACK_FRAMES
-        emitted += len(out)
-        quiet = quiet + len(out) if np.abs(out).max(initial=0.0) < _QUIET_PEAK else 0
-        return out
+    def play(self, blocks: Iterable[FloatArray]) -> Generator[FloatArray, None, None]:
+        """The sound of ``blocks``, each ``[F]`` or ``[F, C]`` of one or two channels, as blocks ``[F, 2]``.
 
-    for block in blocks:
-        heard += len(block)
-        yield step(block)
-    longest = heard + round(_LONGEST_TAIL_SECONDS * rate)
-    while emitted < longest and (emitted < heard or quiet < _QUIET_SECONDS * rate):
-        yield step(_NOTHING)
+        What the inserts are late by is taken off the beginning; their tail is added to the end.
+
+        Raises:
+            StruckError: an insert failed, or its latency is too long.
+        """
+        bay = RackBay(self._rate, CALLBACK_FRAMES, self._tell, self._log, patient=True)
+        channels = (CHANNELS,) * LANE_COUNT
+        try:
+            bay.change(RackPlan(self._inserts, self._rate, CALLBACK_FRAMES, channels, patient=True))
+            rack = bay.rack
+            if rack is None:
+                for block in blocks:
+                    yield _in_stereo(block)
+            else:
+                self._notes = list(self._note_makers(rack))
+                yield from self._play(_regroup(blocks), bay, rack)
+        finally:
+            self._notes = []
+            bay.close()
+
+    def _note_makers(self, rack: Rack) -> Iterator[EventNotes]:
+        for number, insert in enumerate(self._inserts):
+            if rack.takes_notes[number]:
+                yield EventNotes(rack.note_sender(number), self._rate, insert.mpe)
+
+    def _play(self, blocks: Iterable[FloatArray], bay: RackBay, rack: Rack) -> Iterator[FloatArray]:
+        late = sum(rack.lane_delay_frames(lane) for lane in self._lanes)
+        table = make_rack_table(bay.state)
+        position = heard = emitted = quiet = 0
+
+        def step(block: FloatArray) -> FloatArray:
+            """One callback; what comes out of it, from where the input's first sample comes out."""
+            nonlocal position, emitted, quiet
+            out = np.zeros((CALLBACK_FRAMES, CHANNELS), np.float32)
+            out[: len(block)] = block
+            begin_racks(table, position)
+            for lane in self._lanes:
+                process_place(table, lane, out, position)
+            end_racks(table, position + CALLBACK_FRAMES)
+            rack.settle()
+            out = out[max(0, late - position) :]
+            position += CALLBACK_FRAMES
+            emitted += len(out)
+            quiet = quiet + len(out) if np.abs(out).max(initial=0.0) < _QUIET_PEAK else 0
+            return out
+
+        for block in blocks:
+            heard += len(block)
+            yield step(block)
+        longest = heard + round(_LONGEST_TAIL_SECONDS * self._rate)
+        while emitted < longest and (emitted < heard or quiet < _QUIET_SECONDS * self._rate):
+            yield step(_NOTHING)
 
 
 def _regroup(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:

@@ -46,6 +46,7 @@ from ...engine.shared_memory import (
 )
 from ...engine.waking import Waiter
 from .delay import choose_block_frames, rack_delay_frames
+from .event_notes import Send
 from .process import RackProcess
 from .pulse import Pulse
 from .realtime_priority import realtime_priority
@@ -259,13 +260,21 @@ class Rack:
         """Pass an insert by, or not."""
         self._keep(SET_BYPASS, number, 0, float(bypass))
 
-    def note(self, number: int, at_sample: int, message: bytes) -> bool:
+    def note(self, number: int, at_sample: int, message: bytes, note_id: int = 0) -> bool:
         """Send a MIDI message of three bytes to an insert, for a sample of the stream; False if lost."""
         first, second, third = message
         with self._lock:
             row = self._row
-            row[:] = NOTE, at_sample, number, first, second, third
+            row[:] = NOTE, at_sample, number, first, second, third, note_id
             return bool(push_row(self._state.memory.commands, row))
+
+    def note_sender(self, number: int) -> Send:
+        """What sends notes to an insert."""
+
+        def send(at_sample: int, message: bytes, note_id: int) -> bool:
+            return self.note(number, at_sample, message, note_id)
+
+        return send
 
     def panic(self) -> None:
         """End all notes."""
@@ -296,7 +305,7 @@ class Rack:
         with self._lock:
             row = self._row
             first = float(place) if kind == SET_PARAMETER else value
-            row[:] = kind, 0.0, number, first, value, 0.0
+            row[:] = kind, 0.0, number, first, value, 0.0, 0.0
             push_row(self._state.memory.commands, row)
 
     # -- looking after it

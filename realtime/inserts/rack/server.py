@@ -21,6 +21,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from ....codec.events.errors import StruckError
+from ....codec.takes.mpe import zone_messages
 from ....patches.insert_patch import PLACES, InsertPatch
 from ...engine.rings import READ, WRITE
 from ...engine.shared_memory import (
@@ -174,6 +175,9 @@ class RackServer:
             silence = np.zeros((channels, job.block_frames), np.float32)
             for _ in range(_WARM_UP_BLOCKS):  # some tell their latency only after they have run
                 plugin.process(silence, np.empty_like(silence))
+            if patch.mpe and plugin.info.takes_notes:
+                for message in zone_messages():
+                    plugin.note(0, bytes(message.bytes()))
             return plugin
 
         plugin = None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from struck.codec import Encoder, write_audio
 from struck.codec.events.event_spec import VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
@@ -82,6 +83,23 @@ def test_the_encoder_hears_the_same_in_whole_numbers(weights):
         assert [e.onset_seconds for e in found] == pytest.approx(
             [e.onset_seconds for e in expected], abs=1e-3
         )
+
+
+def test_whole_sounds_of_other_rates_in_whole_numbers(weights, tmp_path):
+    sound = np.repeat(pluck(), 2)[: 2 * RATE]
+    in_numbers = np.rint(sound * 32_768).astype(np.int16)
+    encoder = Encoder("tight", weights)
+    for rate in (RATE, 2 * RATE):
+        expected = [event.gain_db for event in encoder.encode(sound, rate)]
+        assert [event.gain_db for event in encoder.encode(in_numbers, rate)] == pytest.approx(
+            expected, abs=1.01
+        )
+        with pytest.raises(TypeError, match="uint8"):
+            encoder.encode(np.zeros(10, np.uint8), rate)
+        with pytest.raises(ValueError, match="mono"):
+            encoder.encode(np.zeros((10, 2)), rate)
+    write_audio(tmp_path / "out.wav", in_numbers, RATE)
+    assert np.abs(soundfile.read(tmp_path / "out.wav")[0] - sound).max() <= 1 / 65_000
 
 
 def test_the_encoder_refuses_what_it_would_mishear(weights):

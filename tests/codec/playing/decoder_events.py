@@ -1,7 +1,10 @@
 """Events and weights for the decoder's tests."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from struck.codec.events.amendments import Amendment, End, in_stream_order
 from struck.codec.events.controls import make_initial_timbre_weights
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events.events import Event
@@ -40,3 +43,31 @@ def random_events(count, seed, longest_onset_seconds=0.0):
         Event(float(onset), float(rng.uniform(-40, 0)), rng.uniform(-1, 1, VECTOR_SIZE).astype(np.float32))
         for onset in onsets
     ]
+
+
+def named(event, id):
+    """``event`` with an id."""
+    return replace(event, id=id)
+
+
+def random_amendment(rng, id, at_seconds):
+    """One to four fields and sometimes the gain, anywhere in their ranges."""
+    vector = np.full(VECTOR_SIZE, np.nan, np.float32)
+    chosen = rng.choice(VECTOR_SIZE, rng.integers(1, 5), replace=False)
+    vector[chosen] = rng.uniform(-1, 1, len(chosen))
+    gain_db = float(rng.uniform(-40, 0)) if rng.random() < 0.5 else None
+    return Amendment(id, at_seconds, gain_db, vector)
+
+
+def amended_stream(count, seed, rate, samples):
+    """``count`` random events over ``samples``, amended about five times each, a third of them ended."""
+    rng = np.random.default_rng(seed)
+    items = []
+    for id, each in enumerate(random_events(count, seed, 0.6 * samples / rate)):
+        items.append(named(each, id))
+        left = samples / rate - each.onset_seconds
+        for at in np.sort(rng.uniform(0.0, left, rng.integers(3, 8))):
+            items.append(random_amendment(rng, id, each.onset_seconds + float(at)))
+        if rng.random() < 0.35:
+            items.append(End(id, each.onset_seconds + float(rng.uniform(0.0, left))))
+    return in_stream_order(items)

@@ -7,8 +7,9 @@ from scipy.signal import hilbert
 from struck.codec.events.controls import LN_1000, compute_controls, make_tables
 from struck.codec.events.event_spec import FIELDS, INDEX, MODE_COUNT, VECTOR_SIZE, to_physical
 from struck.codec.playing.decoder import Decoder
+from struck.codec.playing.partials import sum_partials
 from struck.codec.playing.voice_records import CHUNK, MODE, RECORD_SIZE, mode_life_chunks
-from struck.codec.playing.voices import D_A, D_Y, MODES, A, K, Y, _sum_partials
+from struck.codec.playing.voice_state import D_A, D_Y, MODES, A, K, Y
 
 from .decoder_events import FLAT_WEIGHTS, RANDOM_WEIGHTS, random_events, tone
 
@@ -169,10 +170,10 @@ def test_the_kernel_its_python_source_and_the_sines_agree(low_hz):
     start, step = rng.uniform(0, 1, MODE_COUNT), rng.uniform(-0.01, 0.01, MODE_COUNT)
     n = np.arange(CHUNK)[:, None]
     wanted = np.sum((start + n * step) * np.sin(phase + n * turn), -1)
-    for function in (_sum_partials, getattr(_sum_partials, "py_func", _sum_partials)):
+    for function in (sum_partials, getattr(sum_partials, "py_func", sum_partials)):
         scratch = np.zeros((5, MODE_COUNT), dtype=np.float32)
         scratch[Y], scratch[D_Y] = np.sin(phase), np.sin(phase) - np.sin(phase - turn)
         scratch[K], scratch[A], scratch[D_A] = 2 - 2 * np.cos(turn), start, step
         out = np.zeros(CHUNK, dtype=np.float32)
-        function(scratch, MODE_COUNT, out)
+        function(scratch, MODE_COUNT, out, 0, CHUNK)
         assert np.sqrt(np.mean((out - wanted) ** 2) / np.mean(wanted**2)) < 1e-4

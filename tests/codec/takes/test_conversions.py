@@ -299,6 +299,23 @@ def test_midi_has_a_channel_per_note_and_cuts_the_first_to_end(tmp_path: Path) -
 # ---- CSV -----------------------------------------------------------------------------------------------
 
 
+def test_midi_may_pause_for_days(tmp_path: Path) -> None:
+    """A time between two messages has four bytes of seven bits: 38.8 hours at this file's ticks."""
+    hours = (0.0, 55.0, 55.001, 200.0)
+    make_take(
+        tmp_path / "a.mcap", [make_event(3600.0 * hour, pitch=60.0 + i) for i, hour in enumerate(hours)]
+    )
+    convert(tmp_path / "a.mcap", tmp_path / "a.mid")
+    (track,) = mido.MidiFile(tmp_path / "a.mid").tracks
+    assert max(message.time for message in track) < 1 << 28
+    seconds, onsets = 0.0, {}
+    for message in mido.MidiFile(tmp_path / "a.mid"):
+        seconds += message.time
+        if message.type == "note_on":
+            onsets[message.note] = seconds
+    assert onsets == pytest.approx({60 + i: 3600.0 * hour for i, hour in enumerate(hours)}, abs=2e-3)
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -223,3 +223,14 @@ def test_extensions_in_capitals(take, tmp_path, capsys):
     assert soundfile.info(tmp_path / "OUT.WAV").format == "WAV"
     assert "pitch_hz" in (tmp_path / "TABLE.CSV").read_text()  # what is heard, which needs the weights
     assert (tmp_path / "PICTURE.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_command_that_reads_a_take_tells_what_is_missing(take, tmp_path, capsys):
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(take.read_bytes()[:-200])
+    for command, name in (("render", "a.wav"), ("convert", "a.jsonl"), ("edit", "a.mcap"), ("plot", "a.png")):
+        assert main([command, str(cut), str(tmp_path / name), "--json"]) == 0
+        out, err = capsys.readouterr()
+        (told,) = json.loads(out)["notes"]
+        assert told == f"{cut} is cut off: what is whole was read"
+        assert err == f"struck: note: {told}\n"

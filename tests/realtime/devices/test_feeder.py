@@ -8,8 +8,9 @@ import soundfile
 
 from struck.codec.files.audio_files import open_audio
 from struck.realtime.devices.feeder import Feeder
-from struck.realtime.engine.engine import DRY, FEED_ENDED, FEEDING, STARVED, make_engine_state, process_engine
+from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.rings import LOST
+from struck.realtime.engine.state import DRY, FEED_ENDED, FEEDING, STARVED, make_engine_state
 
 from ..engine.engine_host import take
 

@@ -25,7 +25,9 @@ from struck.realtime.engine.commands import (
     STOP_PHRASE,
     VALUE,
 )
-from struck.realtime.engine.engine import (
+from struck.realtime.engine.rings import LOST, push_row, read_frames, write_frames
+from struck.realtime.engine.slots import fill_slot
+from struck.realtime.engine.state import (
     EVENTS,
     FEEDING,
     POSITION,
@@ -34,8 +36,6 @@ from struck.realtime.engine.engine import (
     STARVED,
     make_engine_state,
 )
-from struck.realtime.engine.rings import LOST, push_row, read_frames, write_frames
-from struck.realtime.engine.slots import fill_slot
 
 from ...allocations import count_allocations, run_control
 

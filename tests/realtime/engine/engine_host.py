@@ -17,9 +17,10 @@ from struck.realtime.engine.commands import (
     RESULT_SIZE,
     Head,
 )
-from struck.realtime.engine.engine import POSITION, make_engine_state, process_engine
+from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, gain_from_db
 from struck.realtime.engine.rings import pop_row, push_row, read_frames
+from struck.realtime.engine.state import POSITION, make_engine_state
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
 

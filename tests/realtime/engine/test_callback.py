@@ -29,8 +29,8 @@ from struck.realtime.engine.callback import (
     run_block,
 )
 from struck.realtime.engine.cycles import read_cycles
-from struck.realtime.engine.engine import RECORDING, SLICE_FRAMES, publish_number
 from struck.realtime.engine.rings import LOST, pop_row
+from struck.realtime.engine.state import RECORDING, SLICE_FRAMES, publish_number
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS, random_events
 from .engine_host import RATE, EngineHost, noise, take

@@ -12,7 +12,7 @@ from struck.realtime.engine.callback import (
     make_callback_state,
 )
 from struck.realtime.engine.clock import DeviceClock, FileClock
-from struck.realtime.engine.engine import POSITION, make_engine_state
+from struck.realtime.engine.state import POSITION, make_engine_state
 
 RATE = 48_000
 BLOCK = 64

@@ -16,8 +16,8 @@ from struck.codec.playing.block import (
 )  # fmt: skip
 from struck.codec.playing.decoder import Decoder
 from struck.codec.playing.voice_records import RECORD_SIZE
-from struck.codec.playing.voices import BEND as BEND_LEVEL
-from struck.codec.playing.voices import KEY as KEY_COUNT
+from struck.codec.playing.voice_state import BEND as BEND_LEVEL
+from struck.codec.playing.voice_state import KEY as KEY_COUNT
 from struck.realtime.engine import commands
 from struck.realtime.engine.commands import (
     BEND,
@@ -29,7 +29,9 @@ from struck.realtime.engine.commands import (
     START_PHRASE,
     STOP_PHRASE,
 )
-from struck.realtime.engine.engine import (
+from struck.realtime.engine.rings import LOST, OFFERED, READ, WRITE, write_frames
+from struck.realtime.engine.slots import FADE, fill_slot
+from struck.realtime.engine.state import (
     CAPTURING,
     DAMAGED,
     DELAYED_BENDS,
@@ -49,8 +51,6 @@ from struck.realtime.engine.engine import (
     publish_number,
     slot_is_playing,
 )
-from struck.realtime.engine.rings import LOST, OFFERED, READ, WRITE, write_frames
-from struck.realtime.engine.slots import FADE, fill_slot
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS, random_events, tone
 from .engine_host import RATE, EngineHost, noise, take

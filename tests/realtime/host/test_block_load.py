@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from struck.realtime.engine.callback import BUSY, HISTOGRAM_STEP, INTERVAL, make_callback_state, run_block
-from struck.realtime.engine.engine import make_engine_state
 from struck.realtime.engine.rings import push_row
+from struck.realtime.engine.state import make_engine_state
 from struck.realtime.host.block_load import Dropout, LoadMeter, quantile
 
 BLOCK_SECONDS = 64 / 48_000

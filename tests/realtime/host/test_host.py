@@ -15,8 +15,8 @@ from struck.codec.playing.decoder import render
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.patches.patch import load_patch
-from struck.realtime.engine.engine import OUT_MOST
 from struck.realtime.engine.parameters import PARAMETERS
+from struck.realtime.engine.state import OUT_MOST
 from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from struck.realtime.engine.engine import OUT_PEAK
+from struck.realtime.engine.state import OUT_PEAK
 from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller

@@ -8,14 +8,9 @@ import pytest
 from struck.codec.events.events import Event
 from struck.models.mars.conditions import PhraseConditions
 from struck.patches.phrase_patch import PhrasePatch
-from struck.realtime.engine.engine import (
-    DELAYED_PHRASES,
-    POSITION,
-    REFUSED_PHRASES,
-    make_engine_state,
-    process_engine,
-)
+from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.slots import FADE
+from struck.realtime.engine.state import DELAYED_PHRASES, POSITION, REFUSED_PHRASES, make_engine_state
 from struck.realtime.midi.note_sounds import NoteSettings, NoteTemplates
 from struck.realtime.phrases.bank import KeptPhrase, PhraseBank, PhraseKey
 from struck.realtime.phrases.beats import Beats

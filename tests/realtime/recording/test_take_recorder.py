@@ -181,7 +181,7 @@ class SlowWriter(TakeWriter):
 
     gate = threading.Event()
 
-    def write_event(self, event):
+    def write(self, event):
         self.gate.wait()
         super().write(event)
 
@@ -234,7 +234,7 @@ def test_a_disk_that_never_answers_does_not_hold_up_the_end(host, tmp_path, gate
 
 def test_a_fault_of_the_writer_is_told_and_shown(host, tmp_path, monkeypatch):
     class BrokenWriter(TakeWriter):
-        def write_event(self, event):
+        def write(self, event):
             raise RuntimeError("a bug")
 
     seen = []

@@ -7,7 +7,7 @@ import soundfile
 from struck.codec.events.events import Event
 from struck.codec.files.audio_files import open_audio
 from struck.realtime.engine.callback import make_callback_state
-from struck.realtime.engine.engine import DRY, make_engine_state
+from struck.realtime.engine.state import DRY, make_engine_state
 from struck.realtime.stage import file_driver
 from struck.realtime.stage.file_driver import FileDriver
 from struck.realtime.stage.stage import Stage

@@ -8,8 +8,8 @@ import pytest
 from struck.codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
-from struck.realtime.engine.engine import make_engine_state
 from struck.realtime.engine.rings import write_frames
+from struck.realtime.engine.state import make_engine_state
 from struck.realtime.stage import hearing_thread
 from struck.realtime.stage.hearing_thread import Listener
 

@@ -26,9 +26,10 @@ from struck.realtime.engine.commands import (
     STOP_PHRASE,
     VALUE,
 )
-from struck.realtime.engine.engine import POSITION, make_engine_state, process_engine
+from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, PARAMETERS
 from struck.realtime.engine.rings import LOST, pop_row
+from struck.realtime.engine.state import POSITION, make_engine_state
 from struck.realtime.stage.stage import Stage, channel_of
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS, event, random_events

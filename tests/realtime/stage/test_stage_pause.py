@@ -11,9 +11,9 @@ from struck.realtime.engine.callback import make_callback_state, run_block
 from struck.realtime.engine.clock import DeviceClock
 from struck.realtime.engine.commands import KIND, PANIC
 from struck.realtime.engine.cycles import CycleClock
-from struck.realtime.engine.engine import POSITION, make_engine_state
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, gain_from_db
 from struck.realtime.engine.rings import READ, WRITE
+from struck.realtime.engine.state import POSITION, make_engine_state
 from struck.realtime.stage.stage import Stage
 
 RATE = 48_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from .conditions import PhraseConditions
+from ...models.mars.conditions import PhraseConditions
 
 #: MIDI pitches, lowest and highest, by the instruments that set them.
 PITCH_RANGES: Final[dict[str, tuple[int, int]]] = {

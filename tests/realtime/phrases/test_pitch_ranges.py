@@ -6,7 +6,7 @@ import pytest
 
 from struck.models.mars.chords import CHORDS
 from struck.models.mars.conditions import FAMILIES, STYLES, PhraseConditions
-from struck.models.mars.pitch_ranges import PITCH_RANGES, describe_move, into_range, root_range
+from struck.realtime.phrases.pitch_ranges import PITCH_RANGES, describe_move, into_range, root_range
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,0 +1,178 @@
+"""A performance's inserts: a patch's plug-ins in a rack, changed with it while the music goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Final
+
+from ...codec.events.errors import StruckError
+from ...patches.insert_patch import PLACES, InsertPatch
+from ...patches.patch import Patch
+from ..engine.exchange import IN_USE, RacksState, publish_number
+from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
+from ..engine.state import SLICE_FRAMES, EngineState
+from ..inserts.rack.bay import RackBay
+from ..inserts.rack.event_notes import EventNotes
+from ..inserts.rack.rack import Rack, RackPlan
+from ..stage.outcomes import SoundingEvent
+
+#: Racks that have rung out are looked for so often.
+_TIDY_SECONDS: Final = 0.5
+
+
+class Inserts:
+    """Keeps the racks of a performance.
+
+    Args:
+        rate: of the engine in Hz.
+        patient: the engine is driven from a file and waits.
+        tell: takes one line for the performer.
+        log: file to which plug-ins' chatter is appended; None throws it away.
+    """
+
+    def __init__(self, rate: int, patient: bool, tell: Callable[[str], None], log: Path | None) -> None:
+        self._rate, self._patient, self._tell = rate, patient, tell
+        self._bay = RackBay(rate, SLICE_FRAMES, tell, log, patient)
+        self._engine: EngineState | None = None
+        self._callback_frames = 0
+        self._channels = (1,) * len(PLACES)
+        self._inserts: tuple[InsertPatch, ...] = ()
+        self._notes: list[EventNotes] = []
+        self._wanted: Patch | None = None
+        self._condition = Condition()
+        self._closing = False
+        self._thread: Thread | None = None
+        #: Called, from another thread, when other inserts have come in.
+        self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def racks(self) -> RacksState:
+        """What the engine is made with."""
+        return self._bay.state
+
+    @property
+    def _rack(self) -> Rack | None:
+        return self._bay.rack
+
+    def open(self, patch: Patch, engine: EngineState, callback_frames: int) -> None:
+        """Load a patch's inserts before the first block.
+
+        Raises:
+            StruckError: the rack cannot be had.
+        """
+        self._engine, self._callback_frames = engine, callback_frames
+        outputs = engine.wide.shape[2]
+        self._channels = (engine.source.shape[1], outputs, outputs, outputs)
+        self._load(patch.inserts)
+        if not self._patient:
+            self._thread = Thread(target=self._run, name="inserts", daemon=True)
+            self._thread.start()
+
+    def change(self, patch: Patch) -> None:
+        """Load a patch's inserts in another thread and let them take over; of several the last counts."""
+        with self._condition:
+            self._wanted = patch
+            self._condition.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                if not self._closing and self._wanted is None:
+                    self._condition.wait(_TIDY_SECONDS)
+                wanted, self._wanted = self._wanted, None
+                if self._closing:
+                    return
+            if wanted is not None and wanted.inserts != self._inserts:
+                try:
+                    self._load(wanted.inserts)
+                    self.changed()
+                except StruckError as error:
+                    self._tell(f"patch {wanted.name}: {error}; the inserts before go on")
+            self._bay.tidy()
+
+    def _load(self, inserts: tuple[InsertPatch, ...]) -> None:
+        plan = RackPlan(inserts, self._rate, self._callback_frames, self._channels, self._patient)
+        assert self._engine is not None
+        if inserts:
+            publish_number(self._engine.racks[0], IN_USE, 1)
+        self._bay.change(plan)
+        self._inserts = inserts
+        rack = self._rack
+        self._notes = []
+        if rack is not None:
+            for number, insert in enumerate(inserts):
+                if rack.takes_notes[number] and not insert.bypass:
+                    self._notes.append(EventNotes(rack.note_sender(number), self._rate, insert.mpe))
+
+    # -- while it plays
+
+    def __call__(self, sounding: SoundingEvent) -> None:
+        """A sink of the stage: events play the instruments among the inserts."""
+        for notes in self._notes:
+            notes.play(sounding.event, sounding.at_sample)
+
+    def panic(self, seconds: float) -> None:
+        """All notes of instruments end."""
+        if self._rack is not None:
+            self._rack.panic()
+
+    def settle(self) -> None:
+        """From file to file: wait for what was sent.
+
+        Raises:
+            StruckError: an insert has failed.
+        """
+        if self._rack is not None:
+            self._rack.settle()
+
+    def set_parameter(self, insert: str, symbol: str, value: float) -> None:
+        """Set a parameter of an insert by their names; ``wet`` and ``bypass`` are every insert's.
+
+        Raises:
+            ValueError: there is no such insert or parameter, or the value is out of its range.
+        """
+        rack = self._rack
+        for number, patch in enumerate(self._inserts):
+            if rack is not None and patch.name == insert:
+                if symbol == "wet":
+                    rack.set_wet(number, value)
+                elif symbol == "bypass":
+                    rack.set_bypass(number, value != 0.0)
+                else:
+                    rack.set_parameter(number, symbol, value)
+                return
+        known = ", ".join(patch.name for patch in self._inserts) or "none"
+        raise ValueError(f"no insert is called {insert}; there are: {known}")
+
+    @property
+    def input_delay_frames(self) -> int:
+        """How much later the input is heard and passed on."""
+        return 0 if self._rack is None else self._rack.lane_delay_frames(INPUT_LANE)
+
+    @property
+    def output_delay_frames(self) -> int:
+        """How much later an event sounds."""
+        rack = self._rack
+        if rack is None:
+            return 0
+        return rack.lane_delay_frames(EVENTS_LANE) + rack.lane_delay_frames(MASTER_LANE)
+
+    @property
+    def delay_seconds(self) -> float:
+        """Of both together: the ledger's term."""
+        return (self.input_delay_frames + self.output_delay_frames) / self._rate
+
+    def counters(self) -> dict[str, int]:
+        """What was late or damaged; empty without inserts."""
+        return {} if self._rack is None else dict(self._rack.counters())
+
+    def close(self) -> None:
+        """End all processes; the engine must no longer be driven."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._bay.close()
