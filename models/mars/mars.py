@@ -37,8 +37,8 @@ _WHAT: Final = "MARS"
 _PEAK: Final = 0.98
 #: The last samples go to nothing: the clip ends where a room may still ring.
 _FADE_SAMPLES: Final = ANALYSIS_RATE // 50
-#: A phrase that is like another has that one's tokens up to these scales, the last that tell who plays when by
-#: few rows: the groove. What the notes are comes after them.
+#: A phrase that is like another has that one's tokens of so many scales, which tell by few rows who plays
+#: when: the groove. What the notes are comes after them.
 GROOVE_SCALES: Final = 5
 PhaseMethod = Literal["heap", "griffin-lim"]
 
@@ -238,9 +238,7 @@ class Mars:
         sampling: Sampling,
         stop: Callable[[], bool] | None,
     ) -> list[Tensor]:
-        """Tokens int64 [1, h * w] per scale: as asked, led away from what nobody asked for; those ``kept`` come
-        first.
-        """
+        """Tokens int64 [1, h * w] per scale: those ``kept``, then as asked, led away from what nobody asked."""
         twice = ConditionBatch(*(tensor.expand(2, *tensor.shape[1:]) for tensor in conditions))
         dropped = torch.tensor([False, True], device=self.device)
         if before is not None:
