@@ -238,7 +238,7 @@ class Mars:
         sampling: Sampling,
         stop: Callable[[], bool] | None,
     ) -> list[Tensor]:
-        """Tokens int64 [1, h * w] per scale: those ``kept``, then as asked, led away from what nobody asked."""
+        """Tokens int64 [1, h * w] per scale: those ``kept``, then as asked and led from what nobody asked."""
         twice = ConditionBatch(*(tensor.expand(2, *tensor.shape[1:]) for tensor in conditions))
         dropped = torch.tensor([False, True], device=self.device)
         if before is not None:
