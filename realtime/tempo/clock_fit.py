@@ -35,7 +35,7 @@ _DEVIATIONS: Final = 6.0
 #: The median of the newest deviates by so much more than their mean would.
 _MEDIAN: Final = 1.25
 #: The least that arrivals are taken to deviate by; and what is taken until so many have shown by how much. A
-#: few say little: those that a sound card hands over once in each of its blocks are off in turn, not by chance.
+#: few say little: those that a sound card hands over once in each of its blocks are off in turn.
 _LEAST_SPREAD_SECONDS: Final = 0.0002
 _USUAL_SPREAD_SECONDS: Final = 0.001
 _CLOCKS_FOR_SPREAD: Final = 48

@@ -39,9 +39,9 @@ class ClockFollower:
     """Beats by a MIDI clock. Of several senders the first is followed until its clock is lost or stopped.
 
     *Start* is a warning: the clock after it is beat 0. *Continue* goes on where the song was stopped, or
-    where a song position put it. A song position while the song runs, as Live sends at the end of a loop, puts
-    the next clock there; that moves the song by whole sixteenths, whichever of the two came first. After
-    *stop* beats go on by the clock, as long as it comes.
+    where a song position put it. A song position while the song runs, as Live sends at the end of a loop,
+    puts the next clock there; that moves the song by whole sixteenths, whichever of the two came first.
+    After *stop* beats go on by the clock, as long as it comes; without it they go on in the last tempo.
 
     Args:
         offset_seconds: everything so much later; negative: earlier, such as for a sound card's delay.
@@ -191,6 +191,12 @@ class ClockFollower:
             beat = (found.number - self._origin) / CLOCKS_PER_BEAT
             beat_seconds = CLOCKS_PER_BEAT * found.interval_seconds
             return BeatLine(found.seconds + self._offset_seconds, beat, beat_seconds, self._song)
+
+    def stats(self, now_seconds: float) -> dict[str, int | float]:
+        """Figures by name, for OSC: the state by its number, in the order of :class:`ClockState`."""
+        line = self.line()
+        found: dict[str, int | float] = {"clock_state": list(ClockState).index(self.state(now_seconds))}
+        return found if line is None else {**found, "clock_bpm": line.tempo_bpm}
 
     def describe(self, now_seconds: float) -> str:
         """In a few words, for the screen; empty before a clock comes."""

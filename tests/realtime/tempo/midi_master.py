@@ -4,7 +4,6 @@ import numpy as np
 
 from struck.realtime.tempo.follower import CLOCK, ClockFollower
 
-
 BLOCK = 256 / 48_000
 
 
@@ -66,7 +65,7 @@ class Master:
             self.now += self.interval
 
     def off_seconds(self, beat_of_next):
-        """How much too late the follower takes the next beat to be, where the next clock is ``beat_of_next``."""
+        """How much too late the follower takes the beat at or after that of the next clock to be."""
         line = self.follower.line()
         ahead = np.ceil(beat_of_next) - beat_of_next
         return line.seconds_at(np.ceil(beat_of_next)) - (self.now + ahead * 24.0 * self.interval)
