@@ -88,7 +88,8 @@ class _Voice:
     stand_in: int | None = None  # where a note that sounds in its place began
     sounding: KeptPhrase | None = None
     slots: list[int] = field(default_factory=list)  # the newest last
-    loop_samples: int = 0  # after which the pass goes round by itself
+    loop_samples: int = 0  # length of the pass
+    rounds: bool = False  # after it the engine begins it again by itself
     next_beat: int = 0  # on which the pass after it is to begin,
     shift_samples: int = 0  # so much later: it began between beats
     announced: int = 0  # events of the pass that have been sent
@@ -104,12 +105,12 @@ class _Voice:
         """Stream sample at which the pass after the one that sounds is to begin."""
         return self.beats.sample_of(self.next_beat) + self.shift_samples
 
-    def begin_pass(self, at_sample: int, loop_samples: int) -> None:
+    def begin_pass(self, at_sample: int, loop_samples: int, rounds: bool = False) -> None:
         """Note that a pass begins."""
         beat = self.beats.nearest_beat(at_sample)
         self.shift_samples = at_sample - self.beats.sample_of(beat) if self.patch.start == "now" else 0
         self.next_beat = beat + self.key.conditions.beats
-        self.start, self.loop_samples = at_sample, loop_samples
+        self.start, self.loop_samples, self.rounds = at_sample, loop_samples, rounds
         self.announced, self.asked = 0, False
 
     def go_round(self) -> None:
@@ -418,9 +419,9 @@ class Accompanist:
     def _play(self, voice: _Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
         loop_samples = voice.beats.samples_of(voice.key.conditions.beats)
+        # A phrase of a much faster tempo has no room for its beats: it ends before they do.
+        loops = voice.loops and loop_samples + FADE <= self._slots.frames
         if not voice.patch.as_events:
-            # A phrase of a much faster tempo has no room for its beats: it ends before they do.
-            loops = voice.loops and loop_samples + FADE <= self._slots.frames
             sound = loop_sound(phrase.sound, loop_samples) if loops else whole_sound(phrase.sound)
             slot = self._slots.play(sound, at_sample, loops, gain_from_db(voice.gain_db), joins)
             if slot is None:
@@ -430,7 +431,7 @@ class Accompanist:
                 self._slots.stop(before, min(at_sample, voice.start + voice.loop_samples))
             voice.slots.append(slot)
         voice.sounding = phrase
-        voice.begin_pass(at_sample, loop_samples)
+        voice.begin_pass(at_sample, loop_samples, loops)
         self._stage.count("phrases")
         return True
 
@@ -461,24 +462,35 @@ class Accompanist:
         next_start = voice.next_start
         if voice.ends is not None and voice.ends <= next_start:
             return voice.ends
+        joint = voice.start + voice.loop_samples
+        ahead = self._samples(_LED_AHEAD_SECONDS)
+        drift = self._samples(_DRIFT_SECONDS)
+        if voice.rounds and next_start > joint + drift:
+            if position < joint - ahead:
+                return joint - ahead
+            for slot in voice.slots:  # it would begin again before its beat
+                self._slots.stop(slot, joint)
+            voice.rounds = False
         key = self._key_of_next(voice)
         self._ask_for_next(voice, key)
-        if position < next_start - self._samples(_LED_AHEAD_SECONDS):
-            return next_start - self._samples(_LED_AHEAD_SECONDS)
+        if position < next_start - ahead:
+            return next_start - ahead
         phrase = self._bank.get(key)
-        if phrase is None and position < next_start - self._samples(DECIDE_SECONDS):
-            return next_start - self._samples(DECIDE_SECONDS)
+        decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
+        if phrase is None and position < next_start - decide:
+            return next_start - decide
         if phrase is None:
             key, phrase = voice.key, voice.sounding
             self._stage.count("phrases_repeated")
-        off = next_start - (voice.start + voice.loop_samples)
-        in_time = position <= next_start - self._lead
-        if key == voice.key and abs(off) <= self._samples(_DRIFT_SECONDS):
+        in_time = phrase is not None and position <= next_start - self._lead
+        if voice.rounds and key == voice.key and abs(next_start - joint) <= drift:
             voice.go_round()
-        elif in_time and phrase is not None and self._play_next(voice, key, phrase, next_start, off <= 0):
+        elif in_time and phrase and self._play_next(voice, key, phrase, next_start, next_start <= joint):
             self._silence(voice)
-        else:  # the engine goes round by itself
+        elif voice.rounds:
             voice.go_round()
+        else:
+            voice.next_beat += voice.beats.beats_per_bar
         return self._keep_up(voice, position)
 
     def _play_next(

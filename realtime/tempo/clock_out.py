@@ -94,9 +94,8 @@ class ClockSender:
         if grid != self._grid or self._output.connections != self._connections:
             self._grid, self._connections = grid, self._output.connections
             bar = grid.next_bar(self._clock.position_samples() + 1)
-            self._number = -(
-                -(bar - grid.origin_sample) * CLOCKS_PER_BEAT * grid.loop_beats // grid.loop_samples
-            )
+            clocks_per_loop = CLOCKS_PER_BEAT * grid.loop_beats
+            self._number = round((bar - grid.origin_sample) * clocks_per_loop / grid.loop_samples)
             self._started = False
         while True:
             left = self._clock.monotonic_at(self._sample_of(grid, self._number)) - self._now()
