@@ -89,7 +89,7 @@ class _Voice:
     sounding: KeptPhrase | None = None
     slots: list[int] = field(default_factory=list)  # the newest last
     loop_samples: int = 0  # length of the pass
-    rounds: bool = False  # after it the engine begins it again by itself
+    silent: int | None = None  # stream sample from which the pass is; None: the engine goes round
     next_beat: int = 0  # on which the pass after it is to begin,
     shift_samples: int = 0  # so much later: it began between beats
     announced: int = 0  # events of the pass that have been sent
@@ -105,12 +105,12 @@ class _Voice:
         """Stream sample at which the pass after the one that sounds is to begin."""
         return self.beats.sample_of(self.next_beat) + self.shift_samples
 
-    def begin_pass(self, at_sample: int, loop_samples: int, rounds: bool = False) -> None:
+    def begin_pass(self, at_sample: int, loop_samples: int, silent: int | None = None) -> None:
         """Note that a pass begins."""
         beat = self.beats.nearest_beat(at_sample)
         self.shift_samples = at_sample - self.beats.sample_of(beat) if self.patch.start == "now" else 0
         self.next_beat = beat + self.key.conditions.beats
-        self.start, self.loop_samples, self.rounds = at_sample, loop_samples, rounds
+        self.start, self.loop_samples, self.silent = at_sample, loop_samples, silent
         self.announced, self.asked = 0, False
 
     def go_round(self) -> None:
@@ -419,9 +419,10 @@ class Accompanist:
     def _play(self, voice: _Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
         loop_samples = voice.beats.samples_of(voice.key.conditions.beats)
-        # A phrase of a much faster tempo has no room for its beats: it ends before they do.
-        loops = voice.loops and loop_samples + FADE <= self._slots.frames
+        silent = None
         if not voice.patch.as_events:
+            # A phrase of a much faster tempo has no room for its beats: it ends before they do.
+            loops = voice.loops and loop_samples + FADE <= self._slots.frames
             sound = loop_sound(phrase.sound, loop_samples) if loops else whole_sound(phrase.sound)
             slot = self._slots.play(sound, at_sample, loops, gain_from_db(voice.gain_db), joins)
             if slot is None:
@@ -430,8 +431,9 @@ class Accompanist:
             for before in voice.slots:
                 self._slots.stop(before, min(at_sample, voice.start + voice.loop_samples))
             voice.slots.append(slot)
+            silent = None if loops else at_sample + len(sound)
         voice.sounding = phrase
-        voice.begin_pass(at_sample, loop_samples, loops)
+        voice.begin_pass(at_sample, loop_samples, silent)
         self._stage.count("phrases")
         return True
 
@@ -463,14 +465,16 @@ class Accompanist:
         if voice.ends is not None and voice.ends <= next_start:
             return voice.ends
         joint = voice.start + voice.loop_samples
+        if voice.silent is not None and position >= voice.silent:
+            voice.slots.clear()  # it may be another's soon
         ahead = self._samples(_LED_AHEAD_SECONDS)
         drift = self._samples(_DRIFT_SECONDS)
-        if voice.rounds and next_start > joint + drift:
+        if voice.silent is None and next_start > joint + drift:
             if position < joint - ahead:
                 return joint - ahead
             for slot in voice.slots:  # it would begin again before its beat
                 self._slots.stop(slot, joint)
-            voice.rounds = False
+            voice.silent = joint
         key = self._key_of_next(voice)
         self._ask_for_next(voice, key)
         if position < next_start - ahead:
@@ -483,11 +487,11 @@ class Accompanist:
             key, phrase = voice.key, voice.sounding
             self._stage.count("phrases_repeated")
         in_time = phrase is not None and position <= next_start - self._lead
-        if voice.rounds and key == voice.key and abs(next_start - joint) <= drift:
+        if voice.silent is None and key == voice.key and abs(next_start - joint) <= drift:
             voice.go_round()
         elif in_time and phrase and self._play_next(voice, key, phrase, next_start, next_start <= joint):
             self._silence(voice)
-        elif voice.rounds:
+        elif voice.silent is None:
             voice.go_round()
         else:
             voice.next_beat += voice.beats.beats_per_bar
