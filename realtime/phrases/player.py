@@ -22,7 +22,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
@@ -37,6 +37,7 @@ from .bank import KeptPhrase, PhraseBank, PhraseKey
 from .beats import Beats
 from .pitch_ranges import describe_move, into_range
 from .slots import PhraseSlots, loop_sound, whole_sound
+from .voice import Voice, moment
 
 #: A phrase that is not there so long before its beat is not waited for. It is the time in which this thread
 #: must get to run, on a machine that has other things to do.
@@ -59,7 +60,6 @@ _VELOCITIES: Final = (32, 64, 96, 127)
 _PREPARED_VELOCITY: Final = 96
 #: Notes that are remembered as likely.
 _HISTORY: Final = 16
-_MIDI_CHANNELS: Final = 16
 
 NoteMaker = Callable[[int, int, float], Event | None]
 
@@ -70,64 +70,6 @@ class Worker(Protocol):
     def request(self, key: PhraseKey) -> None: ...
     def withdraw(self, key: PhraseKey) -> None: ...
     def forget(self) -> None: ...
-
-
-@dataclass
-class _Voice:
-    """A note that is to be, or is, a phrase."""
-
-    patch: PhrasePatch
-    beats: Beats
-    pitch: int
-    asked_style: str  # as its note asked for; empty: the patch's
-    style: str
-    key: PhraseKey  # of the pass that sounds, or is waited for
-    velocity: int
-    gain_db: float
-    start: int  # stream sample at which the pass begins
-    stand_in: int | None = None  # where a note that sounds in its place began
-    sounding: KeptPhrase | None = None
-    slots: list[int] = field(default_factory=list)  # the newest last
-    loop_samples: int = 0  # length of the pass
-    silent: int | None = None  # stream sample from which the pass is; None: the engine goes round
-    next_beat: int = 0  # on which the pass after it is to begin,
-    shift_samples: int = 0  # so much later: it began between beats
-    announced: int = 0  # events of the pass that have been sent
-    asked: bool = False  # the pass that follows has been requested
-    ends: int | None = None  # stream sample at which it is over
-
-    @property
-    def loops(self) -> bool:
-        return self.key.conditions.style != "single"
-
-    @property
-    def next_start(self) -> int:
-        """Stream sample at which the pass after the one that sounds is to begin."""
-        return self.beats.sample_of(self.next_beat) + self.shift_samples
-
-    def begin_pass(self, at_sample: int, loop_samples: int, silent: int | None = None) -> None:
-        """Note that a pass begins."""
-        beat = self.beats.nearest_beat(at_sample)
-        self.shift_samples = at_sample - self.beats.sample_of(beat) if self.patch.start == "now" else 0
-        self.next_beat = beat + self.key.conditions.beats
-        self.start, self.loop_samples, self.silent = at_sample, loop_samples, silent
-        self.announced, self.asked = 0, False
-
-    def go_round(self) -> None:
-        """Note that the engine begins the pass again by itself."""
-        self.start += self.loop_samples
-        self.next_beat += self.key.conditions.beats
-        self.asked = False
-
-    @property
-    def stage_key(self) -> int:
-        """Of its events, for their release."""
-        return 1 + 128 * ((self.patch.channel or _MIDI_CHANNELS) - 1) + self.pitch
-
-    @property
-    def never(self) -> bool:
-        """Whether it ends before it has begun."""
-        return self.sounding is None and self.ends is not None and self.ends <= self.start
 
 
 class Accompanist:
@@ -161,7 +103,7 @@ class Accompanist:
         self._song: int | None = None  # of the clock that leads; None: the tempo is our own
         self._lock = threading.Lock()  # the voices'
         self._orders: deque[tuple[str, int, int, int, str]] = deque(maxlen=_ORDER_LIMIT)
-        self._voices: list[_Voice] = []
+        self._voices: list[Voice] = []
         self._played: OrderedDict[tuple[int, str, int], None] = OrderedDict()  # pitch, style, velocity
         self._turns: Counter[PhraseConditions] = Counter()
         self._moved: set[tuple[str, str]] = set()
@@ -220,30 +162,19 @@ class Accompanist:
                 if voice.sounding is None:
                     self._put_off(voice, position)
                 elif began:
-                    self._find_place(voice, position)
+                    voice.find_place(position + self._lead)
 
-    def _put_off(self, voice: _Voice, position: int) -> None:
+    def _put_off(self, voice: Voice, position: int) -> None:
         """What waits for its beat waits for the clock's, and for the phrase of its tempo."""
         if voice.patch.start != "now" or voice.stand_in is not None:
             early = voice.start - voice.beats.samples_of(1) // 2
             when = "beat" if voice.patch.start == "now" else voice.patch.start
-            voice.start = _moment(voice.beats, when, max(early, position + self._lead))
+            voice.start = moment(voice.beats, when, max(early, position + self._lead))
         key = self._in_tempo(voice.key)
         if key != voice.key:
             voice.key = key
             if key not in self._bank:
                 self._worker.request(key)
-
-    def _find_place(self, voice: _Voice, position: int) -> None:
-        """What sounds as a new song begins: it goes on if it began near a bar, else only to the next."""
-        beats = voice.beats
-        beat = beats.nearest_beat(voice.start)
-        near = abs(voice.start - beats.sample_of(beat)) < beats.samples_of(1) // 4
-        voice.shift_samples = 0
-        if near and beat % beats.beats_per_bar == 0:
-            voice.next_beat = beat + voice.key.conditions.beats
-        else:
-            voice.next_beat = beats.nearest_beat(beats.next_bar(position + self._lead))
 
     def _in_tempo(self, key: PhraseKey) -> PhraseKey:
         """The same phrase in the tempo of now."""
@@ -310,18 +241,18 @@ class Accompanist:
         for voice in same:
             # what was begun latched stays so, whatever the patch is now
             if what != "off" or not voice.patch.latched:
-                self._end(voice, _moment(voice.beats, voice.patch.stop, at_sample))
+                self._end(voice, moment(voice.beats, voice.patch.stop, at_sample))
 
-    def _is_meant(self, voice: _Voice, style: str) -> bool:
+    def _is_meant(self, voice: Voice, style: str) -> bool:
         """Whether a note that asks for ``style`` means this voice, which another patch may have begun."""
         return voice.asked_style == style or voice.style == (style or self._patch.style)
 
     # -- notes
 
-    def _begin(self, at_sample: int, pitch: int, velocity: int, asked_style: str, same: list[_Voice]) -> None:
+    def _begin(self, at_sample: int, pitch: int, velocity: int, asked_style: str, same: list[Voice]) -> None:
         patch = self._patch
         style = asked_style or patch.style
-        start = _moment(self._beats, patch.start, at_sample)
+        start = moment(self._beats, patch.start, at_sample)
         conditions = self._conditions(pitch, style, velocity)
         self._tell_move(pitch, conditions)
         keys = [
@@ -341,12 +272,12 @@ class Accompanist:
             self._end(going_on[0], min(start, going_on[0].start) if not going_on[0].sounding else start)
         self._remember(pitch, style, conditions.velocity)
         gain_db = patch.gain_db + velocity_to_gain(velocity) - velocity_to_gain(conditions.velocity)
-        voice = _Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
+        voice = Voice(patch, self._beats, pitch, asked_style, style, key, velocity, gain_db, start)
         self._voices.append(voice)
         if key not in self._bank:
             self._worker.request(key)
 
-    def _end(self, voice: _Voice, at_sample: int) -> None:
+    def _end(self, voice: Voice, at_sample: int) -> None:
         """Let a voice end; one that has not begun by then is never heard."""
         if voice.ends is not None and voice.ends <= at_sample:
             return
@@ -355,7 +286,7 @@ class Accompanist:
             self._worker.withdraw(voice.key)
         self._silence(voice)
 
-    def _silence(self, voice: _Voice) -> None:
+    def _silence(self, voice: Voice) -> None:
         """Pass the end on to what sounds, or is about to."""
         if voice.ends is None:
             return
@@ -370,7 +301,7 @@ class Accompanist:
 
     # -- phrases
 
-    def _serve(self, voice: _Voice, position: int) -> int | None:
+    def _serve(self, voice: Voice, position: int) -> int | None:
         """Do what is due for a voice; the sample at which more is."""
         if voice.never:
             return voice.ends
@@ -385,7 +316,7 @@ class Accompanist:
             voice.ends = min(end, voice.ends or end)
         return end
 
-    def _await(self, voice: _Voice, position: int) -> int | None:
+    def _await(self, voice: Voice, position: int) -> int | None:
         """On its beat the phrase, if it is there; else a note in its place, and the phrase a beat later."""
         phrase = self._bank.get(voice.key)
         if phrase is not None and position <= voice.start - self._lead:
@@ -406,17 +337,17 @@ class Accompanist:
         if phrase is None:
             self._worker.request(voice.key)  # others may have pushed it out
         when = "beat" if voice.patch.start == "now" else voice.patch.start
-        voice.start = _moment(voice.beats, when, max(voice.start + 1, position + self._lead))
+        voice.start = moment(voice.beats, when, max(voice.start + 1, position + self._lead))
         return voice.start - self._samples(DECIDE_SECONDS)
 
-    def _stand_in(self, voice: _Voice) -> None:
+    def _stand_in(self, voice: Voice) -> None:
         voice.stand_in = voice.start
         self._stage.count("phrase_misses")
         event = self._make_note(voice.pitch, voice.velocity, voice.start / self._rate)
         if event is not None:
             self._stage.play(event, "phrase", voice.stage_key)
 
-    def _play(self, voice: _Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
+    def _play(self, voice: Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
         loop_samples = voice.beats.samples_of(voice.key.conditions.beats)
         silent = None
@@ -437,7 +368,7 @@ class Accompanist:
         self._stage.count("phrases")
         return True
 
-    def _follow(self, voice: _Voice, position: int) -> int | None:
+    def _follow(self, voice: Voice, position: int) -> int | None:
         """The pass after the one that sounds, where each is to be a new one."""
         if self._song is not None:
             return self._keep_up(voice, position)
@@ -459,7 +390,7 @@ class Accompanist:
             voice.go_round()
         return self._follow(voice, position)
 
-    def _keep_up(self, voice: _Voice, position: int) -> int | None:
+    def _keep_up(self, voice: Voice, position: int) -> int | None:
         """The pass after the one that sounds, on the clock's beat and in its tempo."""
         next_start = voice.next_start
         if voice.ends is not None and voice.ends <= next_start:
@@ -498,7 +429,7 @@ class Accompanist:
         return self._keep_up(voice, position)
 
     def _play_next(
-        self, voice: _Voice, key: PhraseKey, phrase: KeptPhrase, at_sample: int, joins: bool
+        self, voice: Voice, key: PhraseKey, phrase: KeptPhrase, at_sample: int, joins: bool
     ) -> bool:
         """Let the pass after begin; False for lack of a slot, and nothing has changed."""
         before, voice.key = voice.key, key
@@ -507,16 +438,16 @@ class Accompanist:
         voice.key = before
         return False
 
-    def _key_of_next(self, voice: _Voice) -> PhraseKey:
+    def _key_of_next(self, voice: Voice) -> PhraseKey:
         """What the pass after the one that sounds is to be."""
         return self._in_tempo(voice.key.next if voice.patch.continues else voice.key)
 
-    def _ask_for_next(self, voice: _Voice, key: PhraseKey) -> None:
+    def _ask_for_next(self, voice: Voice, key: PhraseKey) -> None:
         if key != voice.key and not voice.asked:
             voice.asked = True
             self._worker.request(key)
 
-    def _send_events(self, voice: _Voice, phrase: KeptPhrase, position: int) -> int | None:
+    def _send_events(self, voice: Voice, phrase: KeptPhrase, position: int) -> int | None:
         """Events of the pass that are due soon; at the pass's end the next one begins."""
         ahead = self._samples(_EVENTS_AHEAD_SECONDS)
         length = self._pass_samples(voice, phrase)
@@ -549,13 +480,13 @@ class Accompanist:
         voice.begin_pass(until, voice.beats.samples_of(voice.key.conditions.beats))
         return position
 
-    def _pass_samples(self, voice: _Voice, phrase: KeptPhrase) -> int:
+    def _pass_samples(self, voice: Voice, phrase: KeptPhrase) -> int:
         """Length of the pass that sounds."""
         if not voice.loops:
             return len(phrase.sound)
         return voice.loop_samples if self._song is None else max(1, voice.next_start - voice.start)
 
-    def _stretch(self, voice: _Voice, samples: int, pass_samples: int) -> int:
+    def _stretch(self, voice: Voice, samples: int, pass_samples: int) -> int:
         """Where in the pass lies what was ``samples`` after the phrase's beginning as it was made."""
         if self._song is None or not voice.loops:
             return samples
@@ -592,10 +523,3 @@ class Accompanist:
         self._played[item] = None
         while len(self._played) > _HISTORY:
             self._played.popitem(last=False)
-
-
-def _moment(beats: Beats, when: str, at_sample: int) -> int:
-    """The first ``now``, ``beat`` or ``bar`` at or after a sample."""
-    if when == "bar":
-        return beats.next_bar(at_sample)
-    return beats.next_beat(at_sample) if when == "beat" else at_sample
