@@ -41,6 +41,7 @@ from ..screen.teller import Teller
 from ..stage.file_driver import FileDriver
 from ..stage.hearing_thread import Listener
 from ..stage.stage import Stage
+from ..tempo.follower import ClockFollower
 from .block_load import LoadMeter
 from .gauges import Gauges
 from .inserts import Inserts
@@ -209,9 +210,12 @@ class Host:
             tempo_bpm=s.tempo_bpm,
             as_events=s.as_events,
         )
-        phrases = self.accompaniment = Accompaniment(band, self.patch, engine, stage, notes, reserved)
+        self.tempo = ClockFollower(s.clock_offset_seconds, stage.count, self._tell)
+        phrases = self.accompaniment = Accompaniment(
+            band, self.patch, engine, stage, notes, reserved, clock=self.tempo
+        )
         self._stack.callback(phrases.close)
-        self.messages = Messages(s, stage, self.patch, self.latency, phrases)
+        self.messages = Messages(s, stage, self.patch, self.latency, phrases, self.tempo, phrases.own_beats)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
@@ -435,6 +439,7 @@ class Host:
             recordings=self._recordings.describe(),
             peers=self.messages.peers(),
             phrases=self.accompaniment.describe(),
+            tempo=self.tempo.describe(time.perf_counter()),
         )
         busy = {"encoder": self._encoder_seconds(), "recording": self._recordings.busy_seconds}
         if named.phrases:
@@ -443,7 +448,12 @@ class Host:
 
     def stats(self) -> dict[str, int | float]:
         """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
-        return {**self.gauges.stats(), **self.accompaniment.stats(), **self.inserts.counters()}
+        return {
+            **self.gauges.stats(),
+            **self.accompaniment.stats(),
+            **self.tempo.stats(time.perf_counter()),
+            **self.inserts.counters(),
+        }
 
     def latency(self) -> dict[str, float]:
         """The ledger, and what of it has been measured so far.

@@ -8,6 +8,13 @@
        |            [stand-in: a note ][phrase, looped ───────...   it was made a beat late
 
 Everything is decided a little before its beat, so that the engine begins it on the sample.
+
+In the own tempo a loop goes round in the engine. By a clock each pass begins on the clock's beat: where the
+engine would be off by more than a millisecond, the pass is put into another slot, and where the tempo is
+another one the phrase is made anew. ::
+
+    beats of the clock   |       |       |       |        |        |        |        |
+    passes               [made for 120 bpm ──────][again, with a gap ───┐   ][made for 110 bpm ──
 """
 
 from __future__ import annotations
@@ -26,6 +33,7 @@ from ...codec.takes.mpe import velocity_to_gain
 from ...models.mars.conditions import PhraseConditions
 from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.parameters import gain_from_db
+from ..engine.slots import FADE
 from ..stage.stage import Stage
 from .bank import KeptPhrase, PhraseBank, PhraseKey
 from .beats import Beats
@@ -42,6 +50,9 @@ _LEAD_SECONDS: Final = 0.004
 #: The pass that follows is put into its slot so long ahead; events of phrases are sent so long ahead.
 _AHEAD_SECONDS: Final = 0.3
 _EVENTS_AHEAD_SECONDS: Final = 0.06
+#: By a clock a pass is put into another slot so long ahead, if it would be off by more than this.
+_LED_AHEAD_SECONDS: Final = 0.1
+_DRIFT_SECONDS: Final = 0.001
 #: Notes that sound as phrases at once; with two slots for each.
 VOICE_LIMIT: Final = 4
 #: Orders that wait for this thread. It is never far behind; what is beyond is a flood.
@@ -92,6 +103,7 @@ class Accompanist:
         self._stage, self._slots, self._bank, self._worker = stage, slots, bank, worker
         self._patch, self._beats, self._make_note = patch, beats, make_note
         self._rate = stage.clock.rate
+        self._song: int | None = None  # of the clock that leads; None: the tempo is our own
         self._lock = threading.Lock()  # the voices'
         self._orders: deque[tuple[str, int, int, int, str]] = deque(maxlen=_ORDER_LIMIT)
         self._voices: list[Voice] = []
@@ -130,6 +142,52 @@ class Accompanist:
             for voice in self._voices:
                 voice.asked = False  # they ask again
         self.wake.set()
+
+    def follow(self, beats: Beats, tempo_bpm: float, song: int, position: int) -> None:
+        """Go by a clock from now on.
+
+        Args:
+            beats: of the clock, as far as is known now.
+            tempo_bpm: phrases are made for.
+            song: another one than before: beats are not those of before, and what sounds begins its next
+                pass on a bar.
+            position: stream sample.
+        """
+        with self._lock:
+            began, self._song, self._beats = self._song != song, song, beats
+            another_tempo = tempo_bpm != self._patch.tempo_bpm
+            if another_tempo:
+                self._patch = replace(self._patch, tempo_bpm=tempo_bpm)
+                self._worker.forget()
+            for voice in self._voices:
+                voice.beats = beats
+                if another_tempo:
+                    voice.asked = False
+                if voice.sounding is None:
+                    self._put_off(voice, position)
+                elif began:
+                    voice.find_place(position + self._lead)
+
+    def _put_off(self, voice: Voice, position: int) -> None:
+        """What waits for its beat waits for the clock's, and for the phrase of its tempo."""
+        if voice.patch.start != "now" or voice.stand_in is not None:
+            early = voice.start - voice.beats.samples_of(1) // 2
+            when = "beat" if voice.patch.start == "now" else voice.patch.start
+            voice.start = moment(voice.beats, when, max(early, position + self._lead))
+        key = self._in_tempo(voice.key)
+        if key != voice.key:
+            voice.key = key
+            if key not in self._bank:
+                self._worker.request(key)
+
+    def _in_tempo(self, key: PhraseKey) -> PhraseKey:
+        """The same phrase in the tempo of now."""
+        conditions = key.conditions
+        if self._song is None or conditions.tempo_bpm == self._patch.tempo_bpm:
+            return key
+        tempo_bpm = self._patch.tempo_bpm
+        groove = None if key.groove is None else replace(key.groove, tempo_bpm=tempo_bpm)
+        return replace(key, conditions=replace(conditions, tempo_bpm=tempo_bpm), groove=groove)
 
     def panic(self) -> None:
         """Silence, and nothing is held any more."""
@@ -241,14 +299,14 @@ class Accompanist:
 
     def _change(self, voice: Voice, phrase: KeptPhrase, wanted: PhraseKey, at_sample: int) -> bool:
         """Let the phrase by another chord come in where the one that sounds is then; False without a slot."""
-        length = voice.beats.loop_samples
-        place = (at_sample - voice.start) % length
+        length = voice.loop_samples
+        passes, place = divmod(at_sample - voice.start, length)
         if voice.patch.as_events:
             self._stage.release(voice.stage_key, at_sample)
-            before = [event for event in phrase.events if event.onset_sample(self._rate) < place]
-            voice.announced = len(before)
+            onsets = (self._stretch(voice, e.onset_sample(self._rate), length) for e in phrase.events)
+            voice.announced = sum(onset < place for onset in onsets)
         else:
-            sound = loop_sound(np.roll(phrase.sound[:length], -place), length)
+            sound = loop_sound(np.roll(np.resize(phrase.sound, length), -place), length)
             slot = self._slots.play(sound, at_sample, True, gain_from_db(voice.gain_db), joins=True)
             if slot is None:
                 return False
@@ -256,7 +314,9 @@ class Accompanist:
             for old in voice.slots:
                 self._slots.stop(old, at_sample)
             voice.slots.append(slot)
-        voice.start = at_sample - place
+            voice.silent = None
+        for _ in range(passes):
+            voice.go_round()
         voice.key, voice.sounding, voice.wanted, voice.asked = wanted, phrase, None, False
         self._stage.count("chord_changes")
         return True
@@ -395,26 +455,33 @@ class Accompanist:
 
     def _play(self, voice: Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
+        loop_samples = voice.beats.samples_of(voice.key.conditions.beats)
+        silent = None
         if not voice.patch.as_events:
-            whole = whole_sound(phrase.sound)
-            sound = loop_sound(phrase.sound, voice.beats.loop_samples) if voice.loops else whole
-            slot = self._slots.play(sound, at_sample, voice.loops, gain_from_db(voice.gain_db), joins)
+            # A phrase of a much faster tempo has no room for its beats: it ends before they do.
+            loops = voice.loops and loop_samples + FADE <= self._slots.frames
+            sound = loop_sound(phrase.sound, loop_samples) if loops else whole_sound(phrase.sound)
+            slot = self._slots.play(sound, at_sample, loops, gain_from_db(voice.gain_db), joins)
             if slot is None:
                 return False
             del voice.slots[:-1]
             for before in voice.slots:
-                self._slots.stop(before, at_sample)
+                self._slots.stop(before, min(at_sample, voice.start + voice.loop_samples))
             voice.slots.append(slot)
-        voice.sounding, voice.start, voice.announced, voice.asked = phrase, at_sample, 0, False
+            silent = None if loops else at_sample + len(sound)
+        voice.sounding = phrase
+        voice.begin_pass(at_sample, loop_samples, silent)
         self._stage.count("phrases")
         return True
 
     def _follow(self, voice: Voice, position: int) -> int | None:
         """The pass after the one that sounds, where each is to be a new one."""
+        if self._song is not None:
+            return self._keep_up(voice, position)
         next_start = voice.start + voice.beats.loop_samples
         if not voice.patch.continues or (voice.ends is not None and voice.ends <= next_start):
             return voice.ends
-        self._ask_for_next(voice)
+        self._ask_for_next(voice, voice.key.next)
         if position < next_start - self._samples(_AHEAD_SECONDS):
             return next_start - self._samples(_AHEAD_SECONDS)
         phrase = self._bank.get(voice.key.next)
@@ -426,21 +493,73 @@ class Accompanist:
             self._silence(voice)
         else:  # the engine goes round by itself
             self._stage.count("phrases_repeated")
-            voice.start, voice.asked = next_start, False
+            voice.go_round()
         return self._follow(voice, position)
 
-    def _ask_for_next(self, voice: Voice) -> None:
-        if not voice.asked:
+    def _keep_up(self, voice: Voice, position: int) -> int | None:
+        """The pass after the one that sounds, on the clock's beat and in its tempo."""
+        next_start = voice.next_start
+        if voice.ends is not None and voice.ends <= next_start:
+            return voice.ends
+        joint = voice.start + voice.loop_samples
+        if voice.silent is not None and position >= voice.silent:
+            voice.slots.clear()  # it may be another's soon
+        ahead = self._samples(_LED_AHEAD_SECONDS)
+        drift = self._samples(_DRIFT_SECONDS)
+        if voice.silent is None and next_start > joint + drift:
+            if position < joint - ahead:
+                return joint - ahead
+            for slot in voice.slots:  # it would begin again before its beat
+                self._slots.stop(slot, joint)
+            voice.silent = joint
+        key = self._key_of_next(voice)
+        self._ask_for_next(voice, key)
+        if position < next_start - ahead:
+            return next_start - ahead
+        phrase = self._bank.get(key)
+        decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
+        if phrase is None and position < next_start - decide:
+            return next_start - decide
+        if phrase is None:
+            key, phrase = voice.key, voice.sounding
+            self._stage.count("phrases_repeated")
+        in_time = phrase is not None and position <= next_start - self._lead
+        if voice.silent is None and key == voice.key and abs(next_start - joint) <= drift:
+            voice.go_round()
+        elif in_time and phrase and self._play_next(voice, key, phrase, next_start, next_start <= joint):
+            self._silence(voice)
+        elif voice.silent is None:
+            voice.go_round()
+        else:
+            voice.next_beat += voice.beats.beats_per_bar
+        return self._keep_up(voice, position)
+
+    def _play_next(
+        self, voice: Voice, key: PhraseKey, phrase: KeptPhrase, at_sample: int, joins: bool
+    ) -> bool:
+        """Let the pass after begin; False for lack of a slot, and nothing has changed."""
+        before, voice.key = voice.key, key
+        if self._play(voice, phrase, at_sample, joins):
+            return True
+        voice.key = before
+        return False
+
+    def _key_of_next(self, voice: Voice) -> PhraseKey:
+        """What the pass after the one that sounds is to be."""
+        return self._in_tempo(voice.key.next if voice.patch.continues else voice.key)
+
+    def _ask_for_next(self, voice: Voice, key: PhraseKey) -> None:
+        if key != voice.key and not voice.asked:
             voice.asked = True
-            self._worker.request(voice.key.next)
+            self._worker.request(key)
 
     def _send_events(self, voice: Voice, phrase: KeptPhrase, position: int) -> int | None:
         """Events of the pass that are due soon; at the pass's end the next one begins."""
         ahead = self._samples(_EVENTS_AHEAD_SECONDS)
-        length = voice.beats.loop_samples if voice.loops else len(phrase.sound)
+        length = self._pass_samples(voice, phrase)
         until = voice.start + length if voice.ends is None else min(voice.ends, voice.start + length)
         for event in phrase.events[voice.announced :]:
-            at_sample = voice.start + event.onset_sample(self._rate)
+            at_sample = voice.start + self._stretch(voice, event.onset_sample(self._rate), length)
             if at_sample >= until:
                 break
             if at_sample - ahead > position:
@@ -454,18 +573,30 @@ class Accompanist:
             return until
         if until < voice.start + length:
             return until
-        if voice.patch.continues:
-            self._ask_for_next(voice)
+        key = self._key_of_next(voice)
+        self._ask_for_next(voice, key)
         if position < until - ahead:
             return until - ahead
-        following = self._bank.get(voice.key.next) if voice.patch.continues else None
+        following = self._bank.get(key) if key != voice.key else None
         if following is not None:
-            voice.key, voice.sounding = voice.key.next, following
+            voice.key, voice.sounding = key, following
             self._stage.count("phrases")
-        elif voice.patch.continues:
+        elif key != voice.key:
             self._stage.count("phrases_repeated")
-        voice.start, voice.announced, voice.asked = until, 0, False
+        voice.begin_pass(until, voice.beats.samples_of(voice.key.conditions.beats))
         return position
+
+    def _pass_samples(self, voice: Voice, phrase: KeptPhrase) -> int:
+        """Length of the pass that sounds."""
+        if not voice.loops:
+            return len(phrase.sound)
+        return voice.loop_samples if self._song is None else max(1, voice.next_start - voice.start)
+
+    def _stretch(self, voice: Voice, samples: int, pass_samples: int) -> int:
+        """Where in the pass lies what was ``samples`` after the phrase's beginning as it was made."""
+        if self._song is None or not voice.loops:
+            return samples
+        return round(samples * pass_samples / (voice.key.conditions.loop_seconds * self._rate))
 
     # -- small ones
 

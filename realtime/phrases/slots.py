@@ -66,7 +66,12 @@ class PhraseSlots:
 
 
 def loop_sound(sound: np.ndarray, loop_frames: int) -> np.ndarray:
-    """What a slot needs for a loop of ``loop_frames``: so much, and its beginning, to fade with there."""
+    """What a slot needs for a loop of ``loop_frames``: so much, and its beginning, to fade with there.
+
+    A phrase that was made for a faster tempo is silent before it begins again: that is not heard twice.
+    """
+    if loop_frames - len(sound) > FADE:
+        sound = np.concatenate([whole_sound(sound), np.zeros(loop_frames - len(sound), np.float32)])
     return loop_samples(sound[:loop_frames], loop_frames + FADE)
 
 
