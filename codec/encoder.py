@@ -21,10 +21,11 @@ class Encoder(StreamingEncoder):
 
     Args:
         profile: how far it listens ahead before it decides: ``studio`` 3 s, for files; ``live`` 0.19 s;
-            ``tight`` 0.05 s.
+            ``tight`` 0.05 s; ``instant`` 0.01 s. What it gives are events as they are first heard;
+            :class:`struck.codec.hearing.following.follower.Follower` also amends them.
         weights: trained weights, see :func:`struck.codec.load_codec_weights`; None takes those shipped.
         refine_steps: gradient steps that bring the events of each hop nearer to what is heard; None takes
-            the profile's: 16 for ``studio``, none for the others.
+            the profile's: 16 for ``studio``, 8 for ``live``, 4 for the others.
 
     Raises:
         ValueError: there is no such profile, or fewer than 0 steps.

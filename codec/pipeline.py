@@ -18,7 +18,7 @@ from .events.events import Event
 from .events.profiles import Profile
 from .files.audio_files import AudioReader, AudioWriter, open_audio
 from .files.part_files import refuse_same_file as refuse_same_file
-from .hearing.encoder import Refine, StreamingEncoder
+from .hearing.following.hearing import Hearing
 from .playing.decoder import render
 from .takes.takes import TakeHeader, TakeReader, TakeWriter
 from .weights.codec_weights import CodecWeights
@@ -57,14 +57,14 @@ def make_header(weights: CodecWeights, profile: Profile, source: str, exact: boo
     )
 
 
-def encode_stream(encoder: StreamingEncoder, reader: AudioReader, advance: Advance) -> Iterator[Event]:
-    """Events of a sound file as soon as the encoder is sure of them; ``advance`` gets seconds read."""
+def encode_stream(hearing: Hearing, reader: AudioReader, advance: Advance) -> Iterator[StreamItem]:
+    """What is heard in a sound file, as soon as it is told; ``advance`` gets seconds read."""
     read_samples = 0
     for block in reader.blocks(_BLOCK_SAMPLES):
-        yield from encoder.process(block)
+        yield from hearing.process(block)
         read_samples += len(block)
         advance(read_samples / reader.rate)
-    yield from encoder.flush()
+    yield from hearing.flush()
 
 
 def render_samples(weights: CodecWeights, items: Iterable[StreamItem], rate: int) -> NDArray[np.float32]:
@@ -76,12 +76,11 @@ def encode_file(
     source: Path,
     destination: Path,
     weights: CodecWeights,
-    profile: Profile,
-    refine: Refine | None,
+    hearing: Hearing,
     exact: bool,
     advance: Advance,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Encode a sound file to a take; ``refine`` improves what each hop finds.
+    """Encode a sound file to a take: its events and, where ``hearing`` follows them, amendments and ends.
 
     Returns:
         What was done, as numbers and names; and notes for the user.
@@ -92,15 +91,15 @@ def encode_file(
     refuse_same_file(source, destination)
     refuse_other_extension(destination, ".mcap")
     started = perf_counter()
-    encoder = StreamingEncoder(weights, profile, refine=refine)
+    profile = hearing.profile
     event_count = 0
     with (
         open_audio(source, ANALYSIS_RATE) as reader,
         TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
     ):
-        for event in encode_stream(encoder, reader, advance):
-            take.write(event)
-            event_count += 1
+        for item in encode_stream(hearing, reader, advance):
+            take.write(item)
+            event_count += isinstance(item, Event)
         take.close(reader.duration_seconds)
     byte_count = destination.stat().st_size
     seconds = reader.duration_seconds
@@ -144,8 +143,7 @@ def resynthesise(
     source: Path,
     destination: Path,
     weights: CodecWeights,
-    profile: Profile,
-    refine: Refine | None,
+    hearing: Hearing,
     rate: int,
     subtype: str | None,
     advance: Advance,
@@ -157,20 +155,19 @@ def resynthesise(
     """
     refuse_same_file(source, destination)
     started = perf_counter()
-    encoder = StreamingEncoder(weights, profile, refine=refine)
     event_count = 0
 
-    def count(events: Iterable[Event]) -> Iterator[Event]:
+    def count(items: Iterable[StreamItem]) -> Iterator[StreamItem]:
         nonlocal event_count
-        for event in events:
-            event_count += 1
-            yield event
+        for item in items:
+            event_count += isinstance(item, Event)
+            yield item
 
     with open_audio(source, ANALYSIS_RATE) as reader:
-        events = count(encode_stream(encoder, reader, advance))
-        writer = _write_sound(destination, events, weights, rate, subtype, lambda seconds: None, through)
+        items = count(encode_stream(hearing, reader, advance))
+        writer = _write_sound(destination, items, weights, rate, subtype, lambda seconds: None, through)
     values = _describe_sound(source, writer) | {
-        "profile": profile.name,
+        "profile": hearing.profile.name,
         "event_count": event_count,
         "elapsed_seconds": perf_counter() - started,
     }

@@ -22,6 +22,7 @@ ROOMS = (
     "codec/takes",
     "codec/hearing",
     "codec/hearing/refit",
+    "codec/hearing/following",
     "codec/measures",
     "codec",
     "codec/__init__.py",

@@ -30,8 +30,10 @@ class Profile:
     events_per_second: float
     #: Proposals encoded at once.
     proposals: int
-    #: Gradient steps through the decoder that improve each hop's events, where they are not in a hurry.
+    #: Gradient steps through the decoder that improve each hop's events before they are told.
     refine_steps: int
+    #: Whether events are followed while they sound, and amended as more is heard of them.
+    follows: bool = False
 
     @property
     def lookahead_samples(self) -> int:
@@ -48,7 +50,8 @@ PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
         Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 16),
-        Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 0),
-        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 0),
+        Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 8, True),
+        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 4, True),
+        Profile("instant", 512, 256, 512, 18.0, 16.0, 3, 4, True),
     )
 }

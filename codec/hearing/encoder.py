@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -104,6 +105,31 @@ def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidat
     return needed
 
 
+class Model(Protocol):
+    """What sounds, for an encoder that is told it at each hop instead of summing up its own events."""
+
+    def hear(
+        self,
+        sound: np.ndarray,
+        first_frame: int,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
+    ) -> None:
+        """A hop was heard and will be searched for events.
+
+        Args:
+            sound: samples that were not heard before, up to the last under the last frame.
+            first_frame: of the stream, in row 0.
+            observed: magnitudes ``[T, F]``, the encoder's own.
+            power, fourth: out, ``[T, F]``: sums of what sounds, see
+                :func:`struck.codec.hearing.spectrum.mean_magnitude`.
+        """
+
+    def take(self, events: list[Event]) -> None:
+        """The events that were found in it."""
+
+
 class EncoderObserver:
     """Sees what the encoder does; training and plots override what they need."""
 
@@ -126,6 +152,7 @@ class StreamingEncoder:
         profile: lookahead and hop, from :data:`struck.codec.events.profiles.PROFILES`.
         observer: told of every round and every accepted event.
         refine: improves the events of each hop, say :class:`struck.codec.hearing.refit.refitter.Refitter`.
+        model: knows what sounds; None: every event sounds as it was found.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -144,6 +171,7 @@ class StreamingEncoder:
         profile: Profile,
         observer: EncoderObserver | None = None,
         refine: Refine | None = None,
+        model: Model | None = None,
     ) -> None:
         for name, shape in parameter_shapes().items():
             if name not in weights.encoder or weights.encoder[name].shape != shape:
@@ -152,6 +180,7 @@ class StreamingEncoder:
         self.nonfinite_samples = 0
         self._parameters = weights.encoder
         self._refine = refine
+        self._model = model
         self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
         self._proposer = Proposer(profile.n_fft)
@@ -160,6 +189,9 @@ class StreamingEncoder:
         self._reach = (profile.lookahead_samples - profile.n_fft // 2) // HOP
         self._bins = profile.n_fft // 2 + 1
         self.reset()
+
+    #: Rows of what a :class:`Model` hears that come before the hop.
+    context_frames: Final = _CONTEXT
 
     @property
     def latency_samples(self) -> int:
@@ -212,12 +244,16 @@ class StreamingEncoder:
         self._taken += len(samples)
         return self._advance()
 
-    def flush(self) -> list[Event]:
-        """Encode what is left, up to the last sample, as if silence followed."""
+    def flush(self, silence_samples: int = 0) -> list[Event]:
+        """Encode what is left, up to the last sample, as if silence followed.
+
+        Args:
+            silence_samples: how much of that is heard too; no event begins there.
+        """
         if self._ended_at is None:
             self._ended_at = self._taken
         events = []
-        while self._hop_index * self.profile.hop_samples < self._ended_at:
+        while self._hop_index * self.profile.hop_samples < self._ended_at + silence_samples:
             missing = self._needed_samples() - len(self._buffer)
             self._buffer = np.concatenate([self._buffer, np.zeros(max(0, missing), np.float32)])
             events += self._advance(once=True)
@@ -234,8 +270,11 @@ class StreamingEncoder:
             fresh = len(self._observed) - self._filled
             view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
             self._observed[self._filled :] = frames_to_magnitudes(view[: fresh * HOP : HOP])
+            # Before the first hop the buffer holds only silence that comes before the sound.
+            known = self.profile.n_fft - HOP if self._hop_index else 0
+            sound = self._buffer[known : (fresh - 1) * HOP + self.profile.n_fft]
             self._buffer = self._buffer[fresh * HOP :].copy()
-            events += self._encode_hop()
+            events += self._hear_hop(sound)
             self._hop_index += 1
             h = self._hop_frames
             self._observed[:-h] = self._observed[h:].copy()
@@ -245,6 +284,16 @@ class StreamingEncoder:
             self._filled = len(self._observed) - h
             if once:
                 break
+        return events
+
+    def _hear_hop(self, sound: np.ndarray) -> list[Event]:
+        if self._model is None:
+            return self._encode_hop()
+        known = len(self._observed)
+        first_frame = self._hop_index * self._hop_frames - _CONTEXT
+        self._model.hear(sound, first_frame, self._observed, self._power[:known], self._fourth[:known])
+        events = self._encode_hop()
+        self._model.take(events)
         return events
 
     def _encode_hop(self) -> list[Event]:
@@ -298,7 +347,9 @@ class StreamingEncoder:
         """Events the hop may emit: its share of the rate, and at most a hop's that earlier ones left."""
         p = self.profile
         start = self._hop_index * p.hop_samples
-        length = p.hop_samples if self._ended_at is None else min(p.hop_samples, self._ended_at - start)
+        length = (
+            p.hop_samples if self._ended_at is None else min(p.hop_samples, max(0, self._ended_at - start))
+        )
         hop_events = p.events_per_second * p.hop_samples / ANALYSIS_RATE
         earned = p.events_per_second * length / ANALYSIS_RATE
         self._allowance = min(self._allowance + earned, max(_BURST, 2.0 * hop_events))

@@ -48,16 +48,14 @@ def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = 
     import numpy as np
 
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.encoder import StreamingEncoder
-    from ...codec.hearing.refit.refined_encoder import make_refiner
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import ANALYSIS_RATE, encode_file
     from ...codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 
     profile = PROFILES[profile_name]
     weights = load_codec_weights(default_codec_weights_path())
     steps = int(refine_steps) if refine_steps else profile.refine_steps
-    refine = make_refiner(weights, profile, steps)
-    warm_up = StreamingEncoder(weights, profile, refine=refine)  # compiles or loads the kernels
+    warm_up = make_hearing(weights, profile, steps)  # compiles or loads the kernels
     time = np.arange(ANALYSIS_RATE) / ANALYSIS_RATE
     warm_up.process(np.sin(2e3 * time * np.exp(-3.0 * time)).astype(np.float32))
     warm_up.flush()
@@ -69,8 +67,7 @@ def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = 
             Path(source),
             Path(source).with_suffix(".mcap"),
             weights,
-            profile,
-            refine,
+            make_hearing(weights, profile, steps),
             False,
             lambda done: None,
         )

@@ -1,4 +1,7 @@
-"""The codec as :func:`struck.codec.measures.evaluation.evaluate_folder` measures it: through a real take."""
+"""The codec as :func:`struck.codec.measures.evaluation.evaluate_folder` measures it: through a real take.
+
+Of a profile that follows, what is rendered is what was played: every moment as it was known then.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from ...codec.events.amendments import StreamItem
 from ...codec.events.events import Event
 from ...codec.events.profiles import Profile
-from ...codec.hearing.refit.refined_encoder import make_encoder
+from ...codec.hearing.following.hearing import make_hearing
 from ...codec.measures.evaluation import CodecResult
 from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
 from ...codec.takes.takes import TakeReader, TakeWriter
@@ -24,10 +28,10 @@ class FileCodec:
     def __init__(self, weights: CodecWeights, profile: Profile, refine_steps: int | None) -> None:
         self._weights, self._profile, self._refine_steps = weights, profile, refine_steps
 
-    def hear(self, signal: NDArray[np.float32]) -> list[Event]:
-        """The events of ``signal``, mono ``[T]`` at the analysis rate."""
-        encoder = make_encoder(self._weights, self._profile, self._refine_steps)
-        return [*encoder.process(signal), *encoder.flush()]
+    def hear(self, signal: NDArray[np.float32]) -> list[StreamItem]:
+        """The stream of ``signal``, mono ``[T]`` at the analysis rate."""
+        hearing = make_hearing(self._weights, self._profile, self._refine_steps)
+        return [*hearing.process(signal), *hearing.flush()]
 
     def __call__(self, signal: NDArray[np.float32]) -> CodecResult:
         """Encode and decode ``signal``, mono ``[T]`` at the analysis rate."""
@@ -37,13 +41,14 @@ class FileCodec:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "take.mcap"
             with TakeWriter(path, make_header(self._weights, self._profile, "evaluation")) as take:
-                for event in found:
-                    take.write(event)
+                for item in found:
+                    take.write(item)
             reader = TakeReader(path)
-            payload_bits = reader.statistics().event_bits
-            events = list(reader.events())
+            payload_bits = reader.statistics().payload_bits
+            items = list(reader.items())
+        events = [item for item in items if isinstance(item, Event)]
         return CodecResult(
-            decoded=render_samples(self._weights, events, ANALYSIS_RATE),
+            decoded=render_samples(self._weights, items, ANALYSIS_RATE),
             onset_seconds=[event.onset_seconds for event in events],
             event_count=len(events),
             payload_bits=payload_bits,

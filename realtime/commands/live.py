@@ -38,8 +38,9 @@ def add_to(commands: Commands) -> None:
     )
     sound.add_argument(
         "--profile",
-        choices=("live", "tight"),
-        help="how far the encoder looks ahead: live 0.19 s, tight 0.05 s (default: the patch's)",
+        choices=("live", "tight", "instant"),
+        help="how far the encoder looks ahead: live 0.19 s, tight 0.05 s, instant 0.01 s "
+        "(default: the patch's)",
     )
     sound.add_argument("--patch", default="default", metavar="P", help="a shipped patch, or a .toml file")
     sound.add_argument(
@@ -67,7 +68,7 @@ def add_to(commands: Commands) -> None:
         "--compute",
         type=number(0.0, 1000.0),
         metavar="MS",
-        help="time given to the encoder for each hop, part of the latency (default: live 48, tight 8)",
+        help="time given to the encoder for each hop, part of the latency (default: live 48, others 8)",
     )
     sound.add_argument(
         "--plugin-log", type=Path, metavar="FILE", help="append what the patch's plug-ins print to this file"

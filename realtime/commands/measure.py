@@ -142,6 +142,7 @@ def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
     from dataclasses import asdict
 
     from ...codec.events.profiles import PROFILES
+    from ...codec.events.settle import settle
     from ...codec.measures.evaluation import evaluate_folder, find_recordings, format_table
     from ...codec.measures.known_notes import format_notes, make_known_notes, score_note
     from .file_codec import FileCodec
@@ -150,7 +151,7 @@ def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
     count = len(find_recordings(options.folder))
     with console.progress("evaluating", count, "files") as advance:
         report = evaluate_folder(options.folder, codec, lambda done, total, name: advance(done))
-    notes = [score_note(note, codec.hear(note.samples)) for note in make_known_notes()]
+    notes = [score_note(note, settle(codec.hear(note.samples))) for note in make_known_notes()]
     values = report.to_dict() | {"single_notes": [asdict(score) for score in notes]}
     console.finish(values, f"{format_table(report)}\n\n{format_notes(notes)}")
 

@@ -20,7 +20,7 @@ Run = Callable[[argparse.Namespace, Console], None]
 
 #: Where an insert must stand to be heard in sound made from events.
 FILE_PLACES = ("events", "master")
-PROFILE_NAMES = ("studio", "live", "tight")
+PROFILE_NAMES = ("studio", "live", "tight", "instant")
 _SUBTYPES = {"16": "PCM_16", "24": "PCM_24", "float": "FLOAT"}
 
 
@@ -51,13 +51,15 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         "--profile",
         choices=PROFILE_NAMES,
         default="studio",
-        help="how far the encoder looks ahead: studio 3 s, live 0.19 s, tight 0.05 s (default: studio)",
+        help="how far the encoder looks ahead: "
+        "studio 3 s, live 0.19 s, tight 0.05 s, instant 0.01 s (default: studio)",
     )
     parser.add_argument(
         "--refine",
         type=whole_number(0, 1000),
         metavar="N",
-        help="improve each hop's events by N gradient steps (default: the profile's: studio 16, others 0)",
+        help="improve each hop's events by N gradient steps "
+        "(default: the profile's: studio 16, live 8, others 4)",
     )
 
 
@@ -145,7 +147,7 @@ def output_rate(text: str) -> int:
     """Argument type: a sample rate in Hz at which the decoder can render."""
     rate = whole_number(22_050, 192_000)(text)
     if rate % 150:
-        raise argparse.ArgumentTypeError(f"{rate} is no multiple of 150")
+        raise argparse.ArgumentTypeError(f"{rate} is not a multiple of 150")
     return rate
 
 

@@ -71,15 +71,13 @@ def add_to(commands: Commands) -> None:
 
 def run_encode(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.refit.refined_encoder import make_refiner
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import encode_file
 
-    weights, profile = load_weights(options), PROFILES[options.profile]
-    refine = make_refiner(weights, profile, options.refine)
+    weights = load_weights(options)
+    hearing = make_hearing(weights, PROFILES[options.profile], options.refine)
     with console.progress("encoding", _seconds(options.input)) as advance:
-        values, notes = encode_file(
-            options.input, options.output, weights, profile, refine, options.exact, advance
-        )
+        values, notes = encode_file(options.input, options.output, weights, hearing, options.exact, advance)
     _finish(
         console,
         values,
@@ -104,19 +102,18 @@ def run_render(options: argparse.Namespace, console: Console) -> None:
 
 def run_resynth(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.refit.refined_encoder import make_refiner
+    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import resynthesise
 
-    weights, profile = load_weights(options), PROFILES[options.profile]
-    refine = make_refiner(weights, profile, options.refine)
+    weights = load_weights(options)
+    hearing = make_hearing(weights, PROFILES[options.profile], options.refine)
     through = insert_chain(options, console)
     with console.progress("listening and playing", _seconds(options.input)) as advance:
         values, notes = resynthesise(
             options.input,
             options.output,
             weights,
-            profile,
-            refine,
+            hearing,
             options.rate,
             subtype(options),
             advance,

@@ -11,7 +11,7 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.profiles import Profile
 
 #: What the encoder's thread is given per hop, at the least: it must be more than a hop ever takes.
-_COMPUTE_SECONDS: Final = {"live": 0.048, "tight": 0.008}
+_COMPUTE_SECONDS: Final = {"live": 0.048, "tight": 0.008, "instant": 0.008}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def make_ledger(
     what sounded.
 
     Args:
-        profile: ``live`` or ``tight``.
+        profile: ``live``, ``tight`` or ``instant``.
         rate: device rate in Hz.
         block_frames: of the device.
         resampling_seconds: delay of the encoder's resampler.

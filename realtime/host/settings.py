@@ -30,7 +30,7 @@ class LiveSettings:
 
     Args:
         input, output: a device, a sound file, ``default`` or ``none``.
-        profile: ``live`` or ``tight``; None takes the patch's.
+        profile: ``live``, ``tight`` or ``instant``; None takes the patch's.
         rate: in Hz, a multiple of 150 from 22,050 to 192,000; None takes the device's, or the file's.
         block_frames: 32 to 2,048; None takes 64, with JACK the server's period.
         patch: of :func:`struck.patches.patch.load_patch`.

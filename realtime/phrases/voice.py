@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from ...models.mars.conditions import HARMONY_SLOTS
 from ...patches.phrase_patch import PhrasePatch
 from .bank import KeptPhrase, PhraseKey
 from .beats import Beats
-
-_MIDI_CHANNELS: Final = 16
 
 
 @dataclass
@@ -35,6 +32,7 @@ class Voice:
     next_beat: int = 0  # on which the pass after it is to begin,
     shift_samples: int = 0  # so much later: it began between beats
     announced: int = 0  # events of the pass that have been sent
+    events: list[int] = field(default_factory=list)  # ids of those on stage, its stand-in's too
     asked: bool = False  # the pass that follows has been requested
     by_hand: bool = False  # its chord is what the hand holds
     ends: int | None = None  # stream sample at which it is over
@@ -77,11 +75,6 @@ class Voice:
             self.next_beat = beat + self.key.conditions.beats
         else:
             self.next_beat = beats.nearest_beat(beats.next_bar(at_sample))
-
-    @property
-    def stage_key(self) -> int:
-        """Of its events, for their release."""
-        return 1 + 128 * ((self.patch.channel or _MIDI_CHANNELS) - 1) + self.pitch
 
     @property
     def never(self) -> bool:

@@ -128,7 +128,7 @@ class Refitter:
             raise ValueError(f"mel_weight is {mel_weight}; it must be >= 0")
         self.steps = steps
         self.mel_weight = mel_weight
-        self._renderer: Renderer = make_renderer(weights, n_fft, stride)
+        self.renderer: Renderer = make_renderer(weights, n_fft, stride)
         self.stride = stride
         self.bins = n_fft // 2 + 1
 
@@ -137,14 +137,14 @@ class Refitter:
 
         See :func:`struck.codec.hearing.spectrum.mean_magnitude`.
         """
-        scratch = make_scratch(self._renderer, len(events), rows)
+        scratch = make_scratch(self.renderer, len(events), rows)
         return self._sums(events.to_parameters(), events.first_rows(), events.last_rows(), rows, scratch)
 
     def each_sums(
         self, events: WindowEvents, rows: int
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """As :meth:`sums`, of one event after the other."""
-        scratch = make_scratch(self._renderer, 1, rows)
+        scratch = make_scratch(self.renderer, 1, rows)
         parameters, first, last = events.to_parameters(), events.first_rows(), events.last_rows()
         for e in range(len(events)):
             one = slice(e, e + 1)
@@ -159,7 +159,7 @@ class Refitter:
         scratch: Scratch,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         power, fourth = np.zeros((2, -(-rows // self.stride), self.bins), np.float32)
-        add_events(self._renderer, parameters, first_rows, last_rows, rows, scratch, power, fourth)
+        add_events(self.renderer, parameters, first_rows, last_rows, rows, scratch, power, fourth)
         return power, fourth
 
     def loss(
@@ -172,7 +172,7 @@ class Refitter:
     ) -> tuple[float, float]:
         """Share of the energy expected to be left, and mean mel difference in dB; see :meth:`refit`."""
         heard = self._hear(observed, power, fourth, loudest_power)
-        scratch = make_scratch(self._renderer, len(events), len(observed))
+        scratch = make_scratch(self.renderer, len(events), len(observed))
         # The mel difference is told whether it counts or not.
         mel_weight = max(self.mel_weight, 1e-9)
         return self._judge(heard, events.to_parameters(), events, len(observed), mel_weight, scratch)
@@ -217,7 +217,7 @@ class Refitter:
             left = self._judge(heard, events.to_parameters(), events, len(observed), self.mel_weight, None)[0]
             return Refit(events, momentum, left, left)
         rates = _UNITS if trust is None else _UNITS * trust
-        scratch = make_scratch(self._renderer, len(events), len(observed))
+        scratch = make_scratch(self.renderer, len(events), len(observed))
         parameters = events.to_parameters()
         gradient = np.empty_like(parameters)
         best_loss, best = np.inf, parameters
@@ -271,7 +271,7 @@ class Refitter:
         for name, array in (("observed", observed), ("power", power), ("fourth", fourth)):
             if array.shape != (len(observed), self.bins):
                 raise ValueError(f"{name} has shape {array.shape}, not [rows, {self.bins}] like the others")
-        return make_heard(self._renderer, observed, power, fourth, loudest_power)
+        return make_heard(self.renderer, observed, power, fourth, loudest_power)
 
     def _judge(
         self,
@@ -283,9 +283,9 @@ class Refitter:
         scratch: Scratch | None,
         gradient: NDArray[np.float32] | None = None,
     ) -> tuple[float, float]:
-        scratch = make_scratch(self._renderer, len(events), rows) if scratch is None else scratch
+        scratch = make_scratch(self.renderer, len(events), rows) if scratch is None else scratch
         return compute_loss(
-            self._renderer,
+            self.renderer,
             heard,
             parameters,
             events.first_rows(),

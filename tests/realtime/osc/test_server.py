@@ -12,6 +12,7 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.realtime.osc import namespace as osc
@@ -20,6 +21,7 @@ from struck.realtime.osc.packets import write_bundle, write_message
 from struck.realtime.osc.sender import QUEUE_EVENTS, OscSender
 from struck.realtime.osc.server import OscServer
 from struck.realtime.osc.time_tags import TimeTags
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
 
 from .osc_host import WEIGHTS, FakeClock, FakeStage, Sounding, make_event, udp_socket
 
@@ -310,6 +312,24 @@ def test_an_event_goes_to_a_target(stage, peer):
     assert stage.counters["osc_sent"] == 1
 
 
+def test_what_an_event_becomes_goes_to_a_target(stage, peer):
+    event = sounding(stage, 7)
+    amendment = Amendment.of_fields(7, 2.5, {"pitch": 60.0, "decay": 2.0}, gain_db=-12.0)
+    at_sample = event.at_sample + 24_000
+    with OscSender(stage, [peer.getsockname()]) as sender:
+        sender(SoundingAmendment(7, amendment, amendment.apply(event.event), at_sample, "heard"))
+        amended = receive(peer)
+        sender(SoundingEnd(7, End(7, 3.0), at_sample + 24_000, "heard"))
+        ended = receive(peer)
+    (message,) = amended
+    assert message.address == "/struck/amend"
+    assert message.params[:4] == [7, "gain_db", -12.0, "pitch"]
+    assert message.params[4:] == [pytest.approx(60.0, abs=1e-3), "decay", pytest.approx(2.0, rel=1e-4)]
+    (message,) = ended
+    assert (message.address, message.params) == ("/struck/end", [7])
+    assert ended.timestamp - amended.timestamp == pytest.approx(0.5, abs=1e-3)
+
+
 def test_an_event_sent_by_one_host_is_played_by_another(stage, server):
     elsewhere = FakeStage(stage.clock)
     event = sounding(elsewhere)
@@ -383,7 +403,7 @@ def test_a_target_that_is_not_there_is_told_once_and_found_when_it_comes(stage):
             time.sleep(0.002)
         wait_until(lambda: stage.counters["osc_unreachable"] > 1)
         assert len(stage.lines) == 1
-        assert f"OSC to 127.0.0.1:{address[1]} does not arrive" in stage.lines[0]
+        assert f"OSC to 127.0.0.1:{address[1]} is not received" in stage.lines[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             peer.bind(address)
             peer.settimeout(5.0)

@@ -1,0 +1,159 @@
+"""What is told of events that sound: as much as it lessens the error for its bits, and no more.
+
+At each hop every event that sounds is a choice between what its listener knows of it, a few amendments, and
+its end. Each is judged by the loss of all that sounds, as the listener knows it, against what is heard from
+the moment on at which the amendment would act. The best is told if it lessens the loss by more than its bits
+cost: levels that waver around one that was told are not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...events.amendments import Amendment, End, StreamItem, difference
+from ...events.event_spec import INDEX, read_field
+from ...events.events import Event
+from ..refit.judgement import Judgement
+from ..refit.refitter import Refitter
+from .sounding import Sounding, as_told
+
+FloatArray = NDArray[np.float32]
+
+#: About what a take needs for an amendment, and for each value that it tells.
+_HEAD_BITS: Final = 14.0
+_VALUE_BITS: Final = 4.5
+#: For so long an amendment is taken to be worth what it is worth now.
+_LASTING_SECONDS: Final = 0.2
+#: What an amendment may tell beside the gain: the share of noise, how it goes on, or all.
+_PARTS: Final = (
+    [INDEX["noisiness"]],
+    [INDEX[name] for name in ("noisiness", "pitch", "hold", "decay", "noise_decay", "tilt")],
+    list(INDEX.values()),
+)
+#: What is ended fades at least as fast as this: its sound has stopped already.
+_LONGEST_RELEASE_SECONDS: Final = 0.05
+#: Frames after its onset before an event may be taken back: its sound may still be rising.
+_TRIAL_FRAMES: Final = 3
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is heard at a hop.
+
+    Args:
+        observed: magnitudes ``[rows, F]``.
+        first_frame: of the stream, in row 0.
+        at_frame: from which on amendments act.
+        at_seconds: the same on the stream's time.
+        now_seconds: up to where the stream was heard.
+        loudest_power: of the loudest mel band so far.
+        least_energy: of a window; errors in quieter ones count as if it were this.
+    """
+
+    observed: FloatArray
+    first_frame: int
+    at_frame: int
+    at_seconds: float
+    now_seconds: float
+    loudest_power: float
+    least_energy: float
+
+
+@dataclass
+class _Choice:
+    worth: float
+    items: list[StreamItem]
+    sums: tuple[FloatArray, FloatArray]
+    loss: float
+
+
+class Amender:
+    """Chooses what to say of the events that sound.
+
+    Args:
+        refitter: renders them.
+        price: loss times seconds that a bit must save.
+    """
+
+    def __init__(self, refitter: Refitter, price: float) -> None:
+        self._refitter, self._price = refitter, price
+
+    def amend(self, soundings: Sequence[Sounding], scene: Scene) -> list[StreamItem]:
+        """Amendments and ends that pay; ``soundings`` are then as they were told."""
+        if not soundings:
+            return []
+        rows = len(scene.observed)
+        judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
+        parts = list(self._refitter.each_sums(as_told(soundings, scene.first_frame), rows))
+        power: FloatArray = np.stack([part[0] for part in parts]).sum(axis=0)
+        fourth: FloatArray = np.stack([part[1] for part in parts]).sum(axis=0)
+        loss = judge.loss(power, fourth)
+        items: list[StreamItem] = []
+        # The loudest first: what they leave is what the others are judged by.
+        for place in np.argsort([-float(part[0].sum()) for part in parts], kind="stable"):
+            sounding = soundings[place]
+            rest = tuple(np.maximum(a - b, 0.0) for a, b in zip((power, fourth), parts[place], strict=True))
+            best = _Choice(0.0, [], (power, fourth), loss)
+            for choice in self._choices(sounding, scene, judge, (rest[0], rest[1]), loss):
+                if choice.worth > best.worth:
+                    best = choice
+            for item in best.items:
+                if isinstance(item, Amendment):
+                    sounding.told = item.apply(sounding.told)
+                sounding.ended = isinstance(item, End)
+            items += best.items
+            (power, fourth), loss = best.sums, best.loss
+        return items
+
+    def _choices(
+        self,
+        sounding: Sounding,
+        scene: Scene,
+        judge: Judgement,
+        rest: tuple[FloatArray, FloatArray],
+        loss: float,
+    ) -> list[_Choice]:
+        at_seconds = max(scene.at_seconds, sounding.told.onset_seconds)
+        choices = []
+        if sounding.onset_frame + _TRIAL_FRAMES < scene.at_frame:
+            without = judge.loss(*rest)
+            worth = (loss - without) * _LASTING_SECONDS
+            choices.append(_Choice(worth, end(sounding, at_seconds), rest, without))
+        for event in _candidates(sounding, scene.now_seconds):
+            amendment = difference(sounding.told, event, sounding.id, at_seconds)
+            assert amendment is not None
+            values = len(amendment.fields) + (amendment.gain_db is not None)
+            changed = as_told([replace(sounding, told=event)], scene.first_frame)
+            own = self._refitter.sums(changed, len(scene.observed))
+            sums = rest[0] + own[0], rest[1] + own[1]
+            found = judge.loss(*sums)
+            worth = (loss - found) * _LASTING_SECONDS - self._price * (_HEAD_BITS + _VALUE_BITS * values)
+            choices.append(_Choice(worth, [amendment], sums, found))
+        return choices
+
+
+def end(sounding: Sounding, at_seconds: float) -> list[StreamItem]:
+    """Items by which it stops at ``at_seconds``, however long it was to ring after its release."""
+    items: list[StreamItem] = []
+    if read_field(sounding.told.vector, "release") > _LONGEST_RELEASE_SECONDS:
+        values = {"release": _LONGEST_RELEASE_SECONDS}
+        items.append(Amendment.of_fields(sounding.id, at_seconds, values))
+    return [*items, End(sounding.id, at_seconds)]
+
+
+def _candidates(sounding: Sounding, now_seconds: float) -> list[Event]:
+    """Events that it may become: those parts of what is known now that differ from what was told."""
+    known = sounding.to_tell(now_seconds)
+    found: list[Event] = []
+    for part in _PARTS:
+        mixed = sounding.told.vector.copy()
+        mixed[part] = known.vector[part]
+        event = replace(known, vector=mixed)
+        if event != sounding.told and event not in found:
+            found.append(event)
+    return found

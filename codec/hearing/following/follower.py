@@ -1,0 +1,263 @@
+"""The encoder of live profiles: hears at once, and corrects as it hears more.
+
+At every hop the events that sound are refitted to what was heard last: all about those that began a short
+while ago, of the others how they go on; and their levels follow at once. Then new events are picked from what
+is left, and what their listener is better told is told: an amendment, or an end where the sound has stopped
+or was none. All that a hop tells acts from the hop's first sample on, so that with the profile's latency
+every amendment is played at the moment at which it is known, no earlier and no later::
+
+    |  past hops  |    hop    |  lookahead  |
+                  ^ at                      ^ now: what is told acts at ``at``, and is played now
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from ...events.amendments import ID_COUNT, StreamItem, in_stream_order
+from ...events.event_spec import ANALYSIS_RATE, INDEX
+from ...events.events import Event
+from ...events.profiles import Profile
+from ...weights.codec_weights import CodecWeights
+from ..encoder import StreamingEncoder
+from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ..refit.levels import follow_levels
+from ..refit.refined_encoder import MEL_WEIGHT
+from ..refit.refitter import FRAME_STRIDE, Refitter
+from ..spectrum import HOP, mel_band_matrix
+from .amender import Amender, Scene, end
+from .memory import Memory
+from .sounding import Sounding, as_known, as_told
+
+#: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
+#: fitted to.
+_YOUNG_FRAMES: Final = 48
+#: Frames of which an event must have been heard before it is refitted in the long window.
+_HEARD_FRAMES: Final = 2
+_STEPS: Final = 3
+#: What may still move of an old event, beside its gain.
+_GOES_ON: Final = [
+    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
+]
+#: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
+_MOST_REFITTED: Final = 16
+#: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
+_MOST_RISE_DB: Final = 3.0
+#: Window in which events are refitted: what low pitches need.
+_LONG_N_FFT: Final = 2048
+#: Frames by which levels follow, and amendments are judged, at least.
+_LEVEL_FRAMES: Final = 8
+_JUDGED_FRAMES: Final = 4
+#: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
+_PRICE: Final = 5e-5
+_HASTY_PRICE: Final = 9e-5
+#: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
+_FORGOTTEN: Final = 1e-7
+_RECENT_FRAMES: Final = 40
+#: A frame is silent whose loudest bin is below this.
+_SILENCE: Final = 1e-7
+#: Errors in a window count as shares of its energy, but at least of this share of what was loud lately.
+_QUIET_SHARE: Final = 0.1
+_FORGET_DB_PER_SECOND: Final = 6.0
+#: How long the silence after the end is heard, so that all that sounds is ended.
+_AFTER_SAMPLES: Final = ANALYSIS_RATE // 4
+
+
+class Follower:
+    """Sound in, a stream of events, amendments and ends out.
+
+    Args:
+        weights: trained codec weights.
+        profile: lookahead and hop; see :data:`struck.codec.events.profiles.PROFILES`.
+        steps: gradient steps that improve an event before it is told; None takes the profile's.
+
+    Raises:
+        StruckError: the weights lack the event network.
+
+    Example:
+        >>> from struck.codec.events.profiles import PROFILES
+        >>> from struck.codec.weights.codec_weights import shipped_codec_weights
+        >>> follower = Follower(shipped_codec_weights(), PROFILES["tight"])
+        >>> follower.process(np.zeros(22_050, np.float32)) + follower.flush()
+        []
+    """
+
+    def __init__(self, weights: CodecWeights, profile: Profile, steps: int | None = None) -> None:
+        self.profile = profile
+        n_fft = profile.n_fft
+        # Where a hop is one frame, no frame can be left out.
+        hasty = profile.hop_samples == HOP
+        stride = 1 if hasty else FRAME_STRIDE
+
+        def refitter(n_fft: int, stride: int, steps: int = 1) -> Refitter:
+            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride)
+
+        steps = profile.refine_steps if steps is None else steps
+        self._encoder = StreamingEncoder(
+            weights, profile, refine=refitter(n_fft, stride, steps) if steps else None, model=self
+        )
+        self._refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
+        self._long_refitter = refitter(_LONG_N_FFT, 1)
+        self._every_frame = refitter(n_fft, 1)
+        self._levels_refitter = refitter(n_fft, stride)
+        self._amender = Amender(self._levels_refitter, _HASTY_PRICE if hasty else _PRICE)
+        self._mels = mel_band_matrix(n_fft)
+        self._short = Memory(n_fft, _YOUNG_FRAMES)
+        self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples between a moment and the latest at which all that happens in it is told."""
+        return self.profile.latency_samples
+
+    @property
+    def nonfinite_samples(self) -> int:
+        """How many samples were not numbers, and counted as 0."""
+        return self._encoder.nonfinite_samples
+
+    def reset(self) -> None:
+        """Forget everything heard; the next sample is sample 0."""
+        self._encoder.reset()
+        self._short.reset()
+        self._long.reset()
+        self._soundings: list[Sounding] = []
+        self._items: list[StreamItem] = []
+        self._next_id = 0
+        self._loudest_power = 0.0
+        self._loud_energy = 0.0
+        self._at_frame = 0
+
+    def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[StreamItem]:
+        """Take samples in, give back what is told by now, in the order of a stream per hop.
+
+        Args, raises: as :meth:`struck.codec.hearing.encoder.StreamingEncoder.process`.
+        """
+        self._encoder.process(samples, rate)
+        return self._tell()
+
+    def flush(self) -> list[StreamItem]:
+        """Hear what is left, up to the last sample, as if silence followed; what sounds then is ended."""
+        self._encoder.flush(_AFTER_SAMPLES)
+        self._items += self._end_all(self._at_frame * HOP / ANALYSIS_RATE)
+        return self._tell()
+
+    def _tell(self) -> list[StreamItem]:
+        items, self._items = self._items, []
+        return items
+
+    # ---- told by the encoder, hop by hop -------------------------------------------------------------------
+
+    def hear(
+        self,
+        sound: np.ndarray,
+        first_frame: int,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
+    ) -> None:
+        """See :meth:`struck.codec.hearing.encoder.Model.hear`."""
+        known_before = self._short.end_frame
+        self._short.hear(sound)
+        self._long.hear(sound)
+        self._at_frame = self._short.end_frame - (len(observed) - self._encoder.context_frames)
+        self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
+        if self._soundings:
+            self._follow_old()
+            self._refit()
+            self._forget()
+        power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
+
+    def take(self, events: list[Event]) -> None:
+        """See :meth:`struck.codec.hearing.encoder.Model.take`."""
+        for event in events:
+            told = replace(event, id=self._next_id)
+            self._next_id = (self._next_id + 1) % ID_COUNT
+            self._items.append(told)
+            self._soundings.append(Sounding.of(told))
+        at_seconds = self._at_frame * HOP / ANALYSIS_RATE
+        ahead = self._short.end_frame - self._at_frame
+        if self._short.observed[-ahead:].max(initial=0.0) < _SILENCE:
+            self._items += self._end_all(at_seconds)
+            return
+        rows = max(ahead, _JUDGED_FRAMES)
+        looked = -(-rows // self._levels_refitter.stride)
+        scene = Scene(
+            self._short.observed[-rows:],
+            self._short.end_frame - rows,
+            self._at_frame,
+            at_seconds,
+            self._short.end_frame * HOP / ANALYSIS_RATE,
+            self._loudest_power,
+            _QUIET_SHARE * self._loud_energy * looked,
+        )
+        self._items += in_stream_order(self._amender.amend(self._soundings, scene))
+        self._soundings = [s for s in self._soundings if not s.ended]
+
+    def _end_all(self, at_seconds: float) -> list[StreamItem]:
+        items = [item for s in self._soundings for item in end(s, max(at_seconds, s.told.onset_seconds))]
+        self._soundings = []
+        return in_stream_order(items)
+
+    def _remember_loudness(self, fresh: np.ndarray) -> None:
+        square = np.square(fresh)
+        self._loudest_power = max(self._loudest_power, float((square @ self._mels).max()))
+        seconds = len(fresh) * HOP / ANALYSIS_RATE
+        fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * seconds)
+        self._loud_energy = max(self._loud_energy * fade, float(square.sum(1).max()))
+
+    def _is_young(self, sounding: Sounding) -> bool:
+        return sounding.onset_frame >= self._short.end_frame - _YOUNG_FRAMES
+
+    def _follow_old(self) -> None:
+        """Of what began long ago only the levels of tone and noise follow."""
+        old = [s for s in self._soundings if not self._is_young(s)]
+        young = [s for s in self._soundings if self._is_young(s)]
+        rows = max(_LEVEL_FRAMES, self._short.end_frame - self._at_frame)
+        first = self._short.end_frame - rows
+        power, _ = self._every_frame.sums(as_known(young, first), rows)
+        observed = self._short.observed[-rows:]
+        levels = follow_levels(self._levels_refitter, observed, power, as_known(old, first))
+        for s, gain_db, vector in zip(old, levels.gain_db, levels.vectors, strict=True):
+            if gain_db <= s.highest_db:
+                s.gain_db, s.vector = float(gain_db), vector
+
+    def _refit(self) -> None:
+        """Events are moved to where what was heard last fits best; their onsets stay."""
+        latest = self._long.end_frame - _HEARD_FRAMES
+        moved = [s for s in self._soundings if s.onset_frame < latest]
+        moved = sorted(moved, key=lambda s: -s.gain_db)[:_MOST_REFITTED]
+        if not moved:
+            return
+        others = [s for s in self._soundings if not any(s is one for one in moved)]
+        first = self._long.first_frame
+        power, fourth = self._long_refitter.sums(as_known(others, first), _YOUNG_FRAMES)
+        momentum = moved[0].momentum
+        for s in moved[1:]:
+            momentum = momentum.join(s.momentum)
+        trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
+        for row, s in zip(trust, moved, strict=True):
+            if self._is_young(s):
+                row[:SHIFT] = 1.0
+                s.highest_db = s.gain_db + _MOST_RISE_DB
+            row[[GAIN_DB, *_GOES_ON]] = 1.0
+        refit = self._refitter.refit(
+            self._long.observed, power, fourth, as_known(moved, first), momentum=momentum, trust=trust
+        )
+        for i, s in enumerate(moved):
+            s.gain_db, s.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]
+            s.momentum = refit.momentum.take(np.array([i]))
+
+    def _forget(self) -> None:
+        """Leave out what has faded by itself: nobody needs to be told."""
+        first = self._short.end_frame - _LEVEL_FRAMES
+        quiet = _FORGOTTEN * float(self._short.observed[-_RECENT_FRAMES:].max()) ** 2
+        parts = self._every_frame.each_sums(as_told(self._soundings, first), _LEVEL_FRAMES)
+        self._soundings = [
+            s
+            for s, (power, _) in zip(self._soundings, parts, strict=True)
+            if self._is_young(s) or power.max(initial=0.0) > quiet
+        ]
