@@ -27,6 +27,8 @@ from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
 
 _PROFILES: Final = ("live", "tight")
+#: What the pressure on a sounding note can do.
+PRESSURE_TARGETS: Final = ("level", "brightness", "off")
 #: Whoever has the controls knows their ranges; here they must be finite.
 _LARGEST: Final = 1e9
 
@@ -44,6 +46,8 @@ class NotePatch:
         mpe: all channels are one MPE zone.
         channels: 1 to 16, those listened to.
         release: a note-off ends the note; without, notes ring out.
+        pressure: what aftertouch does to a sounding note: ``level``, ``brightness`` or ``off``.
+        pressure_db: what the strongest adds: dB of level, or dB per octave of brightness.
     """
 
     sound: Mapping[str, float] = field(default_factory=dict)
@@ -53,6 +57,8 @@ class NotePatch:
     mpe: bool = False
     channels: tuple[int, ...] = tuple(range(1, 17))
     release: bool = True
+    pressure: str = "level"
+    pressure_db: float = 6.0
 
     @property
     def vector(self) -> FloatArray:
@@ -195,7 +201,12 @@ def _read_note(section: Section) -> NotePatch:
         mpe=section.take("mpe", bool, NotePatch.mpe),
         channels=tuple(channels),
         release=section.take("release", bool, NotePatch.release),
+        pressure=section.take("pressure", str, NotePatch.pressure),
+        pressure_db=section.number("pressure_db", NotePatch.pressure_db, 0.0, 24.0),
     )
+    if note.pressure not in PRESSURE_TARGETS:
+        known = " or ".join(PRESSURE_TARGETS)
+        raise StruckError(f"{section.place}: pressure is {note.pressure}; it must be {known}")
     section.refuse_rest()
     return note
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import cos, sin
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,6 @@ from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT
 from .kernel_options import EXACT
 from .partials import (
     TINY,
-    aim_rotation,
     edge_share,
     force_at,
     glide_at,
@@ -23,8 +21,6 @@ from .slides import left_amplitude, slide_weight
 from .voice_records import AUDIBLE, BUS_COUNT, CHUNK, MODE, MODE_FIELDS, SCALAR
 from .voice_state import (
     AMPLITUDE,
-    BEND,
-    BENT,
     CHUNK_NUMBER,
     ENDED,
     FACTOR1,
@@ -47,8 +43,6 @@ from .voice_state import (
     ONSET,
     RATIO,
     RISEN,
-    SETTLED_IM,
-    SETTLED_RE,
     SHARE,
     SLIDE_FROM,
     SLIDING,
@@ -75,23 +69,19 @@ _ONE = np.float32(1.0)
 def slide_voice(voices, v, record):
     """Let voice ``v``, sounding or about to, become what ``record`` says at its next chunk boundary.
 
-    The record contains no bend; the voice keeps its own. A voice that was released stays released.
+    A voice that was released stays released.
     """
     counts = voices.counts
     levels = voices.levels
     number = counts[v, CHUNK_NUMBER]
-    levels[v, BEND] *= levels[v, BENT]
-    levels[v, BENT] = 1.0
     if number == 0:
         begin_voice(voices, v, record)
-        _bend_anew(voices, v)
         if counts[v, ENDED] != NEVER_ENDED:
             release_voice(voices.scalars, levels, counts, v, counts[v, ENDED])
         return
     _leave_tone(voices, v, number)
     _leave_noise(voices, v)
     copy_record(voices, v, record)
-    _bend_anew(voices, v)
     _age_tone(voices, v, number)
     _take_places(voices, v, record, number)
     _age_noise(voices, v, number)
@@ -104,25 +94,11 @@ def slide_voice(voices, v, record):
 
 
 @njit(**EXACT)
-def _bend_anew(voices, v):
-    """Bend the frequencies of a record that was just copied."""
-    bend = voices.levels[v, BEND]
-    if bend == 1.0:
-        return
-    slow = voices.slow
-    for m in range(MODE_COUNT):
-        slow[v, OMEGA, m] *= bend
-        slow[v, SETTLED_RE, m] = cos(slow[v, OMEGA, m])
-        slow[v, SETTLED_IM, m] = sin(slow[v, OMEGA, m])
-    aim_rotation(slow, voices.fast, voices.scalars, voices.levels, v, 0)
-
-
-@njit(**EXACT)
 def _leave_tone(voices, v, number):
     """Put what each partial is before chunk ``number`` into ``voices.order``, by the number of its mode, and
     the weights of the buses into ``voices.bus_from``."""
     slow, fast, scalars, order = voices.slow, voices.fast, voices.scalars, voices.order
-    ratio = 1.0 + glide_left(scalars, v, number - 1) / voices.levels[v, BEND]
+    ratio = 1.0 + glide_left(scalars, v, number - 1)
     weight = 0.0
     if voices.counts[v, SLIDING] != 0:
         weight = slide_weight((number - voices.counts[v, SLIDE_FROM]) / scalars[v, _SLIDE_CHUNKS])
@@ -164,7 +140,7 @@ def _age_tone(voices, v, number):
     if voices.counts[v, ENDED] != NEVER_ENDED:
         release_voice(scalars, levels, voices.counts, v, voices.counts[v, ENDED])
     force = np.float32(force_at(scalars, levels, v, number))
-    bend = np.float32((1.0 + glide_at(scalars, v, number)) * levels[v, BEND])
+    bend = np.float32(1.0 + glide_at(scalars, v, number))
     for m in range(MODE_COUNT):
         power1 = 1.0
         power2 = 1.0
@@ -204,8 +180,8 @@ def _age_noise(voices, v, number):
 def _take_places(voices, v, record, number):
     """Let the partials in their new order go on from what ``voices.order`` says they were."""
     slow, fast, order = voices.slow, voices.fast, voices.order
-    edge = np.float32(BANDWIDTH_HZ / voices.levels[v, BEND])
-    ratio = 1.0 + glide_left(voices.scalars, v, number - 1) / voices.levels[v, BEND]
+    edge = np.float32(BANDWIDTH_HZ)
+    ratio = 1.0 + glide_left(voices.scalars, v, number - 1)
     for m in range(MODE_COUNT):
         place = int(fast[v, NUMBER, m])
         fast[v, FROM, m] = order[2, place]

@@ -45,12 +45,9 @@ from .voice_records import BUS_COUNT, CHUNK
 from .voice_state import (
     ARRIVAL,
     ASKED,
-    BEND,
-    BENT,
     CHUNK_NUMBER,
     EVENT_ID,
     FIRST_CHANGE,
-    KEY,
     NO_CHANGE,
     NO_ID,
     NOISE_LEVEL,
@@ -63,13 +60,13 @@ from .voice_state import (
     VoiceState,
     make_voice_state,
 )
-from .voices import add_noise_power, bend_voice, load_voice, release_voice
+from .voices import add_noise_power, load_voice
 
 # places in DecoderState.numbers
 POSITION, NEXT_GRID, ACTIVE, PENDING, ORDER, ALLOW_LATE = range(6)
 STARTED, STOLEN, LATE, REJECTED, DROPPED, DELAYED = range(6, 12)
-START_LIMIT, CELL_STARTS, LOGGED, BEND_TURN, SILENT_AT = range(12, 17)
-_NUMBER_COUNT = 17
+START_LIMIT, CELL_STARTS, LOGGED, SILENT_AT = range(12, 16)
+_NUMBER_COUNT = 16
 NEVER = np.iinfo(np.int64).max
 #: Amendments and ends that may wait for their time: 8 MB.
 CHANGE_COUNT: Final = 1024
@@ -95,7 +92,7 @@ class DecoderState(NamedTuple):
     active: np.ndarray  # int64 [V] places of the sounding voices, in the order they started
     pending: np.ndarray  # int64 [P] places of the waiting events, a heap: the next to start is the first
     free: np.ndarray  # int64 [V + P] the other places, a stack
-    numbers: np.ndarray  # int64 [17] positions, counters, limits
+    numbers: np.ndarray  # int64 [16] positions, counters, limits
     log: np.ndarray  # int64 [L, 3] what became of events that have an id: outcome, id, stream sample
 
 
@@ -412,13 +409,12 @@ def _is_finite(record):
     return finite
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64, int64, float64, int64), **EXACT)
-def insert_event(state, record, onset, key, bent, event_id):
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
+def insert_event(state, record, onset, event_id):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
-    ``key`` names the voice for :func:`release_voices` and :func:`bend_voices`; 0 is no name. ``bent`` is the
-    bend that the record's frequencies contain, as a ratio; usually 1. ``event_id`` names the event in the
-    log, and for :func:`amend_voice` and :func:`end_voice` until another takes it over; 0 is no name.
+    ``event_id`` names the event in the log, and for :func:`amend_voice` and :func:`end_voice` until another
+    takes it over; 0 is no name.
 
     A record with a number that is not finite is refused and counted as rejected, one that finds all
     places taken as dropped. A past onset is counted as late; then the event starts with the next sample,
@@ -441,7 +437,7 @@ def insert_event(state, record, onset, key, bent, event_id):
         _log(state, WAS_DROPPED, event_id, asked)
         return False
     v = state.free[_free_count(state) - 1]
-    load_voice(state.voices, v, record, onset, numbers[ORDER], key, bent)
+    load_voice(state.voices, v, record, onset, numbers[ORDER])
     state.voices.counts[v, ASKED] = asked
     state.voices.counts[v, EVENT_ID] = event_id
     _push_pending(state.pending, numbers[PENDING], state.voices.counts, v)
@@ -470,7 +466,7 @@ def amend_voice(state, record, event_id, at_sample):
     """From stream sample ``at_sample`` on, let an event sound as if born with ``record``; False if refused.
 
     It acts at the event's first chunk boundary from there on that is not rendered yet, after what was said
-    before of the same event. The record contains no bend. One with a number that is not finite is refused
+    before of the same event. A record with a number that is not finite is refused
     and counted as rejected, an event that does not sound as unknown, what finds no place to wait as dropped.
     """
     if not _is_finite(record):
@@ -492,53 +488,6 @@ def end_voice(state, event_id, at_sample):
         state.changes.numbers[UNKNOWN] += 1
         return False
     return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, 1)
-
-
-@njit(int64(_STATE_TYPE, int64, int64), **EXACT)
-def release_voices(state, key, position):
-    """Let all voices named ``key`` that were to begin before stream sample ``position`` fade in their own
-    release, also those that began late.
-
-    The force ends with the chunk that each is in. Returns how many they are.
-    """
-    voices = state.voices
-    count = 0
-    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
-        waiting = i - state.numbers[ACTIVE]
-        v = state.active[i] if waiting < 0 else state.pending[waiting]
-        if voices.counts[v, KEY] == key and voices.counts[v, ASKED] < position:
-            boundary = voices.counts[v, CHUNK_NUMBER] + 1
-            release_voice(voices.scalars, voices.levels, voices.counts, v, boundary)
-            count += 1
-    return count
-
-
-@njit(int64(_STATE_TYPE, int64, int64, float64, float64, int64), **EXACT)
-def bend_voices(state, first_key, last_key, bend, radians_per_hz, limit):
-    """Let voices of these keys, sounding or pending, sound at ``bend`` times their unbent frequencies: up to
-    ``limit`` of those that do not yet.
-
-    The next call goes on where this one stopped, so that a wheel which never rests reaches them all.
-    ``radians_per_hz`` is 2 pi over the rate. Returns how many were bent; fewer than ``limit``: all are.
-    """
-    voices = state.voices
-    levels = voices.levels
-    total = state.numbers[ACTIVE] + state.numbers[PENDING]
-    first = state.numbers[BEND_TURN]
-    count = 0
-    for turn in range(total):
-        i = (first + turn) % total
-        if count == limit:
-            state.numbers[BEND_TURN] = i
-            break
-        waiting = i - state.numbers[ACTIVE]
-        v = state.active[i] if waiting < 0 else state.pending[waiting]
-        mine = first_key <= voices.counts[v, KEY] <= last_key
-        if mine and levels[v, BEND] != bend / levels[v, BENT]:
-            slow, fast, counts = voices.slow, voices.fast, voices.counts
-            bend_voice(slow, fast, voices.scalars, levels, counts, v, bend, radians_per_hz)
-            count += 1
-    return count
 
 
 @njit(void(_STATE_TYPE), **EXACT)

@@ -109,7 +109,7 @@ class Decoder:
     def _begin(self, event: Event, at_sample: int) -> bool:
         self._present.begin(event)
         name = NO_ID if event.id is None else event.id + 1
-        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, 0, 1.0, name))
+        return bool(insert_event(self.state, self.make_records([event])[0], at_sample, name))
 
     def process(self, frames: int) -> FloatArray:
         """The next ``frames`` samples, float32 ``[frames]``.

@@ -23,7 +23,6 @@ from .kernel_options import EXACT
 from .voice_records import AUDIBLE, BUS_COUNT, CHUNK, MODE, SCALAR
 from .voice_state import (
     AMPLITUDE,
-    BEND,
     C_IM,
     C_RE,
     CHUNK_NUMBER,
@@ -188,7 +187,7 @@ def glide_at(scalars, v, number):
 def aim_rotation(slow, fast, scalars, levels, v, number):
     """Set the rotation of all partials to that of chunk ``number``, for a glide to go on from."""
     if number < scalars[v, _GLIDE_CHUNKS]:
-        ratio = 1.0 + glide_left(scalars, v, number) / levels[v, BEND]
+        ratio = 1.0 + glide_left(scalars, v, number)
         for m in range(MODE_COUNT):
             slow[v, C_RE, m] = cos(slow[v, OMEGA, m] * ratio)
             slow[v, C_IM, m] = sin(slow[v, OMEGA, m] * ratio)
@@ -281,7 +280,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
         levels[v, TONE_LEVEL] = 0.0
         return False
     count = (modes + MODE_GROUP - 1) // MODE_GROUP * MODE_GROUP
-    bend = _glide(slow, fast, scalars, v, number, count) * levels[v, BEND]
+    bend = _glide(slow, fast, scalars, v, number, count)
     force, released = advance_force(scalars, levels, v, boundary)
     power = _prepare_partials(
         slow, fast, scratch, v, count, np.float32(force), np.float32(boundary), np.float32(bend)

@@ -42,7 +42,6 @@ from .voice_state import (
     AIM,
     AMPLITUDE,
     BEGIN,
-    BEND,
     CHUNK_NUMBER,
     D_A,
     D_Y,
@@ -186,10 +185,10 @@ def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
     boundary = number + 1
     counts[v, CHUNK_NUMBER] = boundary
     force, released = advance_force(scalars, levels, v, boundary)
-    bend = (1.0 + glide_at(scalars, v, boundary)) * levels[v, BEND]
+    bend = 1.0 + glide_at(scalars, v, boundary)
     power = _advance_levels(fast, scratch, v, np.float32(force), np.float32(boundary), np.float32(bend))
     levels[v, TONE_LEVEL] = power * released * released
-    ratio = 1.0 + glide_left(scalars, v, number) / levels[v, BEND]
+    ratio = 1.0 + glide_left(scalars, v, number)
     length = scalars[v, _SLIDE_CHUNKS] * CHUNK
     passed = (number - counts[v, SLIDE_FROM]) * CHUNK
     for first in range(0, CHUNK, STEP):

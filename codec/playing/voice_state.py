@@ -11,7 +11,7 @@ from .kernel_options import EXACT
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_COUNT, CHUNK, SCALARS
 
-# rows of VoiceState.slow (float64 per mode); OMEGA is the settled rotation per sample in radians, with bends,
+# rows of VoiceState.slow (float64 per mode); OMEGA is the settled rotation per sample in radians,
 # LEFT how far from its new rotation a slide begins
 (
     Z_RE, Z_IM, TURN_RE, TURN_IM, C_RE, C_IM, GLIDE_RE, GLIDE_IM, SETTLED_RE, SETTLED_IM, OMEGA, LEFT,
@@ -27,16 +27,15 @@ Y, D_Y, K, A, D_A, BEGIN, AIM = range(7)
 # columns of VoiceState.counts; SLIDE_FROM is the chunk with which the last slide began, ENDED the chunk with
 # which an end released the voice, or NEVER_ENDED
 (
-    CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, KEY, ASKED, EVENT_ID, SLIDING, SLIDE_FROM,
+    CHUNK_NUMBER, MODES, TONE_ON, NOISE_ON, ONSET, ARRIVAL, ASKED, EVENT_ID, SLIDING, SLIDE_FROM,
     NOISE_SLIDING, ENDED, FIRST_CHANGE, LAST_CHANGE,
-) = range(15)  # fmt: skip
+) = range(14)  # fmt: skip
 # columns of VoiceState.levels; RISEN is the force when it was released, NOISE_NOW the noise's envelope at the
 # last grid point, NOISE_SHARE the weight there of the noise that a slide leaves, NOISE_BEGUN the new envelope
 # where the slide began
 (
-    RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, BEND, BENT, RISEN, NOISE_NOW, NOISE_SHARE,
-    NOISE_BEGUN,
-) = range(11)  # fmt: skip
+    RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, RISEN, NOISE_NOW, NOISE_SHARE, NOISE_BEGUN,
+) = range(9)  # fmt: skip
 
 NEVER_ENDED: Final = 2**62
 #: No amendment or end waits for a voice.
@@ -54,8 +53,8 @@ class VoiceState(NamedTuple):
     slow: np.ndarray  # float64 [V, 12, MODE_COUNT] phasors and rotations
     fast: np.ndarray  # float32 [V, 14, MODE_COUNT] amplitudes and decays
     scalars: np.ndarray  # float64 [V, S] copied from the record
-    levels: np.ndarray  # float64 [V, 11] force in the release, powers for stealing, noise envelope, bends
-    counts: np.ndarray  # int64 [V, 15] next chunk, sounding modes, flags, onset, names, slides, changes
+    levels: np.ndarray  # float64 [V, 9] force in the release, powers for stealing, noise envelope
+    counts: np.ndarray  # int64 [V, 14] next chunk, sounding modes, flags, onset, names, slides, changes
     noise: np.ndarray  # float32 [V, NOISE_COLUMNS] power in each band
     bus: np.ndarray  # float32 [V, BUS_COUNT] weights
     noise_from: np.ndarray  # float32 [V, BUS_COUNT, NOISE_COLUMNS] noise power that a slide leaves
@@ -71,8 +70,8 @@ def make_voice_state(voice_count: int) -> VoiceState:
         slow=np.zeros((voice_count, 12, MODE_COUNT)),
         fast=np.zeros((voice_count, 14, MODE_COUNT), dtype=np.float32),
         scalars=np.zeros((voice_count, len(SCALARS))),
-        levels=np.zeros((voice_count, 11)),
-        counts=np.zeros((voice_count, 15), dtype=np.int64),
+        levels=np.zeros((voice_count, 9)),
+        counts=np.zeros((voice_count, 14), dtype=np.int64),
         noise=np.zeros((voice_count, NOISE_COLUMNS), dtype=np.float32),
         bus=np.zeros((voice_count, BUS_COUNT), dtype=np.float32),
         noise_from=np.zeros((voice_count, BUS_COUNT, NOISE_COLUMNS), dtype=np.float32),

@@ -1,8 +1,8 @@
-"""Compiled voices: how one is loaded, released and bent, and the power of its noise."""
+"""Compiled voices: how one is loaded and released, and the power of its noise."""
 
 from __future__ import annotations
 
-from math import cos, exp, sin
+from math import exp
 
 import numpy as np
 from numba import njit
@@ -15,8 +15,6 @@ from .voice_records import AUDIBLE, BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SC
 from .voice_state import (
     AMPLITUDE,
     ARRIVAL,
-    BEND,
-    BENT,
     C_IM,
     C_RE,
     CHUNK_NUMBER,
@@ -28,7 +26,6 @@ from .voice_state import (
     FREQUENCY,
     GLIDE_IM,
     GLIDE_RE,
-    KEY,
     LAST_CHANGE,
     LIFE,
     MODES,
@@ -145,21 +142,15 @@ def begin_voice(voices, v, record):
 
 
 @njit(**EXACT)
-def load_voice(voices, v, record, onset, arrival, key, bent):
-    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``.
-
-    ``key`` names it; ``bent`` is the bend that the record's frequencies contain, as a ratio.
-    """
+def load_voice(voices, v, record, onset, arrival):
+    """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``."""
     begin_voice(voices, v, record)
     counts = voices.counts
     counts[v, ONSET] = onset
     counts[v, ARRIVAL] = arrival
-    counts[v, KEY] = key
     counts[v, ENDED] = NEVER_ENDED
     counts[v, FIRST_CHANGE] = NO_CHANGE
     counts[v, LAST_CHANGE] = NO_CHANGE
-    voices.levels[v, BEND] = 1.0
-    voices.levels[v, BENT] = bent
 
 
 @njit(**EXACT)
@@ -176,34 +167,6 @@ def release_voice(scalars, levels, counts, v, boundary):
     levels[v, RELEASE] = rise
     levels[v, RISEN] = rise
     levels[v, NOISE_RELEASE] = -1.0
-
-
-@njit(**EXACT)
-def bend_voice(slow, fast, scalars, levels, counts, v, bend, radians_per_hz):
-    """Let voice ``v`` sound at ``bend`` times its unbent frequencies from its next chunk on.
-
-    ``radians_per_hz`` is 2 pi over the rate. A glide goes on around the new pitch.
-    """
-    ratio = bend / levels[v, BENT]
-    gliding = counts[v, CHUNK_NUMBER] <= scalars[v, _GLIDE_CHUNKS] and scalars[v, _GLIDE_CHUNKS] > 0.0
-    change = ratio - levels[v, BEND]
-    for m in range(counts[v, MODES]):
-        per_sample = radians_per_hz * fast[v, FREQUENCY, m]
-        slow[v, OMEGA, m] = per_sample * ratio
-        slow[v, SETTLED_RE, m] = cos(per_sample * ratio)
-        slow[v, SETTLED_IM, m] = sin(per_sample * ratio)
-        if gliding:
-            re = slow[v, C_RE, m]
-            im = slow[v, C_IM, m]
-            turn_re = cos(per_sample * change)
-            turn_im = sin(per_sample * change)
-            slow[v, C_RE, m] = re * turn_re - im * turn_im
-            slow[v, C_IM, m] = re * turn_im + im * turn_re
-        else:
-            slow[v, C_RE, m] = slow[v, SETTLED_RE, m]
-            slow[v, C_IM, m] = slow[v, SETTLED_IM, m]
-    set_rotation(slow, fast, v, counts[v, MODES])
-    levels[v, BEND] = ratio
 
 
 @njit(**EXACT, forceinline=True)

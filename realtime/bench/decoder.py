@@ -73,7 +73,7 @@ def time_blocks(voice_count: int, block_count: int, block_frames: int = BLOCK_FR
     # onsets spread over a grid cell: voices then reach their chunk boundaries at different samples
     records = decoder.make_records(sustained_events(min(voice_count, 64), seed=1))
     for i in range(voice_count):
-        insert_event(decoder.state, records[i % len(records)], 64 + (i * 37) % 64, 0, 1.0, 0)
+        insert_event(decoder.state, records[i % len(records)], 64 + (i * 37) % 64, 0)
     for _ in range(200):  # starts, first partitions, attack
         process_block(decoder.state, np.zeros(GRID, dtype=np.float32))
     out = np.zeros(block_frames, dtype=np.float32)
@@ -102,7 +102,7 @@ def time_burst(event_count: int, turns: int = 20) -> tuple[float, float]:
         process_block(decoder.state, out)
         start = thread_time()
         for i in range(event_count):
-            insert_event(decoder.state, records[i % 64], BLOCK_FRAMES + 5, 0, 1.0, 0)
+            insert_event(decoder.state, records[i % 64], BLOCK_FRAMES + 5, 0)
         hands.append((thread_time() - start) / event_count)
         start = thread_time()
         process_block(decoder.state, out)

@@ -15,8 +15,9 @@ import numpy as np
 from ..engine.commands import PANIC
 from ..engine.cycles import CycleClock
 from ..engine.state import POSITION
+from .amended import AMENDMENTS_PER_SECOND, run_amended
 from .jobs import describe_load
-from .loaded_callback import BLOCK_FRAMES, RATE, LoadedCallback
+from .loaded_callback import BLOCK_FRAMES, RATE, VOICE_COUNT, LoadedCallback
 from .storm import BEND_COUNT, CHANGE_COUNT, START_COUNT, run_storm
 from .storm import VOICE_COUNT as STORM_VOICES
 
@@ -96,6 +97,19 @@ def run(report: Callable[[str], None], block_count: int = 20_000) -> dict[str, f
         f"{storm.shares.percent(1.0):.1f} % with what else the machine did"
     )
     report("  " + ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in storm.counts.items()))
+    changed = run_amended(clock)
+    figures["amended_ratio"] = changed.ratio
+    for name, part in (("plain", changed.plain), ("amended", changed.amended)):
+        figures[f"{name}_median_percent"] = part.percent(0.5)
+        figures[f"{name}_own_p999_percent"] = part.own_p999_percent
+    figures["amended_count"] = float(changed.amended_count)
+    figures["amended_spilled"] = float(changed.spilled_count)
+    report(
+        f"{VOICE_COUNT} voices, each amended {AMENDMENTS_PER_SECOND} times a second: median "
+        f"{changed.amended.percent(0.5):.1f} %, p99.9 {changed.amended.own_p999_percent:.1f} %; without "
+        f"{changed.plain.percent(0.5):.1f} % and {changed.plain.own_p999_percent:.1f} %; "
+        f"{changed.ratio:.2f} times"
+    )
     for rate, frames in _OTHERS:
         other = LoadedCallback(clock, rate).run(round(_OTHER_SECONDS * rate / frames), frames)
         name = f"rate_{rate}_frames_{frames}"

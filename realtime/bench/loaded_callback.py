@@ -13,7 +13,7 @@ from ...codec.playing.convolver import PARTITIONS, QUIET
 from ...codec.playing.decoder import Decoder
 from ..engine.address_tables import make_address_table
 from ..engine.callback import BUSY, make_callback_state, portaudio_callback
-from ..engine.commands import COMMAND_SIZE, PLAY, RECORD, Head
+from ..engine.commands import AMEND, COMMAND_SIZE, PLAY, RECORD, Head
 from ..engine.cycles import CycleClock
 from ..engine.rings import push_row, read_frames
 from ..engine.state import POSITION, RECORDING, make_engine_state, publish_number
@@ -52,9 +52,18 @@ class BlockShares(NamedTuple):
 
 
 class LoadedCallback:
-    """A callback with all its voices sounding, and the threads around it."""
+    """A callback with all its voices sounding, and the threads around it.
 
-    def __init__(self, clock: CycleClock, rate: int = RATE, voice_count: int = VOICE_COUNT) -> None:
+    Args:
+        clock: measures the blocks.
+        rate: in Hz.
+        voice_count: voices that sound.
+        named: whether their events have ids, 1 and on, to be amended by.
+    """
+
+    def __init__(
+        self, clock: CycleClock, rate: int = RATE, voice_count: int = VOICE_COUNT, named: bool = False
+    ) -> None:
         engine = make_engine_state(rate, 1, 2, voice_count)
         publish_number(engine.numbers, RECORDING, 1)
         self.engine = engine
@@ -67,7 +76,7 @@ class LoadedCallback:
         self._read = [np.zeros((4096, channels), dtype=np.float32) for channels in (1, 2)]
         # onsets spread over a grid cell: voices then reach their chunk boundaries at different samples
         for i in range(voice_count):
-            self.play(int(engine.numbers[POSITION]) + 256 + i * 37 % 64)
+            self.play(int(engine.numbers[POSITION]) + 256 + i * 37 % 64, event_id=1 + i if named else 0)
             if i % 128 == 127:  # the ring holds twice that
                 self.block(2048)
         # starts, attack, and the rooms' whole length, so that every partition of theirs has something in it
@@ -84,9 +93,16 @@ class LoadedCallback:
 
     def play(self, at_sample: int, event_id: int = 0) -> None:
         """Send an event that sounds at stream sample ``at_sample``."""
+        self._send_record(PLAY, at_sample, event_id)
+
+    def amend(self, at_sample: int, event_id: int) -> None:
+        """Let one of the events, numbered from 1, become another at stream sample ``at_sample``."""
+        self._send_record(AMEND, at_sample, event_id)
+
+    def _send_record(self, kind: int, at_sample: int, event_id: int) -> None:
         self._row[RECORD:] = self._records[self._sent % len(self._records)]
         self._sent += 1
-        self.send(PLAY, at_sample, event_id=event_id)
+        self.send(kind, at_sample, event_id=event_id)
 
     def block(self, frames: int) -> float:
         """Share of its own time that the next block takes; the rings are emptied after it."""

@@ -1,7 +1,8 @@
 """The worst second: all voices sound, and a burst of events, bends and patch changes comes on top.
 
-All events of the burst are to begin at one sample, each in place of another. What they, the bends and the
-changes cost must be spread over blocks by the engine's limits, and what was put off must be counted.
+All events of the burst are to begin at one sample, each in place of another; a bend amends the notes of two
+hands. What they, the bends and the changes cost must be spread over blocks by the engine's limits, and what
+was put off must be counted.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ...codec.playing.block import DELAYED, LATE, STARTED, STOLEN
-from ..engine.commands import BEND, CONTROL, OUTCOME, OUTCOMES, RESULT_SIZE
+from ...codec.playing.changes import AMENDED, SPILLED
+from ..engine.commands import CONTROL, OUTCOME, OUTCOMES, RESULT_SIZE
 from ..engine.cycles import CycleClock
 from ..engine.rings import pop_row
-from ..engine.state import DELAYED_BENDS, GAIN_COUNT, POSITION
+from ..engine.state import GAIN_COUNT, POSITION
 from .loaded_callback import BLOCK_FRAMES, RATE, BlockShares, LoadedCallback
 
 VOICE_COUNT: Final = 512
 START_COUNT: Final = 1_024
 BEND_COUNT: Final = 200
+#: Notes that a bend moves.
+BENT_NOTES: Final = 10
 CHANGE_COUNT: Final = 50
 _BLOCK_COUNT: Final = RATE // BLOCK_FRAMES
 #: Events sent per block, and the block in which all of them are to begin: when the last has arrived.
@@ -45,11 +49,12 @@ def run_storm(clock: CycleClock, turns: int = 5) -> StormFigures:
     """The second, several times from the same beginning: what only one turn shows is the machine's."""
     parts, counts = [], {}
     for _ in range(turns):
-        loaded = LoadedCallback(clock, voice_count=VOICE_COUNT)
+        loaded = LoadedCallback(clock, voice_count=VOICE_COUNT, named=True)
         loaded.run(50, BLOCK_FRAMES)
         before = _count(loaded)
+        _told(loaded)  # of the voices that sound already
         parts.append(loaded.measure(_BLOCK_COUNT, BLOCK_FRAMES, partial(_send, loaded)))
-        counts = {name: number - before.get(name, 0) for name, number in _count(loaded).items()}
+        counts = {name: number - before[name] for name, number in _count(loaded).items()} | _told(loaded)
     busy = np.concatenate([part.busy for part in parts])
     interrupted = np.concatenate([part.interrupted for part in parts])
     own = np.min([part.busy for part in parts], axis=0)
@@ -63,7 +68,8 @@ def _send(loaded: LoadedCallback, block: int) -> None:
     for number in range(block * _SENT_PER_BLOCK, min(START_COUNT, (block + 1) * _SENT_PER_BLOCK)):
         loaded.play(due, event_id=1 + number)
     for _ in range(_times(BEND_COUNT, block)):
-        loaded.send(BEND, key=0, value=1.0 + 1e-4 * (block % 100))
+        for note in range(BENT_NOTES):
+            loaded.amend(begin, 1 + note)
     for _ in range(_times(CHANGE_COUNT, block)):  # to the audio thread a patch is its gains
         for gain in range(GAIN_COUNT - 1):
             loaded.send(CONTROL, key=gain, value=0.5 + 1e-3 * (block % 100))
@@ -76,13 +82,19 @@ def _times(count: int, block: int) -> int:
 
 def _count(loaded: LoadedCallback) -> dict[str, int]:
     decoder = loaded.engine.decoder.numbers
-    counts = {
+    return {
         "started": int(decoder[STARTED]),
         "stolen": int(decoder[STOLEN]),
         "late": int(decoder[LATE]),
         "starts_delayed": int(decoder[DELAYED]),
-        "bends_delayed": int(loaded.engine.numbers[DELAYED_BENDS]),
+        "amended": int(loaded.engine.decoder.changes.numbers[AMENDED]),
+        "amendments_delayed": int(loaded.engine.decoder.changes.numbers[SPILLED]),
     }
+
+
+def _told(loaded: LoadedCallback) -> dict[str, int]:
+    """What the engine has told since the last time, by outcome."""
+    counts: dict[str, int] = {}
     row = np.zeros(RESULT_SIZE)
     while pop_row(loaded.engine.results, row):
         name = f"told_{OUTCOMES[int(row[OUTCOME])]}"

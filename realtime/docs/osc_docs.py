@@ -43,8 +43,10 @@ def _addresses(title: str, direction: str) -> str:
 
 def _signature(route: Route, direction: str) -> str:
     signature = " ".join(f"{argument.tag}:{argument.name}" for argument in route.arguments)
-    if route.repeated:
+    if route.repeated and route.optional:
         signature = "" if direction == "in" else f"{signature} ..."
+    elif route.repeated:
+        signature = f"{signature} ..."
     elif route.optional:
         signature = f"[{signature}]"
     return f"{route.address} {signature}".strip()

@@ -1,8 +1,8 @@
 """What the engine is told and what it tells: the rows of the command ring and of the result ring.
 
-A command is one row of numbers, its head and for :data:`PLAY` a voice record after it. :data:`COMMANDS` says
-field by field what the head of each kind means; what a kind does not list is 0. Those who send make heads
-with the functions below; :mod:`struck.realtime.engine.engine` obeys them.
+A command is one row of numbers, its head and for :data:`PLAY` and :data:`AMEND` a voice record after it.
+:data:`COMMANDS` says field by field what the head of each kind means; what a kind does not list is 0. Those
+who send make heads with the functions below; :mod:`struck.realtime.engine.engine` obeys them.
 
 A result is one row too: what became of an event that was sent with an id. They come back in the order in
 which the engine decided, each within a block of that.
@@ -25,7 +25,7 @@ COMMAND_SIZE: Final = RECORD + RECORD_SIZE
 LOOPS: Final = 1
 
 # kinds of commands, each the place of its row in COMMANDS
-PLAY, RELEASE, BEND, CONTROL, PANIC, START_PHRASE, JOIN_PHRASE, STOP_PHRASE = range(8)
+PLAY, AMEND, END, CONTROL, PANIC, START_PHRASE, JOIN_PHRASE, STOP_PHRASE = range(8)
 
 # columns of a result
 OUTCOME, RESULT_ID, RESULT_SAMPLE = range(3)
@@ -42,6 +42,7 @@ class CommandKind:
 
 
 _SLOT: Final = "phrase slot"
+_ID: Final = "as in play; one that does not sound is counted as unknown"
 _START: Final = {
     "at_sample": "stream sample of the beginning; now, and counted as delayed, if that has passed",
     "key": _SLOT,
@@ -56,23 +57,18 @@ COMMANDS: Final = (
         "an event begins; its voice record follows the head",
         {
             "at_sample": "stream sample of the onset; at once, and counted as late, if that has passed",
-            "key": "1 + 128 * MIDI channel + note for what can be released and bent, else 0",
-            "value": "the bend that the record's frequencies contain, as a ratio",
-            "event_id": "names the event in the results; 0: nobody asks",
+            "event_id": "what amendments, ends and results call it by; 0: nobody does",
         },
     ),
     CommandKind(
-        "release",
-        "the voices of a key go into their release",
-        {
-            "at_sample": "those with an onset before this sample, on the grid point at or after it",
-            "key": "as in play",
-        },
+        "amend",
+        "an event becomes another; the voice record of that follows the head",
+        {"at_sample": "stream sample from which it is heard; now, if that has passed", "event_id": _ID},
     ),
     CommandKind(
-        "bend",
-        "all that sounds and waits on a channel is bent, some voices per block",
-        {"key": "MIDI channel, 0 to 15", "value": "ratio to the unbent frequencies"},
+        "end",
+        "an event goes into its release",
+        {"at_sample": "stream sample of that; now, if that has passed", "event_id": _ID},
     ),
     CommandKind(
         "control",
@@ -109,19 +105,19 @@ class Head(NamedTuple):
     flags: int = 0
 
 
-def play(at_sample: int, key: int, bent: float, event_id: int) -> Head:
-    """An event begins at ``at_sample``; the record that goes with it contains the bend ``bent``."""
-    return Head(PLAY, at_sample, key, bent, event_id)
+def play(at_sample: int, event_id: int) -> Head:
+    """An event begins at ``at_sample``."""
+    return Head(PLAY, at_sample, event_id=event_id)
 
 
-def release(key: int, at_sample: int) -> Head:
-    """The voices of ``key`` that began before ``at_sample`` go into their release then."""
-    return Head(RELEASE, at_sample, key)
+def amend(event_id: int, at_sample: int) -> Head:
+    """An event becomes what the record says, from ``at_sample`` on."""
+    return Head(AMEND, at_sample, event_id=event_id)
 
 
-def bend(channel: int, semitones: float) -> Head:
-    """A channel is bent."""
-    return Head(BEND, 0, channel, 2.0 ** (semitones / 12.0))
+def end(event_id: int, at_sample: int) -> Head:
+    """An event goes into its release at ``at_sample``."""
+    return Head(END, at_sample, event_id=event_id)
 
 
 def control(place: int, factor: float) -> Head:

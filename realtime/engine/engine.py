@@ -12,9 +12,8 @@ Between these stand places for inserts (:mod:`.exchange`): at the input after th
 the phrases, and before the limiter.
 
 It allocates nothing, takes no lock, raises nothing and calls no system, but to wake an insert's process. Its
-work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed,
-events started, voices bent, keys released. What exceeds a limit is done in the next block, in its order,
-and counted.
+work is bounded by the voices, by the phrases, and by limits that grow with the block: commands obeyed, events
+started, amended and ended. What exceeds a limit is done in the next block, in its order, and counted.
 
 :mod:`struck.realtime.engine.commands` says what the rows of both rings mean.
 """
@@ -28,18 +27,17 @@ from numba import float32, njit, void
 
 from ...codec.playing.block import (
     LOGGED,
-    NEVER,
-    bend_voices,
+    amend_voice,
     drop_voices,
+    end_voice,
     insert_event,
     process_block,
-    release_voices,
 )  # fmt: skip
-from ...codec.playing.convolver import GRID
 from .commands import (
+    AMEND,
     AT_SAMPLE,
-    BEND,
     CONTROL,
+    END,
     EVENT_ID,
     FLAGS,
     JOIN_PHRASE,
@@ -50,7 +48,6 @@ from .commands import (
     PANIC,
     PLAY,
     RECORD,
-    RELEASE,
     RESULT_ID,
     RESULT_SAMPLE,
     START_PHRASE,
@@ -63,20 +60,15 @@ from .rings import KERNEL, load_acquire, pop_row, push_row, read_frames, store_r
 from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
 from .slots import SLOT_COUNT, join_slot, play_slots, start_slot, stop_slot
 from .state import (
-    BENT_CHANNELS,
     CAPTURING,
     CEILING,
-    CHANNEL_COUNT,
     DAMAGED,
-    DELAYED_BENDS,
     DELAYED_PHRASES,
-    DELAYED_RELEASES,
     DRY,
     ENGINE,
     EVENTS,
     FEED_ENDED,
     FEEDING,
-    FIRST_CHANNEL,
     IN_MOST,
     IN_PEAK,
     IN_POWER,
@@ -86,16 +78,10 @@ from .state import (
     POSITION,
     RECORDING,
     REFUSED_PHRASES,
-    RELEASES,
     SLICE_FRAMES,
     STARVED,
 )  # fmt: skip
 
-#: Voices that may be bent per frame of a block; a bend takes some microseconds each.
-_BENDS_PER_FRAME: Final = 0.5
-#: Keys that may be released at a point of the grid: each looks through all voices.
-_RELEASES_PER_POINT: Final = 16
-_KEYS_PER_CHANNEL: Final = 128
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6
 
@@ -109,26 +95,15 @@ def _obey(state, position):
     key = int(command[KEY])
     value = command[VALUE]
     if kind == PLAY:
-        insert_event(state.decoder, command[RECORD:], at_sample, key, value, int(command[EVENT_ID]))
-    elif kind == RELEASE:
-        count = state.numbers[RELEASES]
-        if count == state.releases.shape[0]:  # full: this one now, rather early than never
-            release_voices(state.decoder, key, at_sample)
-        else:
-            state.releases[count, 0] = key
-            state.releases[count, 1] = at_sample
-            state.releases[count, 2] = 0.0
-            state.numbers[RELEASES] = count + 1
-    elif kind == BEND:
-        state.bends[key, 0] = value
-        if state.bends[key, 1] == 0.0:
-            state.bends[key, 1] = 1.0
-            state.numbers[BENT_CHANNELS] += 1
+        insert_event(state.decoder, command[RECORD:], at_sample, int(command[EVENT_ID]))
+    elif kind == AMEND:
+        amend_voice(state.decoder, command[RECORD:], int(command[EVENT_ID]), at_sample)
+    elif kind == END:
+        end_voice(state.decoder, int(command[EVENT_ID]), at_sample)
     elif kind == CONTROL:
         state.targets[key] = value
     elif kind == PANIC:
         drop_voices(state.decoder)
-        state.numbers[RELEASES] = 0
         for slot in range(SLOT_COUNT):
             stop_slot(state.phrases, slot, position)
     elif kind in (START_PHRASE, JOIN_PHRASE):
@@ -153,59 +128,6 @@ def _take_commands(state, position, frames):
         if not pop_row(state.commands, state.command):
             break
         _obey(state, position)
-
-
-@njit(**KERNEL)
-def _let_go(state, position):
-    """Release the keys whose time has come; at which stream sample the next one's comes.
-
-    That is on the decoder's grid, where chunks begin: a release acts the same for every slicing.
-    """
-    kept = 0
-    done = 0
-    next_release = NEVER
-    for i in range(state.numbers[RELEASES]):
-        key = state.releases[i, 0]
-        at_sample = int(state.releases[i, 1])
-        put_off = state.releases[i, 2]
-        due = (at_sample + GRID - 1) // GRID * GRID
-        if due <= position and done < _RELEASES_PER_POINT:
-            release_voices(state.decoder, int(key), at_sample)
-            done += 1
-            continue
-        if due <= position:
-            due = (position // GRID + 1) * GRID
-            if put_off == 0.0:
-                put_off = 1.0
-                state.numbers[DELAYED_RELEASES] += 1
-        state.releases[kept, 0] = key
-        state.releases[kept, 1] = at_sample
-        state.releases[kept, 2] = put_off
-        kept += 1
-        next_release = min(next_release, due)
-    state.numbers[RELEASES] = kept
-    return next_release
-
-
-@njit(**KERNEL)
-def _follow_bends(state, frames):
-    """Bend voices that have not reached their channel's ratio yet, as many as ``frames`` allow."""
-    left = max(8, int(_BENDS_PER_FRAME * frames))
-    for turn in range(CHANNEL_COUNT):
-        channel = (state.numbers[FIRST_CHANNEL] + turn) % CHANNEL_COUNT
-        if state.bends[channel, 1] == 0.0:
-            continue
-        first = 1 + _KEYS_PER_CHANNEL * channel
-        last = first + _KEYS_PER_CHANNEL - 1
-        radians_per_hz = 2.0 * np.pi / state.rates[0]
-        count = bend_voices(state.decoder, first, last, state.bends[channel, 0], radians_per_hz, left)
-        if count == left:
-            state.numbers[DELAYED_BENDS] += 1
-            state.numbers[FIRST_CHANNEL] = channel + 1  # else one wheel could keep the others waiting
-            return
-        left -= count
-        state.bends[channel, 1] = 0.0
-        state.numbers[BENT_CHANNELS] -= 1
 
 
 @njit(**KERNEL)
@@ -357,11 +279,7 @@ def process_engine(state, source, out):
     done = 0
     while done < out.shape[0]:
         end = min(out.shape[0], done + SLICE_FRAMES)
-        position = state.numbers[POSITION]
-        _take_commands(state, position, end - done)
-        end = min(end, done + (_let_go(state, position) - position))
-        if state.numbers[BENT_CHANNELS] != 0:
-            _follow_bends(state, end - done)
+        _take_commands(state, state.numbers[POSITION], end - done)
         _process_slice(state, source[done:end], out[done:end])
         done = end
     if inserts:

@@ -19,17 +19,15 @@ from .slots import PLAYING, STATE, PhraseState, make_phrase_state
 #: The engine works in slices of at most this many frames.
 SLICE_FRAMES: Final = 2_048
 #: Most events that start in a grid cell, 64 samples: with two thirds of a block's time for 512 voices, a
-#: block that starts as many as it may, each in place of another, bends and releases has the rest.
+#: block that starts as many as it may, each in place of another, amends and ends has the rest.
 STARTS_PER_CELL: Final = 16
-CHANNEL_COUNT: Final = 16
 #: Results that may wait for their reader; in the worst storm about a third of a second.
 _RESULT_COUNT: Final = 8_192
 
 # places in EngineState.numbers
 (
-    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, RELEASES, REFUSED_PHRASES,
-    DELAYED_PHRASES, DELAYED_BENDS, DELAYED_RELEASES, BENT_CHANNELS, FIRST_CHANNEL,
-) = range(14)  # fmt: skip
+    POSITION, CAPTURING, RECORDING, FEEDING, FEED_ENDED, STARVED, DAMAGED, REFUSED_PHRASES, DELAYED_PHRASES,
+) = range(9)  # fmt: skip
 # rows of EngineState.levels
 IN_PEAK, OUT_PEAK, IN_MOST, OUT_MOST, IN_POWER, OUT_POWER = range(6)
 #: A peak meter falls by 20 dB in this time, as peak programme meters do (IEC 60268-10, type I); the power's
@@ -38,7 +36,6 @@ _PEAK_SECONDS: Final = 1.7
 _POWER_SECONDS: Final = 0.3
 #: Gains reach a new value within a hair in about four times this.
 _SMOOTHING_SECONDS: Final = 0.005
-_RELEASE_COUNT: Final = 256
 GAIN_COUNT: Final = len(ENGINE_PARAMETERS)
 INPUT, DRY, EVENTS, PHRASES, OUTPUT, CEILING = range(GAIN_COUNT)
 
@@ -58,8 +55,6 @@ class EngineState(NamedTuple):
     limiter: np.ndarray  # float64 [8]
     levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
     rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
-    releases: np.ndarray  # float64 [256, 3] keys and times of releases to come, whether one was put off
-    bends: np.ndarray  # float64 [16, 2] ratio of each channel, whether voices still have another
     numbers: np.ndarray  # int64 [32]
     command: np.ndarray  # float64 [COMMAND_SIZE] the one being obeyed
     result: np.ndarray  # float64 [RESULT_SIZE] the one being told
@@ -129,8 +124,6 @@ def make_engine_state(
                 np.exp(-1.0 / (_POWER_SECONDS * rate)),
             ]
         ),
-        releases=np.zeros((_RELEASE_COUNT, 3)),
-        bends=np.ones((CHANNEL_COUNT, 2)) * (1.0, 0.0),
         numbers=numbers,
         command=np.zeros(COMMAND_SIZE),
         result=np.zeros(RESULT_SIZE),

@@ -11,15 +11,15 @@ import numpy as np
 
 from ...codec.files.audio_files import AudioReader
 from ...codec.playing.block import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
+from ...codec.playing.changes import DROPPED as DROPPED_CHANGES
+from ...codec.playing.changes import SPILLED, UNKNOWN
 from ..devices.driver import DeviceDriver
 from ..engine.callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from ..engine.parameters import OFF_DB
 from ..engine.rings import LOST
 from ..engine.state import (
     DAMAGED,
-    DELAYED_BENDS,
     DELAYED_PHRASES,
-    DELAYED_RELEASES,
     IN_PEAK,
     IN_POWER,
     OUT_PEAK,
@@ -66,6 +66,7 @@ class Gauges:
         """All faults and events since the start, by name."""
         engine = self._state.engine
         decoder = engine.decoder.numbers
+        changes = engine.decoder.changes.numbers
         stamps = self._state.stamps
         replaced = 0 if self._reader is None else self._reader.replaced_count
         counts = {
@@ -74,8 +75,9 @@ class Gauges:
             "dropped": int(decoder[DROPPED]),
             "rejected": int(decoder[REJECTED]),
             "starts_delayed": int(decoder[DELAYED]),
-            "bends_delayed": int(engine.numbers[DELAYED_BENDS]),
-            "releases_delayed": int(engine.numbers[DELAYED_RELEASES]),
+            "amendments_dropped": int(changes[DROPPED_CHANGES]),
+            "amendments_delayed": int(changes[SPILLED]),
+            "amendments_unknown": int(changes[UNKNOWN]),
             "results_lost": int(engine.results.index[LOST]),
             # JACK tells of a lost period on both sides at once
             "lost_blocks": int(max(stamps[INPUT_OVERFLOWS], stamps[OUTPUT_UNDERFLOWS])),

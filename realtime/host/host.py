@@ -38,8 +38,10 @@ from ..phrases.band import Accompaniment, BandSettings, check_phrases
 from ..recording.recordings import Recordings
 from ..screen.status import Status
 from ..screen.teller import Teller
+from ..stage.expression_thread import ExpressionThread
 from ..stage.file_driver import FileDriver
 from ..stage.hearing_thread import Listener
+from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
 from ..tempo.follower import ClockFollower
 from .block_load import LoadMeter
@@ -215,6 +217,7 @@ class Host:
             band, self.patch, engine, stage, notes, reserved, clock=self.tempo
         )
         self._stack.callback(phrases.close)
+        self._stack.callback(ExpressionThread(stage).close)
         self.messages = Messages(s, stage, self.patch, self.latency, phrases, self.tempo, phrases.own_beats)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
@@ -235,11 +238,19 @@ class Host:
         recordings.open(s.record, sounds, header, self._driver is not None, stage.attend)
         if recordings.take is not None:
             stage.add_witness(recordings.take.outcome)
+            stage.add_sink(self._record_change)
             self.messages.record(recordings.take)
         recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
         recordings.patch(self.patch.name, stage.controls())
         self._watch = Watch(engine, load, recordings, self._reader, self._tell, stage.count, self.rate)
         self.faults = self._watch.faults
+
+    def _record_change(self, sounding: Sounding) -> None:
+        """Let the take have what becomes of an event; the event itself it gets once that sounds."""
+        assert self._recordings is not None
+        assert self._recordings.take is not None
+        if not isinstance(sounding, SoundingEvent):
+            self._recordings.take.change(sounding.item)
 
     def _make_listener(self) -> Listener:
         def play(event: Event) -> None:

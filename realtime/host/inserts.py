@@ -16,7 +16,7 @@ from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.rack.bay import RackBay
 from ..inserts.rack.event_notes import EventNotes
 from ..inserts.rack.rack import Rack, RackPlan
-from ..stage.outcomes import SoundingEvent
+from ..stage.soundings import Sounding, SoundingEvent
 
 #: Racks that have rung out are looked for so often.
 _TIDY_SECONDS: Final = 0.5
@@ -44,6 +44,10 @@ class Inserts:
         self._condition = Condition()
         self._closing = False
         self._thread: Thread | None = None
+        self._counts: dict[str, int] = {}
+        #: How much later the input is heard and passed on, and an event sounds, in frames.
+        self.input_delay_frames = 0
+        self.output_delay_frames = 0
         #: Called, from another thread, when other inserts have come in.
         self.changed: Callable[[], None] = lambda: None
 
@@ -101,17 +105,22 @@ class Inserts:
         self._inserts = inserts
         rack = self._rack
         self._notes = []
+        self.input_delay_frames = self.output_delay_frames = 0
         if rack is not None:
+            lanes = (EVENTS_LANE, MASTER_LANE)
+            self.input_delay_frames = rack.lane_delay_frames(INPUT_LANE)
+            self.output_delay_frames = sum(rack.lane_delay_frames(lane) for lane in lanes)
             for number, insert in enumerate(inserts):
                 if rack.takes_notes[number] and not insert.bypass:
                     self._notes.append(EventNotes(rack.note_sender(number), self._rate, insert.mpe))
 
     # -- while it plays
 
-    def __call__(self, sounding: SoundingEvent) -> None:
-        """A sink of the stage: events play the instruments among the inserts."""
-        for notes in self._notes:
-            notes.play(sounding.event, sounding.at_sample)
+    def __call__(self, sounding: Sounding) -> None:
+        """A sink of the stage: events play the instruments among the inserts, as they begin."""
+        if isinstance(sounding, SoundingEvent):
+            for notes in self._notes:
+                notes.play(sounding.event, sounding.at_sample)
 
     def panic(self, seconds: float) -> None:
         """All notes of instruments end."""
@@ -147,26 +156,15 @@ class Inserts:
         raise ValueError(f"no insert is called {insert}; there are: {known}")
 
     @property
-    def input_delay_frames(self) -> int:
-        """How much later the input is heard and passed on."""
-        return 0 if self._rack is None else self._rack.lane_delay_frames(INPUT_LANE)
-
-    @property
-    def output_delay_frames(self) -> int:
-        """How much later an event sounds."""
-        rack = self._rack
-        if rack is None:
-            return 0
-        return rack.lane_delay_frames(EVENTS_LANE) + rack.lane_delay_frames(MASTER_LANE)
-
-    @property
     def delay_seconds(self) -> float:
         """Of both together: the ledger's term."""
         return (self.input_delay_frames + self.output_delay_frames) / self._rate
 
     def counters(self) -> dict[str, int]:
-        """What was late or damaged; empty without inserts."""
-        return {} if self._rack is None else dict(self._rack.counters())
+        """What was late or damaged since the inserts came in; empty before any have."""
+        if self._rack is not None:
+            self._counts = dict(self._rack.counters())
+        return self._counts
 
     def close(self) -> None:
         """End all processes; the engine must no longer be driven."""
@@ -175,4 +173,5 @@ class Inserts:
             self._condition.notify()
         if self._thread is not None:
             self._thread.join()
+        self.counters()  # they are asked for afterwards, too
         self._bay.close()

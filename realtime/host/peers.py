@@ -189,4 +189,6 @@ def note_settings(patch: Patch) -> NoteSettings:
         mpe=note.mpe,
         channels=[channel - 1 for channel in note.channels],
         release=note.release,
+        pressure=note.pressure,
+        pressure_db=note.pressure_db,
     )

@@ -26,6 +26,7 @@ class Channel:
     bend_unit: float = 0.0  # -1 to 1
     master: int | None = None  # of the MPE zone that it is a member of
     pedal: bool = False
+    pressure: int = 0  # of the channel, 0 to 127
     parameter: tuple[int, int] = NO_PARAMETER  # registered, (coarse, fine)
     brightness: int | None = None  # of the next note in an MPE zone
     deferred: set[int] = field(default_factory=set)  # keys whose note-off waits for the pedal
@@ -72,11 +73,13 @@ class MidiChannels:
     def send_bend(self, number: int) -> None:
         """Pass on how far a channel is bent now, and all that it is the master of."""
         for member in self.zone(number):
-            channel = self._channels[member]
-            semitones = channel.bend_semitones
-            if channel.master is not None:
-                semitones += self._channels[channel.master].bend_semitones
-            self._bend(member, semitones)
+            self._bend(member, self.bend_semitones(member))
+
+    def bend_semitones(self, number: int) -> float:
+        """How far a channel is bent now, its master's bend included."""
+        channel = self._channels[number]
+        master = 0.0 if channel.master is None else self._channels[channel.master].bend_semitones
+        return channel.bend_semitones + master
 
     def set_parameter(self, number: int, control: int, value: int) -> None:
         """Data entry for the registered parameter that the channel has chosen."""

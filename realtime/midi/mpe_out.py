@@ -1,4 +1,4 @@
-"""Sounding events as MPE notes on a live MIDI port, each when it sounds."""
+"""Sounding events as MPE notes on a live MIDI port, with what becomes of them, each when it sounds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
 from typing import Final, Protocol
 
 import mido
 
+from ...codec.events.amendments import End
 from ...codec.events.events import Event
 from ...codec.events.lives import sounding_seconds
 from ...codec.takes.mpe import MASTER_CHANNEL, MEMBER_CHANNELS, MpeNotes, zone_messages
+from ..stage.soundings import Sounding, SoundingAmendment, SoundingEnd, SoundingEvent
 from .notes import ALL_SOUND_OFF
 from .sysex import encode_vector
 
@@ -22,17 +25,6 @@ QUEUE_EVENTS: Final = 1_024
 _LATE_SECONDS: Final = 0.5
 #: The port may have come back: its receiver must hear of the zone before the next note.
 _IDLE_SECONDS: Final = 0.5
-
-
-class Sounding(Protocol):
-    """Of :class:`SoundingEvent` what sending needs."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def event(self) -> Event: ...
-    @property
-    def at_sample(self) -> int: ...
 
 
 class Output(Protocol):
@@ -46,11 +38,16 @@ class Output(Protocol):
 class SendClock(Protocol):
     """Of :class:`StreamClock` what sending needs."""
 
+    rate: int
+
     def monotonic_at(self, at_sample: int) -> float: ...
 
 
 class MpeSender:
     """A sink that plays events on another instrument, from a thread of its own.
+
+    A note ends where its event does: with its note-off, or when it has faded. What amendments change of
+    pitch, level and brightness goes out as the cable allows, see :class:`~struck.codec.takes.mpe.MpeNotes`.
 
     Notes leave when the engine hands their sound to the device: the receiver's delay takes the place of the
     device's. All notes end on :meth:`panic` and :meth:`close`.
@@ -78,20 +75,22 @@ class MpeSender:
         self._now = now
         self._notes = MpeNotes()
         self._connections = 0
-        self._queue: list[tuple[int, int, Sounding]] = []  # heap by sample, then id
+        self._queue: list[tuple[int, int, Sounding]] = []  # heap by sample, then arrival
+        self._number = 0
         self._condition = threading.Condition()
         self._panicking = self._closing = False
         self._thread = threading.Thread(target=self._run, name="midi output", daemon=True)
         self._thread.start()
 
     def __call__(self, sounding: Sounding) -> None:
-        """Queue an event; drop it if the queue is full."""
+        """Queue an event, an amendment or an end; drop it if the queue is full."""
         with self._condition:
             if self._closing:
                 return
             full = len(self._queue) >= QUEUE_EVENTS
             if not full:
-                heapq.heappush(self._queue, (sounding.at_sample, sounding.id, sounding))
+                self._number += 1
+                heapq.heappush(self._queue, (sounding.at_sample, self._number, sounding))
                 self._condition.notify()
         if full:
             self._count("midi_out_dropped", 1)
@@ -141,9 +140,16 @@ class MpeSender:
         now = self._now()
         self._send(message for _, message in self._notes.until(now))
         while (sounding := self._take_due(now)) is not None:
-            late = now - self._clock.monotonic_at(sounding.at_sample) > _LATE_SECONDS
-            sent = not late and self._start(sounding, now)
-            self._count("midi_out_sent" if sent else "midi_out_dropped", 1)
+            if isinstance(sounding, SoundingAmendment):
+                end = now + self._left_seconds(sounding.event, sounding.at_sample)
+                amendment = replace(sounding.amendment, at_seconds=now)
+                self._send(m for _, m in self._notes.amend(sounding.event, amendment, end))
+            elif isinstance(sounding, SoundingEnd):
+                self._send(message for _, message in self._notes.end(End(sounding.id, now)))
+            else:
+                late = now - self._clock.monotonic_at(sounding.at_sample) > _LATE_SECONDS
+                sent = not late and self._start(sounding, now)
+                self._count("midi_out_sent" if sent else "midi_out_dropped", 1)
 
     def _take_due(self, now: float) -> Sounding | None:
         with self._condition:
@@ -151,7 +157,12 @@ class MpeSender:
                 return heapq.heappop(self._queue)[2]
         return None
 
-    def _start(self, sounding: Sounding, now: float) -> bool:
+    def _left_seconds(self, event: Event, at_sample: int) -> float:
+        """How long after device sample ``at_sample`` the event sounds on."""
+        faded = event.onset_seconds + sounding_seconds(event)
+        return max(0.0, faded - at_sample / self._clock.rate)
+
+    def _start(self, sounding: SoundingEvent, now: float) -> bool:
         event = sounding.event
         messages = [message for _, message in self._notes.start(event, now, now + sounding_seconds(event))]
         data = [message.bytes() for message in messages]

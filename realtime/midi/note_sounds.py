@@ -21,6 +21,8 @@ from ...codec.events.event_spec import (
 from ...codec.events.events import Event, FloatArray
 from ...codec.events.quantize import quantize_gains, quantize_vectors
 from ...codec.takes.mpe import control_to_tilt, velocity_to_gain
+from ...patches.patch import PRESSURE_TARGETS
+from ..stage.shaping import Expression
 from .channels import USUAL_BEND_SEMITONES
 
 #: Lowest and highest note that can sound: where the pitch field begins, and where the bandwidth ends.
@@ -66,6 +68,8 @@ class NoteSettings:
         mpe: begin with a lower zone of all channels; a sender can also configure zones itself (RPN 6).
         channels: 0 to 15, those listened to.
         release: a note-off ends the note; without, notes ring out, as bells do.
+        pressure: what it does to a sounding note: ``level``, ``brightness`` or ``off``.
+        pressure_db: how much the strongest pressure adds: dB of level, or dB per octave of brightness.
 
     Raises:
         ValueError: a value is out of its range.
@@ -78,6 +82,8 @@ class NoteSettings:
     mpe: bool = False
     channels: Collection[int] = range(16)
     release: bool = True
+    pressure: str = "level"
+    pressure_db: float = 6.0
 
     def __post_init__(self) -> None:
         Event(0.0, self.gain_db, self.vector)  # checks both
@@ -87,7 +93,20 @@ class NoteSettings:
             raise ValueError(f"bend_range_semitones is {self.bend_range_semitones}; the range is 0 to 96")
         if not all(channel in range(16) for channel in self.channels):
             raise ValueError(f"channels are 0 to 15, not {sorted(self.channels)}")
+        if self.pressure not in PRESSURE_TARGETS:
+            raise ValueError(f"pressure is {self.pressure!r}; it is one of {', '.join(PRESSURE_TARGETS)}")
+        if not 0.0 <= self.pressure_db <= 24.0:
+            raise ValueError(f"pressure_db is {self.pressure_db}; the range is 0 to 24")
         object.__setattr__(self, "channels", frozenset(self.channels))
+
+    def express(self, bend_semitones: float, pressure: int) -> Expression:
+        """What a bend and a pressure 0 to 127 do to a note."""
+        depth_db = self.pressure_db * pressure / 127.0
+        return Expression(
+            bend_semitones,
+            level_db=depth_db if self.pressure == "level" else 0.0,
+            brightness_db=depth_db if self.pressure == "brightness" else 0.0,
+        )
 
 
 class NoteTemplates:

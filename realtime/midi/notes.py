@@ -1,4 +1,4 @@
-"""MIDI messages to what they do on the stage: notes, bends, pedals, controls, programs, panic.
+"""MIDI messages to what they do on the stage: notes, their expression, pedals, controls, programs, panic.
 
 A note sounds one block after it arrived, never sooner and never later, as long as it is understood within a
 block: jitter would be heard, a fixed millisecond is not. Its onset is then moved up to the next sample at
@@ -10,12 +10,14 @@ levels of a take for the same reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
-from ...codec.takes.mpe import BRIGHTNESS_CONTROL
+from ...codec.takes.mpe import BRIGHTNESS_CONTROL, control_to_tilt
+from ..stage.shaping import PLAIN, Expression
 from ..stage.token_bucket import TokenBucket
 from .channels import DATA_ENTRY, DATA_ENTRY_FINE, LOWER_MASTER, NO_PARAMETER, MidiChannels
 from .note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteSettings, NoteTemplates
@@ -50,15 +52,17 @@ class Sounding(Protocol):
     """Of :class:`SoundingEvent` what notes need."""
 
     @property
+    def id(self) -> int: ...
+    @property
     def at_sample(self) -> int: ...
 
 
 class NoteStage(Protocol):
     """Of :class:`Stage` what MIDI plays on."""
 
-    def play(self, event: Event, origin: str, key: int = 0) -> Sounding | None: ...
-    def release(self, key: int, at_sample: int) -> None: ...
-    def bend(self, channel: int, semitones: float) -> None: ...
+    def play(self, event: Event, origin: str, expression: Expression = PLAIN) -> Sounding | None: ...
+    def end(self, id: int, at_seconds: float) -> None: ...
+    def express(self, id: int, expression: Expression) -> None: ...
     def panic(self) -> None: ...
     def count(self, counter: str, number: int = 1) -> None: ...
     def tell(self, line: str) -> None: ...
@@ -106,8 +110,10 @@ def map_controls(
 class _Note(NamedTuple):
     """A note that sounds: who began it says how it ends, also after a change of patch."""
 
+    id: int  # of its event
     onset_sample: int
-    ends: bool  # with its note-off
+    notes: NoteSettings  # that it began with
+    expression: Expression
 
 
 class NotePlayer:
@@ -143,8 +149,8 @@ class NotePlayer:
         self._phrases = phrases
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
-        self._channels = MidiChannels(stage.bend, notes.bend_range_semitones)
-        self._sounding: dict[int, _Note] = {}  # by key, until it is released
+        self._channels = MidiChannels(self._bend, notes.bend_range_semitones)
+        self._sounding: dict[int, _Note] = {}  # by 1 + 128 * channel + note, until it is released
         self._phrase_notes: set[tuple[int, int]] = set()  # channel and note of the keys held for phrases
         self._phrase_channels: set[int] = set()  # whose phrases may sound: a latched one is held by no key
         self._bucket = TokenBucket(NOTES_PER_SECOND, NOTES_AT_ONCE)
@@ -215,6 +221,10 @@ class NotePlayer:
             self._control(at_sample, number, message[1], message[2])
         elif kind == 0xC0 and self._on_program:
             self._on_program(message[1])
+        elif kind == 0xD0:
+            self._press(number, message[1])
+        elif kind == 0xA0 and 1 + 128 * number + message[1] in self._sounding:
+            self._press_key(1 + 128 * number + message[1], message[2])
         elif kind == 0xE0:
             self._channels.turn_wheel(number, (message[1] | message[2] << 7) - 8192)
 
@@ -271,13 +281,15 @@ class NotePlayer:
                 self._stage.count("midi_dropped")
                 return
             self._release(key, onset_sample)
-        sounding = self._stage.play(event, "midi", key)
+        notes = self._templates.notes
+        expression = notes.express(self._channels.bend_semitones(number), channel.pressure)
+        sounding = self._stage.play(event, "midi", expression)
         if sounding is not None:
-            self._sounding[key] = _Note(sounding.at_sample, self._templates.notes.release)
+            self._sounding[key] = _Note(sounding.id, sounding.at_sample, notes, expression)
 
     def _note_off(self, at_sample: int, number: int, note: int) -> None:
         key = 1 + 128 * number + note
-        if key not in self._sounding or not self._sounding[key].ends:
+        if key not in self._sounding or not self._sounding[key].notes.release:
             return
         if self._channels.pedal(number):
             self._channels[number].deferred.add(key)
@@ -286,9 +298,36 @@ class NotePlayer:
 
     def _release(self, key: int, at_sample: int) -> None:
         # later than the onset, which was moved up to the grid: else a very short note would ring on
-        onset_sample = self._sounding.pop(key).onset_sample
+        note = self._sounding.pop(key)
         self._channels[(key - 1) // 128].deferred.discard(key)
-        self._stage.release(key, max(at_sample, onset_sample + 1))
+        self._stage.end(note.id, max(at_sample, note.onset_sample + 1) / self._clock.rate)
+
+    # ---- expression ----------------------------------------------------------------------------------
+
+    def _bend(self, number: int, semitones: float) -> None:
+        for key in self._keys(number):
+            self._express(key, bend_semitones=semitones)
+
+    def _press(self, number: int, pressure: int) -> None:
+        """Pressure on a whole channel, and if it is a zone's master on its members."""
+        for member in self._channels.zone(number):
+            self._channels[member].pressure = pressure
+            for key in self._keys(member):
+                self._press_key(key, pressure)
+
+    def _press_key(self, key: int, pressure: int) -> None:
+        pressed = self._sounding[key].notes.express(0.0, pressure)
+        self._express(key, level_db=pressed.level_db, brightness_db=pressed.brightness_db)
+
+    def _express(self, key: int, **changes: float) -> None:
+        note = self._sounding[key]
+        note = note._replace(expression=replace(note.expression, **changes))
+        self._sounding[key] = note
+        self._stage.express(note.id, note.expression)
+
+    def _keys(self, number: int) -> list[int]:
+        """Keys of the notes that sound on a channel."""
+        return [key for key in self._sounding if (key - 1) // 128 == number]
 
     def _control(self, at_sample: int, number: int, control: int, value: int) -> None:
         channel = self._channels[number]
@@ -299,7 +338,7 @@ class NotePlayer:
                 self._phrase_channels.discard(number)
                 self._phrases.release_all(at_sample)
             for member in self._channels.zone(number):
-                for key in [key for key in self._sounding if (key - 1) // 128 == member]:
+                for key in self._keys(member):
                     self._release(key, at_sample)
         elif control == ALL_SOUND_OFF:
             self._panic()
@@ -307,8 +346,11 @@ class NotePlayer:
             self._set_pedal(at_sample, number, False)
             channel.bend_unit, channel.parameter, channel.brightness = 0.0, NO_PARAMETER, None
             self._channels.send_bend(number)
+            self._press(number, 0)
         elif control == BRIGHTNESS_CONTROL and channel.master is not None:
             channel.brightness = value
+            for key in self._keys(number):
+                self._express(key, tilt=control_to_tilt(value))
         elif control == RPN_COARSE:
             channel.parameter = (value, channel.parameter[1])
         elif control == RPN_FINE:

@@ -24,6 +24,7 @@ from .packets import (
     write_message,
     write_statistic,
 )
+from .peer_names import PeerNames
 from .subscribers import Subscribers
 from .time_tags import IMMEDIATELY, TimeTags
 
@@ -48,6 +49,9 @@ DEFERRED_MAX: Final = 1_024
 
 #: Replies stay below what an Ethernet frame carries.
 _REPLY_BYTES: Final = 1_400
+
+#: The stage schedules these itself, to the sample.
+_SCHEDULED: Final = (osc.EVENT, osc.AMEND, osc.END)
 
 _PANIC_HEAD: Final = osc.PANIC.address.encode() + b"\0"
 
@@ -110,8 +114,11 @@ class OscDispatcher:
         self._teller = KindTeller(stage.tell, monotonic)
         self._deferred: list[_Deferred] = []
         self._numbers = itertools.count()
+        self._names = PeerNames()
         self._actions: dict[str, Callable[[list[Any], str, Peer, float | None], None]] = {
             osc.EVENT.address: self._play,
+            osc.AMEND.address: self._amend,
+            osc.END.address: self._end,
             osc.CONTROL.address: self._set_control,
             osc.PATCH.address: self._load_patch,
             osc.INSERT.address: self._set_insert,
@@ -176,8 +183,7 @@ class OscDispatcher:
         except Refusal as refusal:
             self._refuse(refusal, peer)
             return False
-        # The stage schedules events itself, to the sample.
-        if due_seconds is not None and route is not osc.EVENT and due_seconds > self._monotonic():
+        if due_seconds is not None and route not in _SCHEDULED and due_seconds > self._monotonic():
             if len(self._deferred) >= DEFERRED_MAX:
                 self._stage.count("osc_dropped")
                 self._teller.say("full", f"OSC: no place for more than {DEFERRED_MAX} messages that wait")
@@ -233,13 +239,26 @@ class OscDispatcher:
     # ---- actions ---------------------------------------------------------------------------------------
 
     def _play(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        sounding = self._stage.play(read_event(values, self._at_seconds(due_seconds)), "osc")
+        if sounding is None:
+            raise _Full
+        self._names.give(peer, values[0], sounding.id)
+
+    def _amend(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        changes = dict(zip(values[1::2], values[2::2], strict=True))
+        self._stage.amend(self._names.find(peer, values[0]), self._at_seconds(due_seconds), changes)
+
+    def _end(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.end(self._names.find(peer, values[0]), self._at_seconds(due_seconds))
+
+    def _at_seconds(self, due_seconds: float | None) -> float:
+        """Stream time at which what is due then, or at once, takes place."""
         if due_seconds is None:
             # The block that is being computed has begun: the next one is the first that can be on time.
             at_sample = self._clock.position_samples() + self._clock.block_frames
         else:
             at_sample = max(0, self._clock.sample_at(due_seconds))
-        if self._stage.play(read_event(values, at_sample / self._clock.rate), "osc") is None:
-            raise _Full
+        return at_sample / self._clock.rate
 
     def _set_control(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.set_control(name, values[0])

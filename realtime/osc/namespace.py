@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...codec.events.descriptors import DRY, OSC_FIELDS
-from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, ROOM_NAMES, VECTOR_SIZE
+from ...codec.events.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, ROOM_NAMES, VECTOR_SIZE
 
 #: A subscription ends after this, unless it is renewed.
 SUBSCRIPTION_SECONDS: Final = 60.0
@@ -24,9 +24,9 @@ class Argument:
     """One argument of a message.
 
     ``tag`` is its OSC type as struck sends it: ``i`` int32, ``f`` float32, ``s`` string, ``b`` blob. ``low``
-    and ``high`` bound what is accepted; None where nothing is refused. An ``ignored`` one is sent for
-    people and other programs; in a message that comes in it may be anything. A text that ``may_be_empty``
-    means something when it is.
+    and ``high`` bound what is accepted; None where nothing is refused. ``texts`` are accepted in place of a
+    number. An ``ignored`` one is sent for people and other programs; in a message that comes in it may be
+    anything. A text that ``may_be_empty`` means something when it is.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Argument:
     low: float | None = None
     high: float | None = None
     ignored: bool = False
+    texts: tuple[str, ...] = ()
     may_be_empty: bool = False
 
 
@@ -49,7 +50,7 @@ class Route:
         arguments: in their order.
         meaning: what the message does or says.
         optional: the arguments may be left out.
-        repeated: the arguments come again and again, as often as there is something to say.
+        repeated: the last so many arguments come again and again, as often as there is something to say.
         sounding: it changes what sounds, so a take keeps it and a bundle's time tag defers it; a message
             that only asks is answered at once.
     """
@@ -59,17 +60,19 @@ class Route:
     arguments: tuple[Argument, ...]
     meaning: str
     optional: bool = False
-    repeated: bool = False
+    repeated: int = 0
     sounding: bool = False
 
     @property
     def comes_in(self) -> bool:
         return self.direction != "out"
 
-    @property
-    def tags(self) -> str:
-        """Type tags of the arguments, each once."""
-        return "".join(argument.tag for argument in self.arguments)
+    def spread(self, count: int) -> tuple[Argument, ...]:
+        """The arguments of a message that has ``count``: the repeated ones as often as they come."""
+        if not self.repeated:
+            return self.arguments
+        head, tail = self.arguments[: -self.repeated], self.arguments[-self.repeated :]
+        return head + tail * max(1, (count - len(head)) // self.repeated)
 
 
 #: Meaning and unit of the descriptors in an event message.
@@ -85,11 +88,23 @@ _DESCRIPTORS: Final[dict[str, tuple[str, str]]] = {
 PITCH: Final = Argument("pitch", "i", "60 is middle C", "MIDI note", 0, 127)
 VELOCITY: Final = Argument("velocity", "i", "loudness; 0 ends the phrase", "MIDI velocity", 0, 127)
 
+#: What an amendment may name.
+AMENDABLE: Final = tuple(
+    dict.fromkeys(("gain_db", *(name for name, _, _ in OSC_FIELDS), *(field.name for field in FIELDS)))
+)
+
+ID: Final = Argument("id", "i", "of the event: the one that the sender gave it, else the one that struck did")
+
 EVENT: Final = Route(
     "/struck/event",
     "in, out",
     (
-        Argument("id", "i", "counts from 1 through a performance", ignored=True),
+        Argument(
+            "id",
+            "i",
+            "out: counts from 1 through a performance. In: what the sender amends and ends it by",
+            ignored=True,
+        ),
         Argument("gain_db", "f", "level at the attack re full-scale RMS", "dB", GAIN_DB_LOW, GAIN_DB_HIGH),
         *(
             Argument(name, tag, _DESCRIPTORS[name][0], _DESCRIPTORS[name][1], ignored=True)
@@ -100,6 +115,31 @@ EVENT: Final = Route(
     "out: an event sounds, one bundle per event, its time tag is when. In: plays an event; the time tag of "
     "its bundle is when it sounds. Gain and vector are what counts",
     sounding=True,
+)
+AMEND: Final = Route(
+    "/struck/amend",
+    "in, out",
+    (
+        ID,
+        Argument(
+            "name",
+            "s",
+            "`gain_db`, a descriptor of `/struck/event` or a field of its vector",
+            texts=tuple(AMENDABLE),
+        ),
+        Argument(
+            "value",
+            "f",
+            "new value in its unit; out of its range lands on the nearest end; a room may be named",
+            texts=(DRY, *ROOM_NAMES),
+        ),
+    ),
+    "from the time tag on, the event sounds as if it had been born with these values",
+    repeated=2,
+    sounding=True,
+)
+END: Final = Route(
+    "/struck/end", "in, out", (ID,), "the event is released, as its vector's `release` says", sounding=True
 )
 CONTROL: Final = Route(
     f"/struck/control/{NAME}",
@@ -151,7 +191,8 @@ LATENCY: Final = Route(
     (Argument("part", "s", "a part of the way"), Argument("latency", "f", "its share", "s")),
     "in, without arguments: asks for the latency ledger. Out: the ledger, with what was measured of it; also "
     "sent to a new subscriber",
-    repeated=True,
+    repeated=2,
+    optional=True,
 )
 SUBSCRIBE: Final = Route(
     "/struck/subscribe",
@@ -187,8 +228,8 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, CONTROL, PATCH, INSERT, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE,
-    UNSUBSCRIBE, SUBSCRIBED,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY,
+    SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}

@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from pythonosc.parsing import osc_types
 
+from ...codec.events.amendments import Amendment
 from ...codec.events.descriptors import OSC_FIELDS, Descriptors
-from ...codec.events.event_spec import VECTOR_SIZE
+from ...codec.events.event_spec import VECTOR_SIZE, read_field
 from ...codec.events.events import Event, FloatArray
-from .namespace import EVENT, NAME, Argument, Route
+from .namespace import AMEND, END, EVENT, NAME, Argument, Route
 from .time_tags import IMMEDIATELY
 
 Value = int | float | str | bytes | FloatArray
@@ -158,11 +159,9 @@ def read_arguments(route: Route, values: Sequence[Any]) -> list[Value]:
     Raises:
         Refusal: they do not fit.
     """
-    arguments = route.arguments
-    if not arguments or (not values and (route.optional or route.repeated)):
+    if not route.arguments or (not values and route.optional):
         return []
-    if route.repeated:
-        arguments = arguments * (len(values) // len(arguments))
+    arguments = route.spread(len(values))
     found: list[Value] = []
     for index, argument in enumerate(arguments):
         if index >= len(values):
@@ -183,7 +182,9 @@ def read_arguments(route: Route, values: Sequence[Any]) -> list[Value]:
     return found
 
 
-def _read_number(route: Route, argument: Argument, value: Any) -> int | float:
+def _read_number(route: Route, argument: Argument, value: Any) -> int | float | str:
+    if value in argument.texts:
+        return value
     if not isinstance(value, int | float):
         raise Refusal("types", f"{route.address}: {argument.name} must be a number")
     if not math.isfinite(value):
@@ -203,6 +204,8 @@ def _read_text(route: Route, argument: Argument, value: Any) -> str:
         raise Refusal("types", f"{route.address}: {argument.name} must be a text")
     if not value and not argument.may_be_empty:
         raise Refusal("values", f"{route.address}: {argument.name} is empty")
+    if argument.texts and value not in argument.texts:
+        raise Refusal("values", f"{route.address}: {argument.name} is {value}, which is none of its names")
     return value
 
 
@@ -254,12 +257,10 @@ def write_message(route: Route, *values: Value, name: str = "") -> bytes:
     Raises:
         ValueError: the values are not as many as the route's arguments.
     """
-    tags = route.tags
-    if route.repeated:
-        tags = tags * (len(values) // len(tags))
-    if len(tags) != len(values) and not (route.optional and not values):
-        raise ValueError(f"{route.address} has {len(tags)} arguments, not {len(values)}")
-    tags = tags[: len(values)]
+    arguments = route.spread(len(values))
+    if len(arguments) != len(values) and not (route.optional and not values):
+        raise ValueError(f"{route.address} has {len(arguments)} arguments, not {len(values)}")
+    tags = "".join("s" if v in a.texts else a.tag for a, v in zip(arguments, values, strict=False))
     return _join(route.address.replace(NAME, name), tags, values)
 
 
@@ -280,6 +281,26 @@ def write_bundle(tag: int, messages: Sequence[bytes]) -> bytes:
     for message in messages:
         parts += [osc_types.write_int(len(message)), message]
     return b"".join(parts)
+
+
+def write_amendment(number: int, amendment: Amendment, tag: int) -> bytes:
+    """The bundle that tells what an event has become, its fields in their units.
+
+    Args:
+        number: the event's id, as in :func:`write_event`.
+        amendment: what was amended.
+        tag: time tag of the moment.
+    """
+    assert amendment.vector is not None
+    pairs: list[Value] = [] if amendment.gain_db is None else ["gain_db", amendment.gain_db]
+    for name in amendment.fields:
+        pairs += [name, float(read_field(amendment.vector, name))]
+    return write_bundle(tag, [write_message(AMEND, number & _INT_HIGH, *pairs)])
+
+
+def write_end(number: int, tag: int) -> bytes:
+    """The bundle that tells that an event was released; arguments as for :func:`write_event`."""
+    return write_bundle(tag, [write_message(END, number & _INT_HIGH)])
 
 
 def write_event(number: int, event: Event, descriptors: Descriptors, tag: int) -> bytes:

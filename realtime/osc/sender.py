@@ -1,4 +1,4 @@
-"""Tells other programs of every event that sounds: one OSC bundle each, to fixed targets and subscribers."""
+"""Tells other programs of every event that sounds, is amended or ends: one OSC bundle each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ...codec.events.descriptors import read_descriptors
 from ...codec.events.errors import StruckError
+from ..stage.soundings import SoundingAmendment, SoundingEnd
 from ..stage.token_bucket import KindTeller
 from .addresses import Peer, resolve
-from .packets import write_event
+from .packets import write_amendment, write_end, write_event
 from .server import OscServer
 from .time_tags import TimeTags
 
 if TYPE_CHECKING:
-    from ..stage.outcomes import SoundingEvent
+    from ..stage.soundings import Sounding
     from ..stage.stage import Stage
 
 QUEUE_EVENTS: Final = 1_024
@@ -31,7 +32,7 @@ _TOLD_MAX: Final = 64
 class OscSender:
     """A sink of the stage; a thread of its own builds and sends the bundles.
 
-    The time tag of a bundle is when the event leaves the engine. Events that came by OSC are not sent on
+    The time tag of a bundle is when the sound leaves the engine. What came by OSC is not sent on
     (unless ``relays``): two hosts that listen to each other would play one event for ever.
 
     What was sent is counted as ``osc_sent``, per receiver; ``osc_out_dropped`` are events for which the
@@ -68,14 +69,14 @@ class OscSender:
             raise
         self._told: set[Peer] = set()
         self._teller = KindTeller(stage.tell, time.monotonic)
-        self._queue: deque[SoundingEvent] = deque()
+        self._queue: deque[Sounding] = deque()
         self._dropped = 0
         self._condition = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="struck-osc-out", daemon=True)
 
-    def __call__(self, sounding: SoundingEvent) -> None:
-        """Queue one event; never blocks for longer than it takes to queue another."""
+    def __call__(self, sounding: Sounding) -> None:
+        """Queue one event, amendment or end; never blocks for longer than it takes to queue another."""
         if sounding.origin == "osc" and not self._relays:
             return
         with self._condition:
@@ -127,7 +128,7 @@ class OscSender:
                 self._stage.count("osc_faults")
                 self._teller.say("faults", f"OSC: an event was not sent: {error!r}")
 
-    def _send(self, sounding: SoundingEvent) -> None:
+    def _send(self, sounding: Sounding) -> None:
         receivers: list[tuple[Peer, Callable[[bytes], None]]] = [(t.peer, t.send) for t in self._targets]
         server = self._server
         if server is not None:
@@ -135,9 +136,7 @@ class OscSender:
                 receivers.append((peer, lambda packet, peer=peer: server.send(packet, peer)))  # type: ignore[misc]
         if not receivers:
             return
-        descriptors = read_descriptors(self._stage.weights, sounding.event)
-        tag = self._tags.from_monotonic(self._stage.clock.monotonic_at(sounding.at_sample))
-        packet = write_event(sounding.id, sounding.event, descriptors, tag)
+        packet = self._write(sounding)
         sent = 0
         for peer, send in receivers:
             try:
@@ -147,6 +146,15 @@ class OscSender:
                 self._stage.count("osc_unreachable")
                 self._tell_once(peer, error)
         self._stage.count("osc_sent", sent)
+
+    def _write(self, sounding: Sounding) -> bytes:
+        tag = self._tags.from_monotonic(self._stage.clock.monotonic_at(sounding.at_sample))
+        if isinstance(sounding, SoundingAmendment):
+            return write_amendment(sounding.id, sounding.amendment, tag)
+        if isinstance(sounding, SoundingEnd):
+            return write_end(sounding.id, tag)
+        descriptors = read_descriptors(self._stage.weights, sounding.event)
+        return write_event(sounding.id, sounding.event, descriptors, tag)
 
     def _tell_once(self, peer: Peer, error: OSError) -> None:
         if peer not in self._told and len(self._told) < _TOLD_MAX:

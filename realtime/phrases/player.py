@@ -292,12 +292,19 @@ class Accompanist:
             return
         for slot in voice.slots:
             self._slots.stop(slot, voice.ends)
-        if voice.stand_in is not None:
-            self._stage.release(voice.stage_key, max(voice.ends, voice.stand_in + 2))
-        elif voice.sounding is not None and voice.patch.as_events:
-            self._stage.release(voice.stage_key, voice.ends)
-            # and what was sent ahead of its time
-            self._stage.release(voice.stage_key, voice.ends + self._samples(_EVENTS_AHEAD_SECONDS))
+        if voice.stand_in is not None or voice.patch.as_events:
+            self._end_events(voice, voice.ends)
+
+    def _play_event(self, voice: Voice, event: Event) -> None:
+        sounding = self._stage.play(event, "phrase")
+        if sounding is not None:
+            voice.events.append(sounding.id)
+
+    def _end_events(self, voice: Voice, at_sample: int) -> None:
+        """Release what is on stage of a voice, also what was sent ahead of its time."""
+        for id in voice.events:
+            self._stage.end(id, at_sample / self._rate)
+        voice.events.clear()
 
     # -- phrases
 
@@ -324,7 +331,7 @@ class Accompanist:
             if self._play(voice, phrase, start, joins=False):
                 if stand_in is not None:
                     self._stage.count("phrase_late")
-                    self._stage.release(voice.stage_key, start)
+                    self._end_events(voice, start)
                     voice.stand_in = None
                 self._silence(voice)
                 return self._serve(voice, position)
@@ -345,7 +352,7 @@ class Accompanist:
         self._stage.count("phrase_misses")
         event = self._make_note(voice.pitch, voice.velocity, voice.start / self._rate)
         if event is not None:
-            self._stage.play(event, "phrase", voice.stage_key)
+            self._play_event(voice, event)
 
     def _play(self, voice: Voice, phrase: KeptPhrase, at_sample: int, joins: bool) -> bool:
         """Let a pass begin; False for lack of a slot."""
@@ -460,7 +467,7 @@ class Accompanist:
                 return at_sample - ahead
             gain_db = min(GAIN_DB_HIGH, max(GAIN_DB_LOW, event.gain_db + voice.gain_db))
             played = replace(event, onset_seconds=at_sample / self._rate, gain_db=gain_db)
-            self._stage.play(played, "phrase", voice.stage_key)
+            self._play_event(voice, played)
             voice.announced += 1
         if not voice.loops:
             voice.ends = until

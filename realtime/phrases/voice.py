@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from ...patches.phrase_patch import PhrasePatch
 from .bank import KeptPhrase, PhraseKey
 from .beats import Beats
-
-_MIDI_CHANNELS: Final = 16
 
 
 @dataclass
@@ -33,6 +30,7 @@ class Voice:
     next_beat: int = 0  # on which the pass after it is to begin,
     shift_samples: int = 0  # so much later: it began between beats
     announced: int = 0  # events of the pass that have been sent
+    events: list[int] = field(default_factory=list)  # ids of those on stage, its stand-in's too
     asked: bool = False  # the pass that follows has been requested
     ends: int | None = None  # stream sample at which it is over
 
@@ -69,11 +67,6 @@ class Voice:
             self.next_beat = beat + self.key.conditions.beats
         else:
             self.next_beat = beats.nearest_beat(beats.next_bar(at_sample))
-
-    @property
-    def stage_key(self) -> int:
-        """Of its events, for their release."""
-        return 1 + 128 * ((self.patch.channel or _MIDI_CHANNELS) - 1) + self.pitch
 
     @property
     def never(self) -> bool:

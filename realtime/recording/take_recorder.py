@@ -1,11 +1,12 @@
-"""Records a performance into a take: events, MIDI, OSC, patch changes and marks, on a thread of its own.
+"""Records a performance into a take: events and what becomes of them, MIDI, OSC, patches, marks.
 
 Whoever plays hands things over and goes on at once::
 
-    event(), midi(), osc(), patch(), mark()  ->  queue (bounded)  ->  heap, by time  ->  take
+    event(), change(), midi(), osc(), patch(), mark()  ->  queue (bounded)  ->  heap, by time  ->  take
 
-Events come when the engine has told that they sound, and where: what it dropped is not in the take. Messages
-come with the time at which they take effect, a little ahead. The heap puts both in order.
+Events come when the engine has told that they sound, and where: what it dropped is not in the take, nor are
+its amendments. Those and messages come with the time at which they take effect, a little ahead. The heap puts
+both in order.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from ...codec.events.amendments import Amendment, End
 from ...codec.events.errors import StruckError
 from ...codec.events.events import Event
 from ...codec.takes.takes import TakeHeader, TakeWriter
@@ -101,6 +104,7 @@ class TakeRecorder(RecordingThread):
         self._number = 0
         self._dropout: tuple[float, int] | None = None
         self._heap: list[_Entry] = []
+        self._late: dict[int, float] = {}  # onsets of events that began late, by id
         self._writer = writer(path, header, live=True)
         self._flushed_at = time.monotonic()
         self._end_seconds: float | None = None
@@ -109,7 +113,14 @@ class TakeRecorder(RecordingThread):
     def outcome(self, outcome: Outcome) -> None:
         """Record an event that sounds; a ``Witness`` of the stage."""
         if outcome.what in ("sounded", "late") and outcome.sounding is not None:
+            event = outcome.sounding.event
+            if outcome.what == "late" and event.id is not None:
+                self._late[event.id] = event.onset_seconds
             self.event(outcome.sounding)
+
+    def change(self, change: Amendment | End) -> None:
+        """Record what becomes of an event; where that does not sound, it is left out."""
+        self._put(change.at_seconds, "/events", change)
 
     def event(self, sounding: Sounding) -> None:
         """Record an event."""
@@ -207,15 +218,31 @@ class TakeRecorder(RecordingThread):
             mark = {"kind": "dropout", "what": "record", "count": number}
             heapq.heappush(self._heap, _Entry(first_seconds, 0, "/marks", mark))
         while self._heap and self._heap[0].seconds <= seconds:
-            self._write(heapq.heappop(self._heap))
+            entry = heapq.heappop(self._heap)
+            if (moved := self._after_onset(entry)) is entry:
+                self._write(entry)
+            else:
+                heapq.heappush(self._heap, moved)
         if time.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
             self._writer.flush()
             self._flushed_at = time.monotonic()
 
+    def _after_onset(self, entry: _Entry) -> _Entry:
+        """``entry``; an amendment or end that came before the onset of an event which was late, at that."""
+        change = entry.value
+        if not isinstance(change, Amendment | End):
+            return entry
+        onset_seconds = self._late.get(change.id, 0.0)
+        if isinstance(change, End):
+            self._late.pop(change.id, None)
+        if entry.seconds >= onset_seconds:
+            return entry
+        return entry._replace(seconds=onset_seconds, value=replace(change, at_seconds=onset_seconds))
+
     def _write(self, entry: _Entry) -> None:
         if entry.channel == "/events":
             self._writer.write(entry.value)
-            self.event_count += 1
+            self.event_count += isinstance(entry.value, Event)
         else:
             self._writer.write_message(entry.channel, entry.seconds, entry.value)
 

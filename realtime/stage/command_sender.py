@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from ..engine.commands import BEND, COMMAND_SIZE, CONTROL, PANIC, PLAY, RECORD, Head
+from ..engine.commands import COMMAND_SIZE, CONTROL, PANIC, PLAY, RECORD, Head
 from ..engine.rings import RecordRing, push_row
 
-#: Of these only the latest per channel or gain counts.
-_STATES: Final = (BEND, CONTROL)
+#: Of these only the latest per gain counts.
+_STATES: Final = (CONTROL,)
 
 
 class CommandSender:
@@ -56,7 +56,11 @@ class CommandSender:
             kept = {key: owed for key, owed in self._owed.items() if owed.kind in _STATES}
             self._owed = {(PANIC,): head, **kept}  # what it silences need not end
         else:
-            key = (head.kind, head.key) if head.kind in _STATES else (head.kind, head.key, head.at_sample)
+            key = (
+                (head.kind, head.key)
+                if head.kind in _STATES
+                else (head.kind, head.key, head.event_id, head.at_sample)
+            )
             self._owed[key] = head
         if not self.settle():
             self._count("commands_delayed")

@@ -111,9 +111,13 @@ class FileDriver:
         end = self.frame_count + self._input_delay_frames
         end = end if limit is None else min(end, limit)
         while self.frame_count < end:
-            self._step(min(self.block_frames, end - self.frame_count))
+            self._step(min(self._left_of_block(), end - self.frame_count))
             if self._listener is not None:
                 self._listener.pump()
+
+    def _left_of_block(self) -> int:
+        """Frames up to the next multiple of the block: where the input ended, inserts count on it."""
+        return self.block_frames - self.frame_count % self.block_frames
 
     def _play_tail(self, go_on: Callable[[float], bool], limit: int | None) -> None:
         decoder = self._state.engine.decoder.numbers
@@ -126,7 +130,7 @@ class FileDriver:
             enough = _SLOWEST_ATTACK_SECONDS if decoder[ACTIVE] > 0 else _QUIET_SECONDS
             if quiet >= enough * self.rate:
                 break
-            count = min(self.block_frames, end - self.frame_count)
+            count = min(self._left_of_block(), end - self.frame_count)
             self._step(count)
             silent = np.max(np.abs(self._out[:count])) < _QUIET_PEAK
             quiet = quiet + count if silent and not waiting else 0

@@ -11,23 +11,13 @@ from typing import Final
 import numpy as np
 
 from ...codec.events.event_spec import ANALYSIS_RATE
-from ...codec.events.events import Event
 from ..engine.commands import OUTCOME, OUTCOMES, RESULT_ID, RESULT_SAMPLE, RESULT_SIZE
 from ..engine.rings import LOST, pop_row
 from ..engine.state import POSITION, EngineState
+from .soundings import SoundingEvent
 
 #: An event that is so long past, without a word, has lost it to a full ring.
 _SILENCE_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True)
-class SoundingEvent:
-    """An event that sounds, or is going to."""
-
-    id: int  # counts from 1 through the performance
-    event: Event  # its onset is the stream time at which it sounds
-    at_sample: int  # the same in samples of the device
-    origin: str  # "heard", "midi", "osc", "phrase"
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,19 @@ thread knows nothing of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
+from threading import Event as Signal
 from threading import Lock
 from typing import Final
 
 import numpy as np
 
-from ...codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, VECTOR_SIZE, from_physical, to_physical
+from ...codec.events.amendments import End, difference
+from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
+from ...codec.events.lives import sounding_seconds
 from ...codec.events.quantize import quantize_events, restore_events
 from ...codec.playing.record_maker import RecordMaker
 from ...codec.weights.codec_weights import CodecWeights
@@ -25,19 +28,16 @@ from ..engine.clock import StreamClock
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
 from ..engine.state import POSITION, EngineState
 from .command_sender import CommandSender
-from .outcomes import Outcome, Outcomes, SoundingEvent, Witness
+from .lives import Life, Lives
+from .outcomes import Outcome, Outcomes, Witness
+from .shaping import PLAIN, SHAPING_CONTROLS, Expression, changed_event, shape
+from .soundings import Sink, Sounding, SoundingAmendment, SoundingEnd, SoundingEvent
 
-Sink = Callable[[SoundingEvent], None]
 #: Voice records of 8 kB each: 4 MB.
 _RECORDS_KEPT: Final = 512
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
-
-
-def channel_of(key: int) -> int | None:
-    """MIDI channel 0 to 15 of a key (1 + 128 * channel + note); None for 0, no key."""
-    return (key - 1) // 128 if key > 0 else None
 
 
 class Stage:
@@ -74,7 +74,9 @@ class Stage:
         self._outcomes = Outcomes(state, clock.rate)
         self._outcomes.add(self._count_outcome)
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
-        self._bends = [0.0] * 16
+        self._lives = Lives()
+        #: Set while something waits for :meth:`send_expressions`.
+        self.moved = Signal()
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
         self._last_id = 0
@@ -123,26 +125,24 @@ class Stage:
 
     # -- events
 
-    def play(self, event: Event, origin: str, key: int = 0) -> SoundingEvent | None:
+    def play(self, event: Event, origin: str, expression: Expression = PLAIN) -> SoundingEvent | None:
         """Let ``event`` sound at its onset, a stream time; at once if that has passed.
 
         Args:
             event: as its source made it; the controls change it here.
             origin: ``heard``, ``midi`` or ``osc``.
-            key: 1 + 128 * channel + note for what can be released and bent; 0 for the rest.
+            expression: of its player.
 
         Returns:
             What will sound, or None: too soft for the threshold, or refused for lack of room (counted).
         """
-        channel = channel_of(key)
-        bend = 0.0 if channel is None else self._bends[channel]
         if event.gain_db < self._controls["threshold_db"]:
             self.count("events_below_threshold")
             return None
-        event = self._shape(event, bend)
-        rate = self.clock.rate
+        raw = event
+        event = self._as_in_take(shape(raw, self._controls, expression))
         position = int(self._state.numbers[POSITION])
-        at_sample = event.onset_sample(rate)
+        at_sample = event.onset_sample(self.clock.rate)
         if origin == "heard":
             margin = at_sample - position
             least = self.least_margin_samples
@@ -150,34 +150,127 @@ class Stage:
         elif at_sample < position:
             # The next block takes it, on the grid of takes. Should that be computed just now, it is a block
             # late, and counted; one block more for all would be the price of none.
-            seconds = ceil(position / rate * ANALYSIS_RATE) / ANALYSIS_RATE
-            event = replace(event, onset_seconds=seconds)
-            at_sample = event.onset_sample(rate)
+            event = replace(event, onset_seconds=self._on_grid(position))
+            at_sample = event.onset_sample(self.clock.rate)
         record = self._make_record(event)
         with self._lock:
-            sounding = SoundingEvent(self._last_id + 1, event, at_sample, origin)
+            id = self._last_id + 1
+            sounding = SoundingEvent(id, replace(event, id=id), at_sample, origin)
             self._outcomes.announce(sounding)
-            head = commands.play(at_sample, key, 2.0 ** (bend / 12.0), sounding.id)
-            if not self._sender.send(head, record):
-                self._outcomes.withdraw(sounding.id)
+            if not self._sender.send(commands.play(at_sample, id), record):
+                self._outcomes.withdraw(id)
                 return None
-            self._last_id = sounding.id
-            if channel is not None and self._bends[channel] != bend:  # turned meanwhile, by another thread
-                self._sender.owe(commands.bend(channel, self._bends[channel]))
+            self._last_id = id
+            life = Life(origin, raw, sounding.event, expression, at_sample)
+            life.fades_sample = self._fades_sample(sounding.event, at_sample)
+            self._lives.add(id, life)
         for sink in self._sinks:
             sink(sounding)
         return sounding
 
-    def release(self, key: int, at_sample: int) -> None:
-        """Let the voices of ``key`` that began before ``at_sample`` go into their release then."""
+    def end(self, id: int, at_seconds: float) -> None:
+        """Release the event ``id`` then, at once if that has passed; one that has ended is counted."""
         with self._lock:
-            self._sender.owe(commands.release(key, at_sample))
+            life = self._lives.remove(id)
+            if life is None:
+                self.count("ends_unknown")
+                return
+            end, at_sample = self._end(id, life, round(at_seconds * self.clock.rate))
+        for sink in self._sinks:
+            sink(SoundingEnd(id, end, at_sample, life.origin))
 
-    def bend(self, channel: int, semitones: float) -> None:
-        """Bend what sounds and what will sound on a MIDI channel, 0 to 15."""
+    def amend(self, id: int, at_seconds: float, changes: Mapping[str, float | str]) -> None:
+        """Change how the event ``id`` sounds from then on, at once if that has passed.
+
+        Args:
+            id: of the event; one that does not sound is counted.
+            at_seconds: stream time.
+            changes: new values by name: ``gain_db``, fields of the vector in their units, descriptors as
+                ``/struck/event`` names them.
+
+        Raises:
+            ValueError: a name or a value cannot be used.
+        """
         with self._lock:
-            self._bends[channel] = semitones
-            self._sender.owe(commands.bend(channel, semitones))
+            life = self._lives.get(id)
+            if life is None:
+                self.count("amendments_unknown")
+                return
+            changed = changed_event(self.weights, life.sounding, changes)
+            told = self._become([(id, life, changed)], round(at_seconds * self.clock.rate))
+        self._tell_sinks(told)
+
+    def express(self, id: int, expression: Expression) -> None:
+        """Let the event ``id`` follow its player; it is heard with the next :meth:`send_expressions`."""
+        with self._lock:
+            life = self._lives.get(id)
+            if life is not None and life.expression != expression:
+                life.expression, life.moved = expression, True
+                self.moved.set()
+
+    def send_expressions(self) -> None:
+        """Let be heard what players and controls have moved since the last time."""
+        with self._lock:
+            self.moved.clear()
+            moved = [(id, life) for id, life in self._lives.items() if life.moved]
+            at_sample = int(self._state.numbers[POSITION]) + self.clock.block_frames
+            becoming = [(id, life, self._shaped(life)) for id, life in moved if life.fades_sample > at_sample]
+            for _, life in moved:
+                life.moved = False
+            told = self._become(becoming, at_sample)
+        self._tell_sinks(told)
+
+    def _shaped(self, life: Life) -> Event:
+        return shape(life.raw, self._controls, life.expression)
+
+    def _become(self, becoming: Sequence[tuple[int, Life, Event]], at_sample: int) -> list[SoundingAmendment]:
+        """Let events sound as others from ``at_sample`` on; what is told of it. With the lock."""
+        told: list[SoundingAmendment] = []
+        lives = {id: life for id, life, _ in becoming}
+        for id, life, wanted in becoming:
+            at = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
+            seconds = self._on_grid(at)
+            at = round(seconds * self.clock.rate)
+            event = replace(self._as_in_take(wanted), onset_seconds=life.sounding.onset_seconds, id=id)
+            amendment = difference(life.sounding, event, id, seconds)
+            if amendment is not None:
+                told.append(SoundingAmendment(id, amendment, event, at, life.origin))
+        if not told:
+            return []
+        records = self._records.make([sounding.event for sounding in told])
+        sent = []
+        for sounding, record in zip(told, records, strict=True):
+            life = lives[sounding.id]
+            if self._sender.send(commands.amend(sounding.id, sounding.at_sample), record):
+                life.sounding, life.latest_sample = sounding.event, sounding.at_sample
+                life.fades_sample = self._fades_sample(
+                    sounding.event, sounding.event.onset_sample(self.clock.rate)
+                )
+                sent.append(sounding)
+            else:  # the next time, with what has moved by then
+                life.moved = True
+                self.moved.set()
+        return sent
+
+    def _end(self, id: int, life: Life, at_sample: int) -> tuple[End, int]:
+        """Release an event; with the lock."""
+        at_sample = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
+        end = End(id, self._on_grid(at_sample))
+        at_sample = round(end.at_seconds * self.clock.rate)
+        self._sender.owe(commands.end(id, at_sample))
+        return end, at_sample
+
+    def _tell_sinks(self, told: Sequence[Sounding]) -> None:
+        for sounding in told:
+            for sink in self._sinks:
+                sink(sounding)
+
+    def _on_grid(self, at_sample: int) -> float:
+        """Stream time of ``at_sample``, or just after it, that a take can hold, in seconds."""
+        return ceil(at_sample / self.clock.rate * ANALYSIS_RATE) / ANALYSIS_RATE
+
+    def _fades_sample(self, event: Event, onset_sample: int) -> int:
+        return onset_sample + round(sounding_seconds(event) * self.clock.rate)
 
     def panic(self) -> None:
         """Silence now: no voice, no waiting event, no room, no phrase."""
@@ -188,21 +281,29 @@ class Stage:
         self._after_panic()
 
     def _after_panic(self) -> None:
+        """Tell that all is silent: what sounded has ended, what waited will not sound."""
         position = int(self._state.numbers[POSITION])
+        with self._lock:
+            silenced = [(id, life) for id, life in self._lives.items() if life.fades_sample > position]
+            self._lives.clear()
         for call in self._panic_calls:
             call(position / self.clock.rate)
+        for id, life in silenced:
+            at_sample = max(position, life.latest_sample + 1)
+            end = End(id, self._on_grid(at_sample))
+            self._tell_sinks([SoundingEnd(id, end, at_sample, life.origin)])
 
     def pause(self) -> None:
         """The stream stands still: from now on events are refused and counted (``events_unplayed``).
 
         Nobody empties the command ring then, and what is played would come all at once later. What is turned
-        or bent meanwhile is kept for :meth:`resume`.
+        meanwhile is kept for :meth:`resume`.
         """
         with self._lock:
             self._sender.paused = True
 
     def resume(self) -> bool:
-        """The stream goes on: silence first, then controls and bends as they stand.
+        """The stream goes on: silence first, then controls as they stand.
 
         Returns:
             False if the engine did not take that in time; it may sound as it did before.
@@ -210,8 +311,6 @@ class Stage:
         with self._lock:
             self._sender.paused = False
             self._sender.owe(commands.panic())
-            for channel, semitones in enumerate(self._bends):
-                self._sender.owe(commands.bend(channel, semitones))
             for place, name in enumerate(ENGINE_PARAMETERS):
                 self._sender.owe(commands.control(place, gain_from_db(self._controls[name])))
             taken = self._sender.settle_within(_RESUME_SECONDS)
@@ -253,6 +352,8 @@ class Stage:
     def set_control(self, name: str, value: float) -> None:
         """Turn a control of the parameter table; a value beyond its range lands on the end.
 
+        What sounds follows, with the next :meth:`send_expressions`.
+
         Raises:
             ValueError: there is no such control, or the value is not finite.
         """
@@ -261,6 +362,10 @@ class Stage:
         value = PARAMETER[name].check(value)
         with self._lock:
             self._controls[name] = value
+            if name in SHAPING_CONTROLS:
+                for _, life in self._lives.items():
+                    life.moved = True
+                self.moved.set()
             if name in ENGINE_PARAMETERS:
                 self._sender.owe(commands.control(ENGINE_PARAMETERS.index(name), gain_from_db(value)))
 
@@ -319,39 +424,6 @@ class Stage:
         if outcome.sounding is not None and outcome.what in ("sounded", "late"):
             self.count(f"events_{outcome.sounding.origin}")
 
-    def _shape(self, event: Event, bend: float) -> Event:
-        """``event`` with the controls' changes, as a take can hold it."""
-        c = self._controls
-        vector = event.vector
-        shift = c["transpose"] + bend
-        factors = (("decay", c["decay"]), ("noise_decay", c["decay"]), ("attack", c["attack"]))
-        changed = (
-            shift
-            or c["brightness_db"]
-            or c["room"] >= 0.0
-            or c["room_mix"]
-            or any(factor != 1.0 for _, factor in factors)
-        )
-        if changed:
-            vector = vector.copy()
-
-            def put(name: str, value: float) -> None:
-                vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
-
-            def get(name: str) -> float:
-                return float(to_physical(FIELDS[INDEX[name]], float(event.vector[INDEX[name]])))
-
-            if shift:
-                put("pitch", get("pitch") + shift)
-            if c["brightness_db"]:
-                put("tilt", get("tilt") + c["brightness_db"])
-            for name, factor in factors:
-                if factor != 1.0:
-                    put(name, factor * get(name))
-            if c["room"] >= 0.0:
-                put("room", c["room"])
-            if c["room_mix"]:
-                put("room_mix", min(1.0, max(0.0, get("room_mix") + c["room_mix"])))
-        if changed:
-            event = replace(event, vector=vector)
+    def _as_in_take(self, event: Event) -> Event:
+        """``event`` as a take can hold it."""
         return event if self._exact else restore_events(quantize_events([event]))[0]

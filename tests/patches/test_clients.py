@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.descriptors import read_descriptors
 from struck.realtime.osc.sender import OscSender
 from struck.realtime.osc.server import OscServer
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
 
 from ..realtime.osc.osc_host import WEIGHTS, FakeStage, Sounding, make_event, udp_socket
 
@@ -69,8 +71,35 @@ def test_pure_data_subscribes_and_hears():
             for number in (1, 2):
                 sender(Sounding(number, make_event(number), "heard"))
             wait_until(lambda: sum("struck-event" in line for line in pd.lines) == 2, pd)
+            amendment = Amendment.of_fields(1, 3.0, {"pitch": 60.0})
+            sender(SoundingAmendment(1, amendment, amendment.apply(make_event(1)), 144_000, "heard"))
+            sender(SoundingEnd(2, End(2, 3.0), 144_000, "heard"))
+            wait_until(lambda: any("struck-end" in line for line in pd.lines), pd)
     check_printed(pd.lines)
+    (amended,) = [
+        line.split("struck-amend")[1].strip(": ").split() for line in pd.lines if "struck-amend" in line
+    ]
+    assert (amended[:2], float(amended[2])) == (["1", "pitch"], pytest.approx(60.0, abs=0.01))
+    (ended,) = [line.split("struck-end")[1].strip(": ").split() for line in pd.lines if "struck-end" in line]
+    assert ended == ["2"]
     assert not [line for line in pd.lines if "couldn't create" in line or "connection failed" in line]
+
+
+def test_pure_data_takes_a_sounding_event_by_its_id():
+    if shutil.which("pd") is None:
+        pytest.skip("Pure Data (puredata-core) is not installed")
+    stage = FakeStage()
+    with OscServer(stage, stage.clock, port=0) as server, udp_socket() as reserved:
+        port = reserved.getsockname()[1]
+        reserved.close()
+        command = ["pd", "-nogui", "-nosound", "-nomidi", "-stderr", "-noprefs"]
+        command += ["-send", f"struck-port {port}", "-send", f"struck-server 127.0.0.1 {server.address[1]}"]
+        command += ["-send", "struck-amend 12 pitch 62.5 gain_db -12", "-send", "struck-end 12"]
+        with Program([*command, str(CLIENTS / "struck-receive.pd")]) as pd:
+            wait_until(lambda: stage.ended, pd)
+    ((number, _, changes),) = stage.amended
+    assert (number, changes) == (12, {"pitch": 62.5, "gain_db": -12.0})
+    assert [number for number, _ in stage.ended] == [12]
 
 
 def test_supercollider_subscribes_and_hears():
@@ -89,10 +118,15 @@ def test_supercollider_subscribes_and_hears():
         assert float(words[8]) == pytest.approx(make_event(number).vector[0], rel=1e-4)
 
 
+def printed(lines, name):
+    """The words of each line that was printed under a name."""
+    return [line.split(name)[1].strip(": ").split() for line in lines if name in line]
+
+
 def check_printed(lines):
     """The words that were printed of events 1 and 2, after a look at their descriptors."""
-    printed = [line.split("struck-event")[1].strip(": ").split() for line in lines if "struck-event" in line]
-    for number, words in zip((1, 2), printed, strict=True):
+    events = printed(lines, "struck-event")
+    for number, words in zip((1, 2), events, strict=True):
         event = make_event(number)
         heard = read_descriptors(WEIGHTS, event)
         wanted = [
@@ -101,4 +135,4 @@ def check_printed(lines):
         ]  # fmt: skip
         assert [float(word) for word in words[:7]] == pytest.approx(wanted, rel=1e-4)
         assert words[7] == heard.room
-    return printed
+    return events

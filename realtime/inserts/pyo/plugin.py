@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
@@ -36,14 +35,13 @@ class PyoPlugin:
     ) -> None:
         self.latency_samples = 0
         self._server = PyoServer(rate, channels, block_frames)
-        self._signals: dict[str, Any] = {}
+        self._program: PyoProgram | None = None  # what a file has made lives as long as this
         self.info: PluginInfo
         self.parameters: tuple[PluginParameter, ...]
         if file:
-            program = PyoProgram(Path(file), self._server.input)
+            program = self._program = PyoProgram(Path(file), self._server.input)
             self._made = program.made
             self.parameters = program.parameters
-            self._signals = program.signals
             stem = Path(file).stem
             self.info = PluginInfo("pyo", file, stem, "", "Graph", 2, 2, program.takes_notes)
         else:
@@ -65,9 +63,8 @@ class PyoPlugin:
     def set(self, number: int, value: float) -> None:
         self._values[number] = value
         parameter = self.parameters[number]
-        signal = self._signals.get(parameter.symbol)
-        if signal is not None:
-            signal.value = value
+        if self._program is not None:
+            self._program.signals[parameter.symbol].value = value
         else:
             setattr(self._made, parameter.symbol, int(value) if parameter.scale == "integer" else value)
 

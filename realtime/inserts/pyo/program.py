@@ -36,7 +36,8 @@ class PyoProgram:
     def __init__(self, path: Path, source: Any) -> None:
         self._path = path
         pyo = load_pyo()
-        names = self._call(lambda: runpy.run_path(str(path)))
+        #: What the file defines; objects play only while somebody keeps them.
+        names = self._names = self._call(lambda: runpy.run_path(str(path)))
         build = names.get("build")
         if not callable(build):
             raise StruckError(f"{path} has no function build(input)")

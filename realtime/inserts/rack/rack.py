@@ -336,7 +336,7 @@ class Rack:
 
     def _look_after(self) -> None:
         pulse = Pulse(self._state.memory.indices, self._job.block_frames)
-        slow_from = (monotonic(), 0, 0)
+        since, frames, late = monotonic(), *self._frames()
         told_slow = False
         while not self._closing.is_set():
             process = self._process
@@ -350,15 +350,19 @@ class Rack:
             if ended or hangs:
                 self._replace(process, None if hangs else process.wait(_DEATH_SECONDS))
                 pulse = Pulse(self._state.memory.indices, self._job.block_frames)
-            now = monotonic()
-            if now - slow_from[0] > _SLOW_SECONDS:
-                frames, late = (int(self._state.numbers[place]) for place in (FRAMES, LATE_FRAMES))
-                share = (late - slow_from[2]) / max(1, frames - slow_from[1])
-                if share > _SLOW_SHARE and frames > slow_from[1] and not told_slow:
+                since, frames, late = monotonic(), *self._frames()  # what was missed meanwhile was told
+            elif monotonic() - since > _SLOW_SECONDS:
+                before = (frames, late)
+                since, frames, late = monotonic(), *self._frames()
+                is_slow = late - before[1] > _SLOW_SHARE * max(1, frames - before[0])
+                if is_slow and not told_slow:
                     self._tell("the inserts are too slow for this block size: the sound passes dry")
-                told_slow = share > _SLOW_SHARE
-                slow_from = (now, frames, late)
+                told_slow = is_slow
                 self._follow_priority(process)
+
+    def _frames(self) -> tuple[int, int]:
+        """Frames heard through it since it came in, and of these late ones."""
+        return int(self._state.numbers[FRAMES]), int(self._state.numbers[LATE_FRAMES])
 
     def _replace(self, process: RackProcess, code: int | None) -> None:
         """It died, with this exit code, or hangs: end it, whole, and let another take over."""

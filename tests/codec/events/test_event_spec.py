@@ -1,15 +1,33 @@
 """The table of fields: every field there and back, ends and middles."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from struck.codec.events.event_spec import FIELDS, INDEX, LATENTS, VECTOR_SIZE, from_physical, to_physical
+from struck.codec.events.event_spec import (
+    AMENDED_WAYS,
+    FIELDS,
+    INDEX,
+    LATENTS,
+    VECTOR_SIZE,
+    from_physical,
+    to_physical,
+)
 
 
 def test_the_table_is_whole():
     assert VECTOR_SIZE == 32 == len(INDEX)
     assert [FIELDS[i].scale for i in LATENTS] == ["latent"] * len(LATENTS)
     assert all(2 <= field.bits <= 16 for field in FIELDS)
+
+
+def test_the_docs_say_of_each_field_how_an_amendment_reaches_it():
+    assert {field.amended for field in FIELDS} == set(AMENDED_WAYS)
+    docs = (Path(__file__).parents[3] / "docs" / "codec.md").read_text()
+    for way, meaning in AMENDED_WAYS.items():
+        names = ", ".join(f"`{field.name}`" for field in FIELDS if field.amended == way)
+        assert f"| {names} | {meaning} |" in docs
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)

@@ -147,7 +147,7 @@ def test_numbers_that_are_not_finite_never_reach_a_voice(bad):
     decoder = Decoder(FLAT_WEIGHTS, RATE)
     record = decoder.make_records([tone()])[0]
     record[700] = bad
-    assert not insert_event(decoder.state, record, 0, 0, 1.0, 0)
+    assert not insert_event(decoder.state, record, 0, 0)
     assert decoder.counters()["rejected"] == 1
     assert not decoder.process(1000).any()
 

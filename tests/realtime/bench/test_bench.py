@@ -22,7 +22,7 @@ from struck.realtime.engine.rings import LOST
 def test_the_performance_is_repeated_to_the_length_asked_for(tmp_path):
     with open_audio(write_performance(tmp_path / "long.wav", 20.0)) as reader:
         assert reader.duration_seconds == 20.0
-        sound = reader.read(reader.frame_count)
+        sound = reader.read(round(20.0 * reader.rate))
     period = 716_898  # samples of the performance
     assert np.allclose(sound[period:][:1000], sound[:1000], atol=1e-3)
 
@@ -107,7 +107,7 @@ def test_in_a_storm_everything_is_done_and_what_was_put_off_is_counted():
     counts = storm.counts
     assert counts["started"] == counts["stolen"] == START_COUNT
     assert counts["starts_delayed"] == counts["late"] == START_COUNT - 16  # all but one cell's
-    assert counts["bends_delayed"] > 0
+    assert counts["amended"] > 0
     assert counts["told_sounded"] == 16
     assert counts["told_late"] == START_COUNT - 16
     assert len(storm.own) == 750

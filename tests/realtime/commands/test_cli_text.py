@@ -36,7 +36,7 @@ for line in json.load(sys.stdin):
 
 def make_take(path: Path) -> Path:
     with TakeWriter(path, TakeHeader("live", "codec", "0" * 16, source=path.name)) as writer:
-        writer.write_event(Event(0.5, -20.0, np.zeros(VECTOR_SIZE)))
+        writer.write(Event(0.5, -20.0, np.zeros(VECTOR_SIZE)))
         writer.write_patch(0.6, f"patch {path.name}")
     return path
 

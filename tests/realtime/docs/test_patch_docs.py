@@ -34,4 +34,8 @@ def test_every_key_of_a_note_stands_there_with_its_default():
     assert rows["channels"] == "all"
     for name in fields - {"channels"}:
         default = getattr(NotePatch(), name)
-        assert rows[name] == (str(default).lower() if isinstance(default, bool) else f"{default:g}")
+        if isinstance(default, bool):
+            shown = str(default).lower()
+        else:
+            shown = f"`{default}`" if isinstance(default, str) else f"{default:g}"
+        assert rows[name] == shown

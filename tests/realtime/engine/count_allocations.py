@@ -5,22 +5,24 @@ import numpy as np
 from numba import njit
 
 from struck.codec.playing.block import ACTIVE, LATE, STARTED, STOLEN
+from struck.codec.playing.changes import AMENDED, ENDED, UNKNOWN
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.bench.decoder import plain_weights, sustained_events
 from struck.realtime.bench.loaded_callback import CALL
 from struck.realtime.engine.address_tables import make_address_table
 from struck.realtime.engine.callback import BLOCKS, make_callback_state
 from struck.realtime.engine.commands import (
+    AMEND,
     AT_SAMPLE,
-    BEND,
     COMMAND_SIZE,
     CONTROL,
+    END,
+    EVENT_ID,
     KEY,
     KIND,
     PANIC,
     PLAY,
     RECORD,
-    RELEASE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
@@ -43,7 +45,10 @@ RATE = 48_000
 FRAMES = 32
 VOICES = 200
 #: In how many of its turns the loop sends each kind of command; panic empties all, so it is rare.
-EVERY = {PLAY: 5, RELEASE: 11, BEND: 13, CONTROL: 17, START_PHRASE: 301, STOP_PHRASE: 401, PANIC: 5_003}
+EVERY = {
+    PLAY: 5, CONTROL: 17, START_PHRASE: 301, STOP_PHRASE: 401, PANIC: 5_003,
+    AMEND: 3, END: 19,
+}  # fmt: skip
 KINDS = np.array(list(EVERY.items()))
 
 
@@ -61,11 +66,12 @@ def run_blocks(rings, numbers, kinds, records, row, source, buffers, pointers, f
                 row[AT_SAMPLE] = position + 37 * (i % 5) - 20
                 row[KEY] = 1 + i % 100
                 row[VALUE] = 1.0 + 0.001 * (i % 7)
-                if kind == PLAY:
+                row[EVENT_ID] = 1 + i // 5 % 40
+                if kind in (PLAY, AMEND):
                     row[RECORD:] = records[i % records.shape[0]]
                 elif kind == CONTROL:
                     row[KEY] = EVENTS
-                elif kind in (BEND, START_PHRASE, STOP_PHRASE):
+                elif kind in (START_PHRASE, STOP_PHRASE):
                     row[KEY] = 0
                 push_row(commands, row)
         if i % 3 != 0:  # a feed that starves now and then
@@ -104,6 +110,10 @@ numbers = engine.decoder.numbers
 assert numbers[STARTED] > 1_900
 assert numbers[STOLEN] > 500
 assert numbers[LATE] > 0
+changes = engine.decoder.changes.numbers
+assert changes[AMENDED] > 1_000
+assert changes[ENDED] > 100
+assert changes[UNKNOWN] > 100
 assert engine.capture.index[LOST] > 0
 assert engine.feed.index[LOST] == 0
 assert engine.numbers[STARVED] > 0

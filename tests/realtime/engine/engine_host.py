@@ -6,8 +6,10 @@ import numpy as np
 
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.engine.commands import (
+    AMEND,
     COMMAND_SIZE,
     CONTROL,
+    END,
     OUTCOME,
     OUTCOMES,
     PLAY,
@@ -64,8 +66,14 @@ class EngineHost:
             row[RECORD:] = record
         return bool(push_row(self.state.commands, row))
 
-    def play(self, event, at_sample, key=0, bent=1.0, event_id=0):
-        return self.send(PLAY, at_sample, key, bent, self._maker.make_records([event])[0], event_id)
+    def play(self, event, at_sample, event_id=0):
+        return self.send(PLAY, at_sample, record=self._maker.make_records([event])[0], event_id=event_id)
+
+    def amend(self, event_id, event, at_sample):
+        return self.send(AMEND, at_sample, record=self._maker.make_records([event])[0], event_id=event_id)
+
+    def end(self, event_id, at_sample):
+        return self.send(END, at_sample, event_id=event_id)
 
     def results(self):
         """What has become of events since the last time: outcome, id, stream sample."""

@@ -4,28 +4,24 @@ import numpy as np
 import pytest
 
 from struck.codec.playing.block import (
-    ACTIVE,
     DELAYED,
     LATE,
     PENDING,
     STARTED,
     STOLEN,
-    bend_voices,
+    amend_voice,
+    end_voice,
     insert_event,
-    release_voices,
 )  # fmt: skip
+from struck.codec.playing.changes import UNKNOWN
 from struck.codec.playing.decoder import Decoder
 from struck.codec.playing.voice_records import RECORD_SIZE
-from struck.codec.playing.voice_state import BEND as BEND_LEVEL
-from struck.codec.playing.voice_state import KEY as KEY_COUNT
 from struck.realtime.engine import commands
 from struck.realtime.engine.commands import (
-    BEND,
     COMMANDS,
     LOOPS,
     PANIC,
     PLAY,
-    RELEASE,
     START_PHRASE,
     STOP_PHRASE,
 )
@@ -34,8 +30,6 @@ from struck.realtime.engine.slots import FADE, fill_slot
 from struck.realtime.engine.state import (
     CAPTURING,
     DAMAGED,
-    DELAYED_BENDS,
-    DELAYED_RELEASES,
     FEED_ENDED,
     FEEDING,
     IN_MOST,
@@ -60,8 +54,8 @@ def decoder_for(rate=RATE):
     return Decoder(RANDOM_WEIGHTS, rate, voice_count=64, pending_count=512)
 
 
-def insert(decoder, record, onset, key):
-    return insert_event(decoder.state, record, onset, key, 1.0, 0)
+def insert(decoder, record, onset):
+    return insert_event(decoder.state, record, onset, 0)
 
 
 # -- events
@@ -111,7 +105,7 @@ def test_an_event_that_comes_late_starts_at_once_and_is_counted():
 @pytest.mark.parametrize("slicing", [(1,), (32,), (480,), (2048,), (64, 1, 777), (5_000,)])
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 2), (2, 2)])
 def test_any_slicing_gives_the_same_bytes(slicing, inputs, outputs):
-    """Events, releases, a bend, gains on their way, phrases, the limiter at work; all told in advance."""
+    """Events, ends, an amendment, gains on their way, phrases, the limiter at work; all told in advance."""
     results = []
     for cut in ((64,), slicing):
         host = EngineHost(inputs=inputs, outputs=outputs)
@@ -121,16 +115,16 @@ def test_any_slicing_gives_the_same_bytes(slicing, inputs, outputs):
             assert fill_slot(host.state.phrases, slot, noise(3_000, 1, seed=slot)[:, 0])
         # a block of one frame obeys four commands: what acts when it is obeyed comes first
         events = random_events(12, seed=5)
-        host.play(events[0], 700, key=1 + 128 * 2 + 60)
-        host.send(BEND, key=2, value=1.1)
+        host.play(events[0], 700, 100)
+        host.amend(100, events[1], 1_500)
         host.control("output_db", 6.0)
         host.control("ceiling_db", -12.0)
         host.send(START_PHRASE, 1_001, key=0, value=0.5, flags=LOOPS)
         host.send(START_PHRASE, 100, key=1, value=0.5)
         host.send(STOP_PHRASE, 6_000, key=0)
         for i, event in enumerate(events[1:]):
-            host.play(event, 500 + 333 * i, key=1 + i)
-            host.send(RELEASE, 900 + 401 * i, key=1 + i)
+            host.play(event, 500 + 333 * i, 1 + i)
+            host.end(1 + i, 900 + 401 * i)
         out = host.run(noise(10_000, inputs, most=1.0), cut)
         results.append((out, take(host.state.capture), take(host.state.recording)))
         assert limiter_gain(host.state) < 1.0
@@ -337,57 +331,46 @@ def test_meters_rise_at_once_and_fall_20_db_in_1_7_s():
 # -- what a player does
 
 
-def key_of(channel, note):
-    return 1 + 128 * channel + note
-
-
 @pytest.mark.parametrize("block_frames", [32, 64, 480, 2048])
-def test_a_release_is_the_decoders_at_the_next_point_of_its_grid(block_frames):
+def test_amendments_and_ends_are_the_decoders(block_frames):
     host, decoder = EngineHost(outputs=1), decoder_for()
     note = tone(gain_db=-30.0, release=0.05, noisiness=0.3)
-    record = decoder.make_records([note])[0]
-    for key, onset in ((5, 0), (6, 0), (5, 3_000)):
-        host.play(note, onset, key)
-        assert insert(decoder, record, onset, key)
-    host.send(RELEASE, 2_001, key=5)
+    higher = tone(gain_db=-36.0, pitch=66.0, release=0.05, noisiness=0.1)
+    for event_id, onset in ((5, 0), (6, 0), (7, 3_000)):
+        host.play(note, onset, event_id)
+        assert insert_event(decoder.state, decoder.make_records([note])[0], onset, event_id)
+    host.amend(5, higher, 1_000)
+    assert amend_voice(decoder.state, decoder.make_records([higher])[0], 5, 1_000)
+    for event_id, at_sample in ((5, 2_001), (7, 6_000)):
+        host.end(event_id, at_sample)
+        assert end_voice(decoder.state, event_id, at_sample)
     out = host.run(8_192, (block_frames,))[:, 0]
-    expected = [decoder.process(2_048)]
-    assert release_voices(decoder.state, 5, 2_001) == 1  # not the one struck again later
-    expected.append(decoder.process(8_192 - 2_048))
-    assert out.tobytes() == np.concatenate(expected).tobytes()
+    assert out.tobytes() == decoder.process(8_192).tobytes()
 
 
-def test_a_release_that_comes_late_acts_at_once():
+def test_an_end_that_comes_late_acts_at_once():
     host = EngineHost()
-    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, key=5)
+    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, 5)
     host.run(4_800)
-    host.send(RELEASE, 4_000, key=5)
+    host.end(5, 4_000)
     assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
 
 
-def test_a_release_for_which_there_is_no_room_acts_early_rather_than_never():
+def test_an_event_that_began_late_is_ended_by_an_end_before_it_began():
     host = EngineHost()
-    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, key=5)
-    host.run(4_800)
-    for i in range(256):
-        assert host.send(RELEASE, 10**9, key=100 + i)
-    host.run(4_800, (2_048,))
-    assert host.send(RELEASE, 10**9, key=5)
+    host.run(1_280)
+    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, 1)
+    host.end(1, 700)  # before it began, but after it was to begin
     assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
+    assert host.results() == [("late", 1, 1_280)]
 
 
-def test_a_bend_is_the_decoders_and_reaches_only_its_channel():
-    host, decoder = EngineHost(outputs=1), decoder_for()
-    keys = (key_of(0, 127), key_of(1, 0), key_of(1, 127), key_of(2, 0), 0)
-    record = decoder.make_records([tone(gain_db=-40.0)])[0]
-    for i, key in enumerate(keys):
-        host.play(tone(gain_db=-40.0), 10 * i, key)
-        assert insert(decoder, record, 10 * i, key)
-    host.run(640)
-    decoder.process(640)
-    host.send(BEND, key=1, value=1.25)
-    assert bend_voices(decoder.state, key_of(1, 0), key_of(1, 127), 1.25, 2.0 * np.pi / RATE, 100) == 2
-    assert host.run(4_800)[:, 0].tobytes() == decoder.process(4_800).tobytes()
+def test_amendments_and_ends_of_what_does_not_sound_are_counted():
+    host = EngineHost()
+    host.amend(3, tone(), 0)
+    host.end(4, 0)
+    host.run(64)
+    assert host.state.decoder.changes.numbers[UNKNOWN] == 2
 
 
 def test_panic_is_silence_now():
@@ -396,9 +379,9 @@ def test_panic_is_silence_now():
     fill_slot(host.state.phrases, 0, np.full(40_000, 0.1, np.float32))
     fill_slot(host.state.phrases, 1, np.full(40_000, 0.1, np.float32))
     for i in range(20):
-        host.play(tone(room_mix=0.5), 100 * i, key=9)
-    host.play(tone(), 20_000)
-    host.send(RELEASE, 30_000, key=9)
+        host.play(tone(room_mix=0.5), 100 * i, 1 + i)
+    host.play(tone(), 20_000, 30)
+    host.end(1, 30_000)
     host.send(START_PHRASE, 0, key=0, value=1.0, flags=LOOPS)
     host.send(START_PHRASE, 20_000, key=1, value=1.0)
     assert host.run(9_600).any()
@@ -479,59 +462,6 @@ def test_what_was_stolen_is_told():
     assert host.results() == [("sounded", 1, 0), ("sounded", 2, 64), ("stolen", 2, 128), ("sounded", 3, 128)]
 
 
-def test_a_note_that_began_late_is_released_by_its_note_off():
-    host = EngineHost()
-    host.run(1_280)
-    host.play(tone(release=0.03, noisiness=0.0, gain_db=-12.0), 0, key=5, event_id=1)
-    host.send(RELEASE, 700, key=5)  # before the note began, but after it was to begin
-    assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
-    assert host.results() == [("late", 1, 1_280)]
-
-
-def test_a_bend_of_many_voices_goes_on_in_the_next_blocks_and_reaches_them_all():
-    host = EngineHost(voice_count=200)
-    for i in range(200):
-        host.play(tone(gain_db=-60.0), 0, key=1 + i % 128)
-    host.run(64 * 20)
-    host.send(BEND, key=0, value=1.5)
-    host.run(64)
-    voices = host.state.decoder.voices
-    active = host.state.decoder.active[:200]
-    assert np.sum(voices.levels[active, BEND_LEVEL] == 1.5) == 32
-    host.send(BEND, key=0, value=1.25)  # the wheel goes on: the latest counts
-    host.run(64 * 7)
-    assert np.all(voices.levels[active, BEND_LEVEL] == 1.25)
-    assert count(host, DELAYED_BENDS) == 7
-
-
-def test_one_wheel_does_not_keep_another_waiting():
-    host = EngineHost(voice_count=200)
-    for i in range(100):
-        host.play(tone(gain_db=-60.0), 0, key=1 + i)
-    host.play(tone(gain_db=-60.0), 0, key=1 + 128 * 3)
-    host.run(64 * 20)
-    for i in range(8):
-        host.send(BEND, key=0, value=1.5 + 0.01 * i)
-        host.send(BEND, key=3, value=1.25)
-        host.run(64)
-    voices = host.state.decoder.voices
-    active = host.state.decoder.active[: host.state.decoder.numbers[ACTIVE]]
-    others = active[voices.counts[active, KEY_COUNT] == 1 + 128 * 3]
-    assert voices.levels[others, BEND_LEVEL].tolist() == [1.25]
-
-
-def test_more_releases_than_a_grid_point_may_have_are_put_off_and_counted():
-    host = EngineHost(voice_count=64)
-    for i in range(40):
-        host.play(tone(release=0.03, noisiness=0.0, gain_db=-40.0), 0, key=1 + i)
-    host.run(6_400)
-    for i in range(40):
-        host.send(RELEASE, 9_000, key=1 + i)
-    host.run(9_600 - 6_400)
-    assert count(host, DELAYED_RELEASES) == 24
-    assert np.max(np.abs(host.run(4_800)[-2_400:])) < 1e-3
-
-
 def test_a_panic_tells_of_what_it_drops_and_a_second_one_has_nothing_to_do():
     host = EngineHost()
     host.play(tone(room_mix=0.5), 0, event_id=1)
@@ -548,7 +478,7 @@ def test_every_kind_of_command_has_its_row_in_the_table():
     numbers = [getattr(commands, kind.name.upper()) for kind in COMMANDS]
     assert numbers == list(range(len(COMMANDS)))
     made = [
-        commands.play(1, 2, 3.0, 4), commands.release(5, 6), commands.bend(7, 8.0), commands.control(9, 10.0),
+        commands.play(1, 2), commands.amend(3, 4), commands.end(5, 6), commands.control(9, 10.0),
         commands.panic(), commands.start_phrase(11, 12, True, 13.0, False),
         commands.start_phrase(14, 15, True, 16.0, True), commands.stop_phrase(17, 18),
     ]  # fmt: skip

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from struck.realtime.engine.engine import DRY, SLICE_FRAMES, make_engine_state, process_engine
+from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.exchange import IN_USE, publish_number
 from struck.realtime.engine.rings import read_frames
 from struck.realtime.engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
+from struck.realtime.engine.state import DRY, SLICE_FRAMES, make_engine_state
 from struck.realtime.inserts.rack.bay import RackBay
 from struck.realtime.inserts.rack.rack import RackPlan
 

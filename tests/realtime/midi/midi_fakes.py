@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from struck.codec.events.events import Event
+from struck.realtime.stage.shaping import PLAIN, Expression
 
 
 @dataclass
@@ -37,26 +38,30 @@ class FakeSounding:
 
 @dataclass
 class FakeStage:
-    """``calls`` holds ("play", key, event), ("release", key, at_sample), ("bend", channel, semitones) ..."""
+    """``calls`` holds ("play", key, event, expression), ("end", key, at_sample), ("express", key, expression)
+    and so on, with the key that was in ``key`` when the event was played."""
 
     rate: int = 48_000
     full: bool = False
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
+    key: int = 0
+    keys: list[int] = field(default_factory=list)  # by id
 
-    def play(self, event: Event, origin: str, key: int = 0) -> FakeSounding | None:
+    def play(self, event: Event, origin: str, expression: Expression = PLAIN) -> FakeSounding | None:
         assert origin == "midi"
         if self.full:
             return None
-        self.calls.append(("play", key, event))
-        return FakeSounding(len(self.calls), event, event.onset_sample(self.rate))
+        self.calls.append(("play", self.key, event, expression))
+        self.keys.append(self.key)
+        return FakeSounding(len(self.keys) - 1, event, event.onset_sample(self.rate))
 
-    def release(self, key: int, at_sample: int) -> None:
-        self.calls.append(("release", key, at_sample))
+    def end(self, id: int, at_seconds: float) -> None:
+        self.calls.append(("end", self.keys[id], round(at_seconds * self.rate)))
 
-    def bend(self, channel: int, semitones: float) -> None:
-        self.calls.append(("bend", channel, semitones))
+    def express(self, id: int, expression: Expression) -> None:
+        self.calls.append(("express", self.keys[id], expression))
 
     def set_control(self, name: str, value: float) -> None:
         self.calls.append(("control", name, value))

@@ -2,17 +2,20 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import mido
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events.events import Event
-from struck.codec.takes.mpe import MEMBER_CHANNELS, zone_messages
+from struck.codec.takes.mpe import MEMBER_CHANNELS, gain_to_velocity, zone_messages
 from struck.realtime.midi.mpe_out import MpeSender
 from struck.realtime.midi.parser import parse
 from struck.realtime.midi.sysex import HEADER, decode_vector, encode_vector, pack_7bit, unpack_7bit
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd, SoundingEvent
 
 from .midi_fakes import FakeClock, FakeSounding, FakeStage
 
@@ -217,3 +220,32 @@ def test_the_vector_stands_before_its_note(monkeypatch):
     assert [message.type for message in messages] == ["pitchwheel", "control_change", "sysex", "note_on"]
     decoded = decode_vector(bytes(messages[2].bytes()))
     assert (decoded.id, decoded.channel, decoded.note) == (77, messages[3].channel, 64)
+
+
+# ---- what becomes of a note ----------------------------------------------------------------------------
+
+
+def test_a_note_is_bent_pressed_and_ended_as_its_event_is(rig):
+    event = replace(make_event(decay=30.0, gain_db=-12.0), id=9)
+    rig.sender(SoundingEvent(9, event, 48_000, "heard"))
+    (on,) = notes(rig.messages_at(1.0), "note_on")
+    amendment = Amendment.of_fields(9, 2.0, {"pitch": 62.0, "tilt": 0.0}, gain_db=-24.0)
+    rig.sender(SoundingAmendment(9, amendment, amendment.apply(event), 96_000, "heard"))
+    assert rig.messages_at(1.9) == []
+    sent = rig.messages_at(2.1)
+    assert {message.channel for message in sent} == {on.channel}
+    (bend,) = notes(sent, "pitchwheel")
+    assert bend.pitch / 8192 * 48 == pytest.approx(2.0, abs=0.03)
+    (pressure,) = notes(sent, "aftertouch")
+    assert pressure.value == gain_to_velocity(-24.0)
+    assert [message.control for message in notes(sent, "control_change")] == [74]
+    rig.sender(SoundingEnd(9, End(9, 3.0), 144_000, "heard"))
+    assert notes(rig.messages_at(2.9), "note_off") == []
+    assert [message.note for message in notes(rig.messages_at(3.0), "note_off")] == [on.note]
+
+
+def test_amendments_and_ends_of_what_was_not_sent_send_nothing(rig):
+    amendment = Amendment(5, 1.0, -6.0)
+    rig.sender(SoundingAmendment(5, amendment, make_event(), 48_000, "heard"))
+    rig.sender(SoundingEnd(5, End(5, 1.0), 48_000, "heard"))
+    assert rig.messages_at(2.0) == []

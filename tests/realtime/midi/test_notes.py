@@ -34,6 +34,7 @@ class Rig:
         self.seconds = 1.0
 
     def send(self, kind: str, channel: int = 0, **values) -> None:
+        self.stage.key = key(values.get("note", 0), channel)
         data = mido.Message(kind, channel=channel, **values).bytes()
         self.player.receive(self.seconds, bytes(data))
 
@@ -144,7 +145,7 @@ def test_note_off_releases_after_one_block():
     rig.play()
     rig.seconds = 1.5
     rig.send("note_off", note=60)
-    assert rig.stage.taken("release") == [(key(60), 72_000 + 64)]
+    assert rig.stage.taken("end") == [(key(60), 72_000 + 64)]
     rig.send("note_off", note=60)  # once is enough
     assert rig.stage.calls == []
 
@@ -153,7 +154,7 @@ def test_velocity_zero_is_a_note_off():
     rig = Rig()
     rig.play(channel=3)
     rig.send("note_on", 3, note=60, velocity=0)
-    assert [k for k, _ in rig.stage.taken("release")] == [key(60, 3)]
+    assert [k for k, _ in rig.stage.taken("end")] == [key(60, 3)]
 
 
 def test_a_note_off_at_the_same_time_still_comes_after_the_onset():
@@ -161,7 +162,7 @@ def test_a_note_off_at_the_same_time_still_comes_after_the_onset():
     for rig.seconds in np.sort(np.random.default_rng(3).uniform(0.0, 10.0, 100)):
         onset = rig.play().onset_seconds * rig.clock.rate
         rig.send("note_off", note=60)
-        ((_, at_sample),) = rig.stage.taken("release")
+        ((_, at_sample),) = rig.stage.taken("end")
         assert at_sample > onset
 
 
@@ -171,7 +172,7 @@ def test_a_key_struck_again_releases_the_older():
     rig.seconds = 2.0
     rig.play()
     kinds = [call[0] for call in rig.stage.calls]
-    assert kinds == ["play", "release", "play"]
+    assert kinds == ["play", "end", "play"]
     onset = rig.stage.calls[2][2].onset_seconds * rig.clock.rate
     assert rig.stage.calls[1][2] == round(onset)
 
@@ -188,9 +189,9 @@ def test_without_release_notes_ring_out():
     rig = Rig(NoteSettings(release=False))
     rig.play()
     rig.send("note_off", note=60)
-    assert rig.stage.taken("release") == []
+    assert rig.stage.taken("end") == []
     rig.control(123)  # but can be ended
-    assert len(rig.stage.taken("release")) == 1
+    assert len(rig.stage.taken("end")) == 1
 
 
 def test_the_pedal_holds_notes():
@@ -199,11 +200,11 @@ def test_the_pedal_holds_notes():
     rig.play(60)
     rig.play(64)
     rig.send("note_off", note=60)
-    assert rig.stage.taken("release") == []
+    assert rig.stage.taken("end") == []
     rig.control(64, 63)
-    assert [k for k, _ in rig.stage.taken("release")] == [key(60)]
+    assert [k for k, _ in rig.stage.taken("end")] == [key(60)]
     rig.send("note_off", note=64)
-    assert [k for k, _ in rig.stage.taken("release")] == [key(64)]
+    assert [k for k, _ in rig.stage.taken("end")] == [key(64)]
 
 
 def test_a_held_note_struck_again_is_not_released_by_the_old_note_off():
@@ -213,9 +214,9 @@ def test_a_held_note_struck_again_is_not_released_by_the_old_note_off():
     rig.send("note_off", note=60)
     rig.seconds = 2.0
     rig.play()
-    assert len(rig.stage.taken("release")) == 1
+    assert len(rig.stage.taken("end")) == 1
     rig.control(64, 0)  # the key is down
-    assert rig.stage.taken("release") == []
+    assert rig.stage.taken("end") == []
 
 
 @pytest.mark.parametrize("control", [121, 123, 127])
@@ -226,7 +227,7 @@ def test_controllers_that_end_notes(control):
     rig.play(70, channel=1)
     rig.send("note_off", note=60)
     rig.control(control)
-    assert [k for k, _ in rig.stage.taken("release")] == [key(60)]
+    assert [k for k, _ in rig.stage.taken("end")] == [key(60)]
 
 
 @pytest.mark.parametrize("data", [b"\xb0\x78\x00", b"\xff"])
@@ -247,10 +248,10 @@ def test_a_lost_sender_leaves_no_note():
     rig.play(61, channel=5)
     rig.send("note_off", note=60)
     rig.player.release_all()
-    assert sorted(k for k, _ in rig.stage.taken("release")) == [key(60), key(61, 5)]
+    assert sorted(k for k, _ in rig.stage.taken("end")) == [key(60), key(61, 5)]
     rig.play()
     rig.send("note_off", note=60)  # the pedal went with the sender
-    assert len(rig.stage.taken("release")) == 1
+    assert len(rig.stage.taken("end")) == 1
 
 
 def test_a_refused_note_needs_no_release():
@@ -261,38 +262,63 @@ def test_a_refused_note_needs_no_release():
     assert rig.stage.calls == []
 
 
-# ---- bends, zones --------------------------------------------------------------------------------------
+# ---- bends, pressure, zones ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held() -> Rig:
+    """A note sounds on each channel."""
+    return hold_all(Rig())
+
+
+def hold_all(rig: Rig) -> Rig:
+    for channel in range(16):
+        rig.play(60, channel=channel)
+    rig.stage.calls.clear()
+    return rig
+
+
+def expressions(rig: Rig, part: str) -> dict[int, float]:
+    """By channel, what its note has been told of one part of the expression since the last call."""
+    return {(k - 1) // 128: round(getattr(e, part), 4) for k, e in rig.stage.taken("express")}
 
 
 def bends(rig: Rig) -> dict[int, float]:
-    return {channel: round(semitones, 4) for channel, semitones in rig.stage.taken("bend")}
+    return expressions(rig, "bend_semitones")
 
 
-def test_bends_reach_both_ends():
-    rig = Rig()
+def test_bends_reach_both_ends(held):
     for pitch, semitones in ((8191, 2.0), (-8192, -2.0), (0, 0.0), (-4096, -1.0)):
-        rig.send("pitchwheel", 2, pitch=pitch)
-        assert bends(rig) == {2: semitones}
+        held.send("pitchwheel", 2, pitch=pitch)
+        assert bends(held) == {2: semitones}
 
 
-def test_bend_range_is_registered_parameter_0():
-    rig = Rig()
-    rig.send("pitchwheel", pitch=8191)
-    rig.registered(0, 12, 50)
-    assert bends(rig)[0] == 12.5
-    rig.control(101, 127)
-    rig.control(100, 127)
-    rig.control(6, 1)  # now data for nothing
-    rig.send("pitchwheel", pitch=8191)
-    assert bends(rig) == {0: 12.5}
-    rig.control(99, 1)  # not registered
-    rig.control(6, 1)
-    rig.control(121)
-    assert bends(rig) == {0: 0.0}
+def test_a_note_begins_as_its_channel_is_bent_and_pressed():
+    rig = Rig(NoteSettings(pressure_db=6.0))
+    rig.send("pitchwheel", 2, pitch=8191)
+    rig.send("aftertouch", 2, value=127)
+    rig.play(channel=2)
+    ((_, _, expression),) = rig.stage.taken("play")
+    assert (expression.bend_semitones, expression.level_db) == (2.0, 6.0)
+
+
+def test_bend_range_is_registered_parameter_0(held):
+    held.send("pitchwheel", pitch=8191)
+    held.registered(0, 12, 50)
+    assert bends(held)[0] == 12.5
+    held.control(101, 127)
+    held.control(100, 127)
+    held.control(6, 1)  # now data for nothing
+    held.send("pitchwheel", pitch=8191)
+    assert bends(held) == {0: 12.5}
+    held.control(99, 1)  # not registered
+    held.control(6, 1)
+    held.control(121)
+    assert bends(held) == {0: 0.0}
 
 
 def test_mpe_members_bend_with_their_master():
-    rig = Rig(NoteSettings(mpe=True))
+    rig = hold_all(Rig(NoteSettings(mpe=True)))
     rig.send("pitchwheel", 4, pitch=4096)
     assert bends(rig) == {4: pytest.approx(24.0, abs=0.01)}
     rig.send("pitchwheel", 0, pitch=-8192)
@@ -305,22 +331,78 @@ def test_mpe_members_bend_with_their_master():
     assert bends(rig)[4] == 22.0
 
 
-def test_zones_are_configured_by_registered_parameter_6():
+def test_zones_are_configured_by_registered_parameter_6(held):
+    held.registered(6, 3)
+    held.registered(6, 13, channel=15)  # takes one of the lower zone's
+    held.stage.calls.clear()
+    held.send("pitchwheel", 0, pitch=8191)
+    assert set(bends(held)) == {0, 1}
+    held.send("pitchwheel", 15, pitch=8191)
+    assert set(bends(held)) == set(range(2, 16))
+    held.send("pitchwheel", 14, pitch=8191)
+    assert bends(held) == {14: 50.0}
+    held.registered(6, 0, channel=15)
+    held.stage.calls.clear()
+    held.send("pitchwheel", 14, pitch=8191)
+    assert bends(held) == {14: 2.0}
+    held.registered(6, 5, channel=7)  # no master: no meaning
+    assert held.stage.calls == []
+
+
+@pytest.mark.parametrize(
+    ("target", "level_db", "brightness_db"),
+    [("level", 4.5, 0.0), ("brightness", 0.0, 4.5), ("off", 0.0, 0.0)],
+)
+def test_pressure_does_what_the_patch_says(target, level_db, brightness_db):
+    rig = hold_all(Rig(NoteSettings(pressure=target, pressure_db=9.0)))
+    rig.play(64, channel=3)
+    rig.stage.calls.clear()
+    rig.send("aftertouch", 3, value=63)
+    pressed = rig.stage.taken("express")
+    assert [k for k, _ in pressed] == [key(60, 3), key(64, 3)]
+    for _, expression in pressed:
+        assert expression.level_db == pytest.approx(level_db, abs=0.05)
+        assert expression.brightness_db == pytest.approx(brightness_db, abs=0.05)
+
+
+def test_polyphonic_pressure_is_one_keys():
+    rig = hold_all(Rig())
+    rig.play(64, channel=3)
+    rig.stage.calls.clear()
+    rig.send("polytouch", 3, note=64, value=127)
+    rig.send("polytouch", 3, note=65, value=127)
+    ((pressed, expression),) = rig.stage.taken("express")
+    assert (pressed, expression.level_db) == (key(64, 3), NoteSettings().pressure_db)
+
+
+def test_the_masters_pressure_is_its_members():
+    rig = hold_all(Rig(NoteSettings(mpe=True)))
+    rig.send("aftertouch", 0, value=127)
+    assert set(expressions(rig, "level_db")) == set(range(16))
+
+
+def test_brightness_of_a_member_moves_its_note():
+    rig = hold_all(Rig(NoteSettings(mpe=True)))
+    rig.control(74, 127, channel=5)
+    assert expressions(rig, "tilt") == {5: 1.0}
+
+
+def test_what_one_dimension_says_leaves_the_others():
+    rig = hold_all(Rig(NoteSettings(mpe=True)))
+    rig.send("pitchwheel", 4, pitch=4096)
+    rig.send("aftertouch", 4, value=127)
+    rig.control(74, 0, channel=4)
+    *_, (_, expression) = rig.stage.taken("express")
+    assert expression.bend_semitones == pytest.approx(24.0, abs=0.01)
+    assert (expression.level_db, expression.tilt) == (6.0, -1.0)
+
+
+def test_a_note_that_has_ended_is_not_bent():
     rig = Rig()
-    rig.registered(6, 3)
-    rig.registered(6, 13, channel=15)  # takes one of the lower zone's
+    rig.play()
+    rig.send("note_off", note=60)
     rig.stage.calls.clear()
-    rig.send("pitchwheel", 0, pitch=8191)
-    assert set(bends(rig)) == {0, 1}
-    rig.send("pitchwheel", 15, pitch=8191)
-    assert set(bends(rig)) == set(range(2, 16))
-    rig.send("pitchwheel", 14, pitch=8191)
-    assert bends(rig) == {14: 50.0}
-    rig.registered(6, 0, channel=15)
-    rig.stage.calls.clear()
-    rig.send("pitchwheel", 14, pitch=8191)
-    assert bends(rig) == {14: 2.0}
-    rig.registered(6, 5, channel=7)  # no master: no meaning
+    rig.send("pitchwheel", pitch=8191)
     assert rig.stage.calls == []
 
 
@@ -329,9 +411,9 @@ def test_the_masters_pedal_holds_its_members():
     rig.control(64, 127)
     rig.play(channel=5)
     rig.send("note_off", 5, note=60)
-    assert rig.stage.taken("release") == []
+    assert rig.stage.taken("end") == []
     rig.control(64, 0)
-    assert [k for k, _ in rig.stage.taken("release")] == [key(60, 5)]
+    assert [k for k, _ in rig.stage.taken("end")] == [key(60, 5)]
 
 
 def test_what_is_sent_as_mpe_is_heard_the_same():
@@ -346,14 +428,12 @@ def test_what_is_sent_as_mpe_is_heard_the_same():
         rig.stage.calls.clear()
         for _, message in notes.start(event, seconds, seconds + 1.0):
             rig.player.receive(float(seconds), bytes(message.bytes()))
-        (bend,) = [call for call in rig.stage.calls if call[0] == "bend"]
         (play,) = [call for call in rig.stage.calls if call[0] == "play"]
-        heard = play[2]
-        pitch = float(read_field(heard.vector, "pitch")) + bend[2]
+        _, _, heard, expression = play
+        pitch = float(read_field(heard.vector, "pitch")) + expression.bend_semitones
         assert pitch == pytest.approx(float(read_field(vector, "pitch")), abs=0.03)
         assert heard.gain_db == pytest.approx(event.gain_db, abs=2.0)
         assert brightness_control(heard) == pytest.approx(brightness_control(event), abs=2)
-        assert (play[1] - 1) // 128 == bend[1]
 
 
 # ---- everything else -----------------------------------------------------------------------------------
@@ -424,7 +504,7 @@ def test_a_flood_is_bounded_and_counted():
     assert played + rig.stage.counts["midi_dropped"] == sent
     for note in range(30, 90):  # note-offs always come through
         rig.send("note_off", note=note)
-    assert len(rig.stage.taken("release")) == 60
+    assert len(rig.stage.taken("end")) == 60
 
 
 def test_hostile_bytes_never_raise_and_settings_stay_sane():
@@ -438,10 +518,10 @@ def test_hostile_bytes_never_raise_and_settings_stay_sane():
         rig.player.receive(rig.seconds, data)
     for call in rig.stage.calls:
         if call[0] == "play":
-            assert 1 <= call[1] <= 2048
-        elif call[0] == "bend":
-            assert abs(call[2]) <= 2 * 97.0
-        elif call[0] == "release":
+            assert abs(call[3].bend_semitones) <= 2 * 97.0
+        elif call[0] == "express":
+            assert abs(call[2].bend_semitones) <= 2 * 97.0
+        elif call[0] == "end":
             assert call[2] > 0
     assert any(call[0] == "play" for call in rig.stage.calls)
     assert rig.stage.counts["midi_rejected"] > 100
@@ -492,7 +572,7 @@ def test_all_notes_off_reaches_what_another_patch_began_on_its_channel():
     rig.stage.calls.clear()
     rig.control(123, channel=2)
     rig.control(123, channel=1)
-    assert names(rig) == ["release"]
+    assert names(rig) == ["end"]
     assert phrases.calls == [("on", 40), "all"]
 
 
@@ -519,7 +599,7 @@ def test_a_note_off_ends_what_its_key_began_also_after_a_change_of_patch():
     rig.stage.calls.clear()
     rig.send("note_off", 0, note=60)
     rig.send("note_on", 1, note=40, velocity=0)
-    assert [(call[0], call[1]) for call in rig.stage.calls] == [("release", key(60))]
+    assert [(call[0], call[1]) for call in rig.stage.calls] == [("end", key(60))]
     assert phrases.calls == [("on", 40), ("off", 40)]
 
 
@@ -541,10 +621,10 @@ def test_a_pedal_is_lifted_also_where_the_patch_has_left_its_channel(lift):
     rig.player.set_notes(NoteSettings(channels=[9]))
     rig.stage.calls.clear()
     rig.control(*lift)
-    assert "release" in names(rig)
+    assert "end" in names(rig)
     rig.stage.calls.clear()
     rig.control(64, 127)  # but to press one is for the channels of the patch
     rig.player.set_notes(NoteSettings())
     rig.play(62)
     rig.send("note_off", note=62)
-    assert names(rig)[-1] == "release"
+    assert names(rig)[-1] == "end"

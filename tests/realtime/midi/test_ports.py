@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from struck.codec.events.errors import StruckError
+from struck.codec.events.event_spec import read_field
 from struck.realtime.midi import ports as midi_ports
 from struck.realtime.midi.arrival import ArrivalClock
 from struck.realtime.midi.names import PortName, find_port, parse_port_name
@@ -215,8 +216,9 @@ def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
     send_until(lambda: peer.client.send_message(b"\x90\x3c\x64"), lambda: stage.calls)
     after = time.monotonic()
     peer.close()
-    kind, key, event = stage.calls[0]
-    assert (kind, key) == ("play", 1 + 60)
+    kind, _, event, _ = stage.calls[0]
+    assert kind == "play"
+    assert read_field(event.vector, "pitch") == pytest.approx(60.0, abs=0.02)
     assert before <= got[0] <= after
     late_seconds = event.onset_seconds - got[0] - 128 / 48_000
     assert -0.5 / 48_000 <= late_seconds <= 0.5 / 48_000 + 1 / 22_050

@@ -60,6 +60,8 @@ class FakeStage:
         self.set = []
         self.patches = []
         self.phrases = []
+        self.amended = []
+        self.ended = []
         self.panics = 0
         self.full = False
         self.broken = False
@@ -70,6 +72,14 @@ class FakeStage:
             return None
         self.played.append(event)
         return Sounding(len(self.played), event, origin)
+
+    def amend(self, id, at_seconds, changes):
+        if "hold" in changes and changes["hold"] == 666.0:
+            raise ValueError("that cannot be held")
+        self.amended.append((id, at_seconds, changes))
+
+    def end(self, id, at_seconds):
+        self.ended.append((id, at_seconds))
 
     def set_control(self, name, value):
         if self.broken:

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from pythonosc.parsing import osc_types
 
 from struck.codec.events.descriptors import Descriptors
 from struck.realtime.osc import namespace as osc
@@ -84,6 +85,11 @@ def control(value, name="room_mix"):
 
 def event_message(seed=1):
     ((_, message),) = split_packet(write_event(1, make_event(seed), DESCRIPTORS, IMMEDIATELY))
+    return message
+
+
+def numbered_event(number, seed=1):
+    ((_, message),) = split_packet(write_event(number, make_event(seed), DESCRIPTORS, IMMEDIATELY))
     return message
 
 
@@ -496,3 +502,58 @@ def test_each_packet_of_an_answer_counts(host):
         host.send(write_message(osc.STATS))
     assert len(host.replies) == REPLIES_AT_ONCE
     assert sum(len(packet) for packet, _ in host.replies) <= 1_400 * REPLIES_AT_ONCE
+
+
+# ---- amendments and ends -------------------------------------------------------------------------------
+
+
+def test_an_amendment_and_an_end_reach_the_stage_with_their_times(host):
+    now = (host.clock.position_samples() + 64) / 48_000
+    host.send(write_message(osc.AMEND, 3, "pitch_hz", 440.0, "gain_db", -6.0, "room", "hall"))
+    host.send_in(0.5, write_message(osc.END, 3))
+    assert host.stage.amended == [(3, now, {"pitch_hz": 440.0, "gain_db": -6.0, "room": "hall"})]
+    ((number, at_seconds),) = host.stage.ended
+    assert number == 3
+    assert at_seconds == pytest.approx(100.5, abs=1e-3)
+    assert host.counters == {"accepted": 2}
+    assert len(host.packets) == 2
+
+
+def test_the_id_that_a_sender_gave_means_its_own_event(host):
+    other = ("127.0.0.1", 6666)
+    host.send(numbered_event(40))
+    host.send(numbered_event(50, 2))
+    host.send(numbered_event(40, 3), other)
+    for peer, number in ((PEER, 50), (other, 40), (PEER, 40), (PEER, 2), (other, 50)):
+        host.send(write_message(osc.END, number), peer)
+    assert [number for number, _ in host.stage.ended] == [2, 3, 1, 2, 50]
+
+
+def test_an_id_may_be_given_again(host):
+    host.send(numbered_event(7))
+    host.send(numbered_event(7, 2))
+    host.send(write_message(osc.END, 7))
+    assert [number for number, _ in host.stage.ended] == [2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (3,),
+        (3, "pitch"),
+        (3, "colour", 1.0),
+        (3, "pitch", "high"),
+        (3, "pitch", float("nan")),
+        ("three", "pitch", 60.0),
+        (3, "pitch", 60.0, "decay"),
+        (3, "hold", 666.0),
+    ],
+)
+def test_amendments_that_are_refused(host, values):
+    tags = "".join({int: "i", float: "f", str: "s"}[type(value)] for value in values)
+    parts = [osc_types.write_string("/struck/amend"), osc_types.write_string("," + tags)]
+    write = {"i": osc_types.write_int, "f": osc_types.write_float, "s": osc_types.write_string}
+    host.send(b"".join(parts + [write[tag](value) for tag, value in zip(tags, values, strict=True)]))
+    assert host.stage.amended == []
+    assert host.counters == {"rejected": 1}
+    assert len(host.stage.lines) == 1

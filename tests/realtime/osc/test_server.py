@@ -12,6 +12,7 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.realtime.osc import namespace as osc
@@ -20,6 +21,7 @@ from struck.realtime.osc.packets import write_bundle, write_message
 from struck.realtime.osc.sender import QUEUE_EVENTS, OscSender
 from struck.realtime.osc.server import OscServer
 from struck.realtime.osc.time_tags import TimeTags
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
 
 from .osc_host import WEIGHTS, FakeClock, FakeStage, Sounding, make_event, udp_socket
 
@@ -308,6 +310,24 @@ def test_an_event_goes_to_a_target(stage, peer):
     wanted = stage.clock.monotonic_at(event.at_sample) - time.monotonic()
     assert ahead_seconds == pytest.approx(wanted, abs=0.005)
     assert stage.counters["osc_sent"] == 1
+
+
+def test_what_an_event_becomes_goes_to_a_target(stage, peer):
+    event = sounding(stage, 7)
+    amendment = Amendment.of_fields(7, 2.5, {"pitch": 60.0, "decay": 2.0}, gain_db=-12.0)
+    at_sample = event.at_sample + 24_000
+    with OscSender(stage, [peer.getsockname()]) as sender:
+        sender(SoundingAmendment(7, amendment, amendment.apply(event.event), at_sample, "heard"))
+        amended = receive(peer)
+        sender(SoundingEnd(7, End(7, 3.0), at_sample + 24_000, "heard"))
+        ended = receive(peer)
+    (message,) = amended
+    assert message.address == "/struck/amend"
+    assert message.params[:4] == [7, "gain_db", -12.0, "pitch"]
+    assert message.params[4:] == [pytest.approx(60.0, abs=1e-3), "decay", pytest.approx(2.0, rel=1e-4)]
+    (message,) = ended
+    assert (message.address, message.params) == ("/struck/end", [7])
+    assert ended.timestamp - amended.timestamp == pytest.approx(0.5, abs=1e-3)
 
 
 def test_an_event_sent_by_one_host_is_played_by_another(stage, server):

@@ -16,6 +16,7 @@ from struck.realtime.phrases.bank import KeptPhrase, PhraseBank, PhraseKey
 from struck.realtime.phrases.beats import Beats
 from struck.realtime.phrases.player import DECIDE_SECONDS, VOICE_LIMIT, Accompanist
 from struck.realtime.phrases.slots import PhraseSlots
+from struck.realtime.stage.soundings import SoundingEnd
 from struck.realtime.stage.stage import Stage
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
@@ -43,8 +44,10 @@ class Band:
             rate=RATE, block_frames=BLOCK, output_latency_seconds=0.0, position_samples=lambda: self.position
         )
         self.stage = Stage(self.state, RANDOM_WEIGHTS, self.clock, lambda line: None, exact=True)
-        self.soundings = []
-        self.stage.add_sink(self.soundings.append)
+        self.soundings, self.ends = [], []
+        self.stage.add_sink(
+            lambda told: (self.ends if isinstance(told, SoundingEnd) else self.soundings).append(told)
+        )
         self.bank, self.worker = PhraseBank(), FakeWorker()
         self.beats = Beats.of_tempo(RATE, patch.tempo_bpm, patch.beats_per_bar)
         self.slots = PhraseSlots(self.state, self.stage, reserved)
@@ -441,6 +444,7 @@ def test_as_events_it_is_played_by_the_decoder_pass_after_pass():
     band.player.note_off(band.position, 60)
     band.run(BEAT + 4 * LOOP)
     assert len(band.soundings) <= count + 1
+    assert len(band.ends) == len(band.soundings)
     assert band.counts["phrases"] == 1
 
 

@@ -6,22 +6,20 @@ import threading
 import numpy as np
 import pytest
 
-from struck.codec.events.controls import compute_controls, make_tables
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
 from struck.realtime.engine.commands import (
     AT_SAMPLE,
-    BEND,
     COMMAND_SIZE,
     CONTROL,
+    END,
     FLAGS,
     KEY,
     KIND,
     LOOPS,
     PANIC,
     PLAY,
-    RELEASE,
     START_PHRASE,
     STOP_PHRASE,
     VALUE,
@@ -30,13 +28,14 @@ from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, PARAMETERS
 from struck.realtime.engine.rings import LOST, pop_row
 from struck.realtime.engine.state import POSITION, make_engine_state
-from struck.realtime.stage.stage import Stage, channel_of
+from struck.realtime.stage.shaping import Expression
+from struck.realtime.stage.soundings import SoundingEvent
+from struck.realtime.stage.stage import Stage
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS, event, random_events
 from ..osc.osc_host import FakeClock
 
 RATE = FakeClock.rate
-KEY_OF_CHANNEL_3 = 1 + 128 * 3 + 60
 
 
 class Show:
@@ -256,66 +255,6 @@ def test_a_full_ring_refuses_counts_and_tells_no_sink():
     assert again.id == room + 1  # numbers are given to what sounds only
 
 
-# -- keys and bends
-
-
-def test_channels_of_keys():
-    assert [channel_of(key) for key in (0, 1, 128, 129, 1 + 128 * 15 + 127)] == [None, 0, 0, 1, 15]
-
-
-def test_release_reaches_the_engine_with_its_time():
-    show = Show()
-    show.stage.release(KEY_OF_CHANNEL_3, 4_800)
-    (row,) = show.commands()
-    assert (row[KIND], row[KEY], row[AT_SAMPLE]) == (RELEASE, KEY_OF_CHANNEL_3, 4_800)
-
-
-def test_bend_goes_to_its_channel_and_later_notes_contain_it():
-    show = Show(exact=True)
-    show.stage.bend(3, 2.0)
-    bent = show.stage.play(note(), "midi", KEY_OF_CHANNEL_3)
-    other = show.stage.play(note(), "midi", 1 + 128 * 4 + 60)
-    keyless = show.stage.play(note(), "heard")
-    bend, *plays = show.commands()
-    assert (bend[KIND], bend[KEY]) == (BEND, 3)
-    assert bend[VALUE] == pytest.approx(2.0 ** (2.0 / 12.0))
-    assert [row[VALUE] for row in plays] == pytest.approx([2.0 ** (2.0 / 12.0), 1.0, 1.0])
-    assert [row[KEY] for row in plays] == [KEY_OF_CHANNEL_3, 1 + 128 * 4 + 60, 0]
-    pitches = [value(sounding.event, "pitch") for sounding in (bent, other, keyless)]
-    assert pitches == pytest.approx([62.0, 60.0, 60.0], abs=1e-4)
-
-
-def test_a_bent_note_sounds_as_one_bent_while_it_sounds():
-    """Bent before or after its onset, or both ways there and back: the same lowest mode in the end."""
-
-    def spectrum_peak_hz(*bends_before, after=()):
-        show = Show(exact=True)
-        for semitones in bends_before:
-            show.stage.bend(3, semitones)
-        flat = {"glide": 0.0, "tilt": -30.0, "noisiness": 1e-4, "room_mix": 0.0, "stiffness": 0.0}
-        show.stage.play(note(0.0, pitch=69.0, **flat, hold=6.0, decay=20.0), "midi", KEY_OF_CHANNEL_3)
-        show.blocks(4)
-        for semitones in after:
-            show.stage.bend(3, semitones)
-        out = show.blocks(400)[2_000:]
-        spectrum = np.abs(np.fft.rfft(out * np.hanning(len(out)), 1 << 18))
-        return np.argmax(spectrum) * RATE / (1 << 18)
-
-    frequency = compute_controls(
-        {k: v.astype(np.float64) for k, v in RANDOM_WEIGHTS.decoder.items()},
-        np.array([-20.0]),
-        note(0.0, pitch=69.0, stiffness=0.0).vector[None].astype(np.float64),
-        make_tables(lambda a: np.asarray(a, np.float64)),
-        np,
-    ).frequency_hz[0, 0]
-    assert frequency == pytest.approx(440.0, rel=1e-3)
-    plain = spectrum_peak_hz()
-    whole_tone = plain * 2.0 ** (2.0 / 12.0)
-    assert spectrum_peak_hz(2.0) == pytest.approx(whole_tone, rel=1e-3)
-    assert spectrum_peak_hz(after=(2.0,)) == pytest.approx(whole_tone, rel=1e-3)
-    assert spectrum_peak_hz(2.0, after=(0.0,)) == pytest.approx(plain, rel=1e-3)
-
-
 # -- phrases, patches, panic
 
 
@@ -387,9 +326,9 @@ def test_while_the_engine_stands_still_nothing_waits_for_it():
     show.stage.play(note(3.0), "osc")
     show.stage.pause()
     for _ in range(1_000):
-        assert show.stage.play(note(), "midi", KEY_OF_CHANNEL_3) is None
+        assert show.stage.play(note(), "midi") is None
         show.stage.set_control("events_db", -20.0)
-        show.stage.release(KEY_OF_CHANNEL_3, 0)
+    show.stage.end(2, 3.5)
     show.stage.panic()  # at once, as it is silent anyway
     assert show.stage.counts() == {"events_osc": 1, "events_unplayed": 1_000, "panics": 1}
     show.stage.resume()
@@ -400,48 +339,43 @@ def test_while_the_engine_stands_still_nothing_waits_for_it():
     assert show.stage.play(note(4.0), "osc") is not None
 
 
-def test_a_release_that_finds_the_ring_full_is_sent_when_there_is_room():
+def test_a_panic_that_finds_the_ring_full_gets_through_and_takes_what_it_silences_with_it():
     show = Show()
-    show.stage.play(note(0.0, hold=6.0, release=0.02, noisiness=1e-4), "midi", KEY_OF_CHANNEL_3)
+    while show.stage.play(note(1e3), "midi") is not None:
+        continue
+    show.stage.end(1, 1e3)
+    show.stage.set_control("events_db", -6.0)
+    show.stage.panic()
+    show.blocks(64)
+    show.stage.attend()
+    assert [int(row[KIND]) for row in show.commands()] == [PANIC, CONTROL]
+
+
+def test_an_end_that_finds_the_ring_full_is_sent_when_there_is_room():
+    show = Show()
+    sounding = show.stage.play(note(0.0, hold=6.0, release=0.02, noisiness=1e-4), "midi")
     show.blocks(20)
     while show.stage.play(note(1e3), "osc") is not None:
         continue
-    show.stage.release(KEY_OF_CHANNEL_3, 1_000)
+    show.stage.end(sounding.id, 0.1)
     show.stage.stop_slot(1, 1_000)
     assert show.stage.counts()["commands_delayed"] == 2
     show.blocks(64)
     show.stage.attend()
-    assert [int(row[KIND]) for row in show.commands()] == [RELEASE, STOP_PHRASE]
+    assert [int(row[KIND]) for row in show.commands()] == [END, STOP_PHRASE]
 
 
-def test_of_bends_and_controls_that_find_the_ring_full_the_latest_counts():
+def test_of_controls_that_find_the_ring_full_the_latest_counts():
     show = Show()
     while show.stage.play(note(1e3), "osc") is not None:
         continue
     for step in range(100):
-        show.stage.bend(3, 0.01 * step)
-        show.stage.bend(4, 0.02 * step)
         show.stage.set_control("events_db", -0.1 * step)
     show.blocks(64)
     assert show.stage.play(note(1e3), "osc") is not None  # what is owed goes first
-    rows = show.commands()
-    kinds = [(int(row[KIND]), int(row[KEY])) for row in rows]
-    place = ENGINE_PARAMETERS.index("events_db")
-    assert kinds == [(BEND, 3), (BEND, 4), (CONTROL, place), (PLAY, 0)]
-    assert rows[0][VALUE] == pytest.approx(2.0 ** (0.99 / 12.0))
-    assert rows[1][VALUE] == pytest.approx(2.0 ** (1.98 / 12.0))
-
-
-def test_a_panic_that_finds_the_ring_full_gets_through_and_takes_what_it_silences_with_it():
-    show = Show()
-    while show.stage.play(note(1e3), "midi", KEY_OF_CHANNEL_3) is not None:
-        continue
-    show.stage.release(KEY_OF_CHANNEL_3, 0)
-    show.stage.bend(3, 1.0)
-    show.stage.panic()
-    show.blocks(64)
-    show.stage.attend()
-    assert [int(row[KIND]) for row in show.commands()] == [PANIC, BEND]
+    control, play = show.commands()
+    assert (int(control[KIND]), int(play[KIND])) == (CONTROL, PLAY)
+    assert control[VALUE] == pytest.approx(10.0 ** (-9.9 / 20.0))
 
 
 def test_panics_one_after_the_other_are_one():
@@ -498,22 +432,6 @@ def test_results_that_found_their_ring_full_are_presumed():
 # -- threads
 
 
-def test_a_bend_that_falls_into_the_making_of_a_note_is_not_missed(monkeypatch):
-    show = Show(exact=True)
-    make = show.stage._records.make
-
-    def make_and_bend(events):
-        show.stage.bend(3, 1.0)
-        return make(events)
-
-    monkeypatch.setattr(show.stage._records, "make", make_and_bend)
-    show.stage.play(note(), "midi", KEY_OF_CHANNEL_3)
-    rows = show.commands()
-    assert [int(row[KIND]) for row in rows] == [BEND, PLAY, BEND]
-    assert rows[1][VALUE] == 1.0
-    assert rows[2][VALUE] == pytest.approx(2.0 ** (1.0 / 12.0))
-
-
 def test_many_threads_at_once_lose_and_mix_nothing():
     show = Show(voice_count=8)
     stop = threading.Event()
@@ -524,8 +442,10 @@ def test_many_threads_at_once_lose_and_mix_nothing():
 
     def perform(part):
         for i in range(150):
-            show.stage.play(note(1e3 + part, pitch=40.0 + part), "osc", 1 + 128 * part)
-            show.stage.bend(part, 0.01 * i)
+            sounding = show.stage.play(note(1e3 + part, pitch=40.0 + part), "osc")
+            if sounding is not None:
+                show.stage.express(sounding.id, Expression(bend_semitones=0.01 * i))
+                show.stage.send_expressions()
             show.stage.set_control("events_db", -float(i % 10))
             show.stage.count("told")
 
@@ -542,11 +462,12 @@ def test_many_threads_at_once_lose_and_mix_nothing():
     counts = show.stage.counts()
     refused = counts.get("commands_refused", 0)
     assert counts["told"] == 600
-    assert sorted(sounding.id for sounding in show.heard) == list(range(1, len(show.heard) + 1))
-    assert len(show.heard) >= 600 - refused
+    played = [sounding.id for sounding in show.heard if isinstance(sounding, SoundingEvent)]
+    assert sorted(played) == list(range(1, len(played) + 1))
+    assert len(played) >= 600 - refused
     # every row arrived whole: each event's key and time belong together
     numbers = show.engine.decoder.numbers
-    assert numbers[PENDING] == min(512, len(show.heard))
+    assert numbers[PENDING] == min(512, len(played))
     places = show.engine.decoder.pending[: numbers[PENDING]]
     assert len(set(places.tolist())) == numbers[PENDING]
 

@@ -14,6 +14,7 @@ from struck.realtime.engine.cycles import CycleClock
 from struck.realtime.engine.parameters import ENGINE_PARAMETERS, gain_from_db
 from struck.realtime.engine.rings import READ, WRITE
 from struck.realtime.engine.state import POSITION, make_engine_state
+from struck.realtime.stage.shaping import Expression
 from struck.realtime.stage.stage import Stage
 
 RATE = 48_000
@@ -56,10 +57,11 @@ def test_what_is_played_while_it_is_away_never_sounds(rig):
     rig.run(10)
     rig.stage.pause()
     for _ in range(1_000):
-        assert rig.stage.play(NOTE, "midi", key=61) is None
-        rig.stage.release(61, 10_000)
+        assert rig.stage.play(NOTE, "midi") is None
+        rig.stage.end(1, 0.2)
         rig.stage.set_control("output_db", -6.0)
-        rig.stage.bend(0, 1.0)
+        rig.stage.express(1, Expression(bend_semitones=1.0))
+        rig.stage.send_expressions()
     assert rig.waiting() == 0
     assert rig.stage.counts()["events_unplayed"] == 1_000
     assert "commands_refused" not in rig.stage.counts()
@@ -68,7 +70,7 @@ def test_what_is_played_while_it_is_away_never_sounds(rig):
     assert np.abs(rig.run(200)).max() == 0.0
     # but what was turned holds, and the next note sounds
     assert rig.engine.targets[ENGINE_PARAMETERS.index("output_db")] == pytest.approx(gain_from_db(-6.0))
-    assert rig.stage.play(NOTE, "midi", key=61) is not None
+    assert rig.stage.play(NOTE, "midi") is not None
     assert np.abs(rig.run(200)).max() > 1e-3
 
 
