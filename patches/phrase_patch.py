@@ -62,7 +62,7 @@ PHRASE_FIELDS: Final = (
     PhraseField("latched", "true, false", "it goes on until the same note is played again"),
     PhraseField("continues", "true, false", "each pass is a new phrase that goes on from the one before"),
     PhraseField("variations", "1 to 8", "different phrases that take turns when a note is repeated", 1, 8),
-    PhraseField("seed", "0 to 2147483647", "another one is another band", 0, 2_147_483_647),
+    PhraseField("seed", "0 to 2147483647", "random seed of the phrases", 0, 2_147_483_647),
     PhraseField(
         "gain_db",
         f"dB, {GAIN_DB_LOW:g} to {GAIN_DB_HIGH:g}",

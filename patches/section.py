@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..codec.events.errors import StruckError
 
 _KINDS: Final = {
-    str: "a text",
+    str: "a string",
     float: "a number",
     int: "a whole number",
     bool: "true or false",

@@ -89,7 +89,7 @@ def unpack_amendments(data: bytes, count: int) -> list[Amendment]:
         size = 8 * (amended & 1) + 4 * len(fields)
         values, position = data[position : position + size], position + size
         if len(values) < size or amended >> 1 + VECTOR_SIZE:
-            raise StruckError("an event packet is cut")
+            raise StruckError("an event packet is truncated")
         vector = np.full(VECTOR_SIZE, np.nan, np.float32)
         vector[fields] = np.frombuffer(values, "<f4", offset=8 * (amended & 1))
         gain_db = float(np.frombuffer(values, "<f8", 1)[0]) if amended & 1 else None
@@ -98,7 +98,7 @@ def unpack_amendments(data: bytes, count: int) -> list[Amendment]:
         except ValueError as error:
             raise StruckError(f"an event packet is damaged: {error}") from error
     if position != len(data):
-        raise StruckError("an event packet is cut")
+        raise StruckError("an event packet is truncated")
     return amendments
 
 
@@ -120,5 +120,5 @@ def unpack_ends(data: bytes, count: int) -> list[End]:
 
 def _records(data: bytes, kind: np.dtype[Any], count: int) -> Any:
     if len(data) != count * kind.itemsize:
-        raise StruckError("an event packet is cut")
+        raise StruckError("an event packet is truncated")
     return np.frombuffer(data, kind)

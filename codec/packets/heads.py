@@ -101,7 +101,7 @@ def read_head(packet: bytes) -> tuple[PacketHead, int]:
     if head.amendments + head.ends > MAX_PACKET_CHANGES:
         raise StruckError(f"an event packet claims more than {MAX_PACKET_CHANGES} amendments and ends")
     if 4 * (head.event_words + head.amendment_words) > len(packet) - position:
-        raise StruckError("an event packet is cut")
+        raise StruckError("an event packet is truncated")
     return head, position
 
 
@@ -128,4 +128,4 @@ def _read_varint(data: bytes, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-    raise StruckError("an event packet is cut")
+    raise StruckError("an event packet is truncated")

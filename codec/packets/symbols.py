@@ -102,7 +102,7 @@ class SymbolReader:
 
     def __init__(self, words: bytes) -> None:
         if len(words) % 4:
-            raise StruckError("an event packet is cut")
+            raise StruckError("an event packet is truncated")
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(words, "<u4").astype(np.uint32))
 
     def get(self, counts: IntArray, amount: int) -> IntArray:

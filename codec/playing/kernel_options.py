@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from numba import config
 from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
 
 from ..events.errors import StruckWarning
+from .kernel_cache import LOCATORS, PACKAGE
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -43,7 +45,7 @@ def _one_file_each(package: Path) -> Iterator[str]:
                 yield os.path.join(folder, "__init__.py")
 
 
-CAN_CACHE: Final = find_cache(Path(__file__).parents[2])
+CAN_CACHE: Final = find_cache(PACKAGE)
 if not CAN_CACHE:
     warnings.warn(
         "no folder for compiled code can be written, so every start compiles again, for a minute or two; "
@@ -51,6 +53,9 @@ if not CAN_CACHE:
         StruckWarning,
         stacklevel=2,
     )
+
+if not config.CACHE_LOCATOR_CLASSES:  # else whoever set NUMBA_CACHE_LOCATOR_CLASSES knows better
+    config.CACHE_LOCATOR_CLASSES = LOCATORS
 
 #: How kernels are compiled: no lock, kept on disk, IEEE division without an exception.
 EXACT: Final[dict[str, Any]] = {"nogil": True, "cache": CAN_CACHE, "error_model": "numpy"}

@@ -50,8 +50,8 @@ class Sampling:
 
     Args:
         guidance: how much further from what no conditions would give, 0..20.
-        temperature: 0..4; 0 takes the likeliest token.
-        top_k: so many of the likeliest tokens are drawn from, 0 for all.
+        temperature: 0..4; 0 takes the most likely token.
+        top_k: samples from so many of the most likely tokens, 0 for all.
         top_p: and of these the fewest that have this probability together, 0..1.
 
     Raises:

@@ -145,7 +145,7 @@ def output_rate(text: str) -> int:
     """Argument type: a sample rate in Hz at which the decoder can render."""
     rate = whole_number(22_050, 192_000)(text)
     if rate % 150:
-        raise argparse.ArgumentTypeError(f"{rate} is no multiple of 150")
+        raise argparse.ArgumentTypeError(f"{rate} is not a multiple of 150")
     return rate
 
 

@@ -81,7 +81,7 @@ def add_to(commands: Commands) -> None:
         type=whole_number(0, 2**32 - 1),
         default=0,
         metavar="N",
-        help="of all chance: the same seed makes the same phrase on the same device (default: 0)",
+        help="random seed: the same seed makes the same phrase on the same device (default: 0)",
     )
     how.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
@@ -90,25 +90,26 @@ def add_to(commands: Commands) -> None:
         "--guidance",
         type=number(0.0, 20.0),
         metavar="X",
-        help="how much what is asked for counts, 0 to 20 (default: the network's)",
+        help="guidance strength: how closely it follows what is asked for, 0 to 20 (default: the network's)",
     )
     how.add_argument(
         "--temperature",
         type=number(0.0, 4.0),
         metavar="X",
-        help="of the draw, 0 to 4: lower is safer, 0 takes the likeliest (default: the network's)",
+        help="sampling temperature, 0 to 4: lower is more predictable, 0 takes the most likely token "
+        "(default: the network's)",
     )
     how.add_argument(
         "--top-k",
         type=whole_number(0, 65_536),
         metavar="N",
-        help="draw from the N likeliest tokens, 0 from all (default: the network's)",
+        help="sample from the N most likely tokens, 0 from all (default: the network's)",
     )
     how.add_argument(
         "--top-p",
         type=number(0.0, 1.0),
         metavar="X",
-        help="draw from the likeliest tokens that have this much probability (default: the network's)",
+        help="sample from the most likely tokens that add up to this probability (default: the network's)",
     )
     how.add_argument(
         "--phase",

@@ -11,7 +11,7 @@ from .options import Commands, add_command, add_weights, load_weights, number, r
 
 def add_to(commands: Commands) -> None:
     """Add these commands to the command line."""
-    parser = add_command(commands, "info", run_info, "tell what is in a take", "  struck info song.mcap")
+    parser = add_command(commands, "info", run_info, "show what is in a take", "  struck info song.mcap")
     parser.add_argument("input", type=Path, metavar="TAKE", help="the take to read, .mcap")
 
     parser = add_command(
@@ -103,7 +103,7 @@ def add_to(commands: Commands) -> None:
         help="add noise of this standard deviation to the vectors, 0 to 2 (default: 0)",
     )
     parser.add_argument(
-        "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="of all chance (default: 0)"
+        "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="random seed (default: 0)"
     )
 
 

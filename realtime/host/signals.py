@@ -85,6 +85,6 @@ class StopSignals:
         self.stop.set()
         if self._count == 2:
             with suppress(OSError):  # standard error may be closed, or its terminal gone
-                os.write(2, b"struck: closing; once more leaves at once\n")
+                os.write(2, b"struck: closing; interrupt again to quit at once\n")
         if self._count > 2 and number == signal.SIGINT:
             raise KeyboardInterrupt

@@ -28,9 +28,9 @@ def parse_address(text: str, default_host: str = LOOPBACK) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise StruckError(f"'{text}' is no address; an IPv6 host stands in brackets, as in [::1]:9000")
+        raise StruckError(f"'{text}' is not an address; an IPv6 host stands in brackets, as in [::1]:9000")
     if not (port_text.isascii() and port_text.isdigit() and int(port_text) <= 65_535):
-        raise StruckError(f"'{text}' is no address; it must be HOST:PORT with a port up to 65535")
+        raise StruckError(f"'{text}' is not an address; it must be HOST:PORT with a port up to 65535")
     return host or default_host, int(port_text)
 
 

@@ -176,7 +176,7 @@ class OscDispatcher:
             address, arguments = read_message(timed.message)
             found = osc.find_route(address)
             if found is None or not found[0].comes_in:
-                raise Refusal("addresses", f"{address!a} is no address of struck's")
+                raise Refusal("addresses", f"{address!a} is not an address that struck knows")
             route, name = found
             values = read_arguments(route, arguments)
             due_seconds = self._due(timed.tag) if route.sounding else None
@@ -224,7 +224,7 @@ class OscDispatcher:
     def _fault(self, where: str, error: Exception) -> None:
         """A fault of struck's own must not end the performance: it is counted and told, not hidden."""
         self._stage.count("osc_faults")
-        self._teller.say("faults", f"OSC: a fault of struck's in {where}: {error!r}")
+        self._teller.say("faults", f"OSC: an internal error in {where}: {error!r}")
 
     def _refuse(self, refusal: Refusal, peer: Peer) -> None:
         self._stage.count("osc_rejected")

@@ -73,14 +73,14 @@ def split_packet(packet: bytes) -> list[TimedMessage]:
 
 def _split_bundle(bundle: bytes, depth: int, found: list[TimedMessage]) -> None:
     if len(bundle) < _BUNDLE_HEAD_BYTES:
-        raise Refusal("packet", "a bundle is cut")
+        raise Refusal("packet", "a bundle is truncated")
     if depth > MAX_BUNDLE_DEPTH:
         raise Refusal("packet", f"bundles are nested deeper than {MAX_BUNDLE_DEPTH}")
     (tag,) = struct.unpack_from(">Q", bundle, len(_BUNDLE))
     at = _BUNDLE_HEAD_BYTES
     while at < len(bundle):
         if at + 4 > len(bundle):
-            raise Refusal("packet", "a bundle is cut")
+            raise Refusal("packet", "a bundle is truncated")
         (size,) = struct.unpack_from(">i", bundle, at)
         at += 4
         if size <= 0 or size % 4 or at + size > len(bundle):
@@ -139,7 +139,7 @@ def read_message(message: bytes) -> tuple[str, list[Any]]:
                 raise Refusal("types", f"{address!a} has an argument of the type {tag!a}")
             value, end = reader(message, at)
             if not at <= end <= len(message):
-                raise Refusal("packet", f"{address!a} is cut")
+                raise Refusal("packet", f"{address!a} is truncated")
             at = end
             values.append(value)
     except (osc_types.ParseError, UnicodeDecodeError) as error:
@@ -201,7 +201,7 @@ def _read_text(route: Route, argument: Argument, value: Any) -> str:
     if isinstance(value, int | float) and math.isfinite(value):
         value = f"{value:g}"
     if not isinstance(value, str) or not value.isprintable():
-        raise Refusal("types", f"{route.address}: {argument.name} must be a text")
+        raise Refusal("types", f"{route.address}: {argument.name} must be a string")
     if not value and not argument.may_be_empty:
         raise Refusal("values", f"{route.address}: {argument.name} is empty")
     if argument.texts and value not in argument.texts:

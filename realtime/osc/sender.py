@@ -159,7 +159,7 @@ class OscSender:
     def _tell_once(self, peer: Peer, error: OSError) -> None:
         if peer not in self._told and len(self._told) < _TOLD_MAX:
             self._told.add(peer)
-            self._stage.tell(f"OSC to {peer[0]}:{peer[1]} does not arrive: {error.strerror or error}")
+            self._stage.tell(f"OSC to {peer[0]}:{peer[1]} is not received: {error.strerror or error}")
 
 
 class _Target:

@@ -93,7 +93,7 @@ def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
         if not isinstance(values["kind"], str) or not 0 <= count <= _BYTES_LIMIT:
             raise ValueError
     except (ValueError, TypeError, KeyError):
-        raise StruckError("the process that makes phrases does not speak as agreed") from None
+        raise StruckError("protocol error: the phrase process sent something unexpected") from None
     body = stream.read(count)
     return (values, body) if len(body) == count else None
 

@@ -78,4 +78,4 @@ class RecordingThread:
             told, self.failed = self.failed, True
         if not told:
             self._count(self._counter, 1)
-            self._tell(f"{self._what} stopped: {reason}; what was recorded stands in {self.part_path}")
+            self._tell(f"{self._what} stopped: {reason}; what was recorded is in {self.part_path}")

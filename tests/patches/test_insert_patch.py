@@ -70,7 +70,7 @@ GOOD = {"place": '"master"', "host": '"lv2"', "plugin": '"urn:x"'}
         ({"host": None}, "host is missing"),
         ({"plugin": None}, "either plugin or file must be given"),
         ({"file": '"a.py"'}, "file is for the host pyo"),
-        ({"plugin": "7"}, "plugin must be a text, not 7"),
+        ({"plugin": "7"}, "plugin must be a string, not 7"),
         ({"wet": "1.5"}, "wet is 1.5; the range is 0 to 1"),
         ({"bypass": "1"}, "bypass must be true or false"),
         ({"parameters": '{a = "loud"}'}, "a must be a number"),

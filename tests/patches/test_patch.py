@@ -103,8 +103,8 @@ def test_ones_own_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("description = 3", "patch p: description must be a text, not 3"),
-        ("profile = true", "profile must be a text"),
+        ("description = 3", "patch p: description must be a string, not 3"),
+        ("profile = true", "profile must be a string"),
         ('profile = "studio"', "profile is studio; it must be live or tight"),
         ("volume = 3", "patch p: unknown: volume"),
         ("[colour]\nred = 1", "patch p: unknown: colour"),
@@ -133,9 +133,9 @@ def test_ones_own_file(tmp_path):
         ("[phrases]\nbeat = 1", r"patch p \[phrases\]: unknown: beat"),
         ("[phrases]\nchannel = 17", r"\[phrases\]: channel is 17; the range is 0 to 16"),
         ("[phrases]\nchannel = 1.5", "channel must be a whole number, not 1.5"),
-        ("[phrases]\nstyle = 1", "style must be a text"),
-        ("[phrases]\ninstrument = true", "instrument must be a text"),
-        ("[phrases]\nchord = []", "chord must be a text"),
+        ("[phrases]\nstyle = 1", "style must be a string"),
+        ("[phrases]\ninstrument = true", "instrument must be a string"),
+        ("[phrases]\nchord = []", "chord must be a string"),
         ("[phrases]\ntempo_bpm = 59.9", "tempo_bpm is 59.9; the range is 60 to 240"),
         ("[phrases]\nbeats_per_bar = 0", "beats_per_bar is 0; the range is 1 to 16"),
         ('[phrases]\nstart = "soon"', "start is soon; it must be now or beat or bar"),

@@ -55,7 +55,7 @@ from .wire import DAMAGED, FAILED, READY, STATE, RackJob
 from .wire import NOTE as TOLD
 
 #: A plug-in may take so long to load, and a state to be saved.
-_LOAD_SECONDS: Final = 15.0
+_LOAD_SECONDS: Final = 30.0
 _SAVE_SECONDS: Final = 5.0
 #: From file to file frames wait for so long, and none is done: it hangs.
 _PATIENT_HANG_SECONDS: Final = 10.0
@@ -180,7 +180,8 @@ class Rack:
             if ready is not None:
                 break
             number = self._current()
-            code = process.end()
+            code = process.wait(_DEATH_SECONDS)  # None: it still runs, and is not ready
+            process.end()
             self._process = None
             if self._closing.is_set():
                 return

@@ -349,7 +349,7 @@ def test_a_fault_leaves_no_half_sound_but_the_take_of_what_was(weights, sound_pa
         ({"record_audio": "nowhere/out.wav"}, "there is no folder"),
         ({"record": "nowhere/show.mcap"}, "there is no folder"),
         ({"record": "unfinished.mcap"}, "holds an unfinished recording"),
-        ({"osc_send": ("nonsense",)}, "is no address"),
+        ({"osc_send": ("nonsense",)}, "is not an address"),
     ],
 )
 def test_what_cannot_be_had_is_told_and_replaces_nothing(

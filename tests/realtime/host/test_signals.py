@@ -16,7 +16,7 @@ def test_the_first_signal_asks_the_second_tells_the_third_interrupts(capfd):
         assert signals.stop.is_set()
         assert capfd.readouterr().err == ""
         os.kill(os.getpid(), signal.SIGINT)
-        assert capfd.readouterr().err == "struck: closing; once more leaves at once\n"
+        assert capfd.readouterr().err == "struck: closing; interrupt again to quit at once\n"
         os.kill(os.getpid(), signal.SIGINT)
     signals.exit()  # Ctrl-C is how a show ends
 

@@ -16,9 +16,12 @@ from .test_supervision import FRAMES, OWN_STEP, Stage, children
 CRASH, LOOP, NOT_A_NUMBER, SLOW, CHATTER = range(1, 6)
 URI = "urn:struck:faulty"
 
-pytestmark = pytest.mark.skipif(
-    ctypes.util.find_library("lilv-0") is None, reason="liblilv is not installed (Debian: liblilv-0-0)"
-)
+pytestmark = [
+    pytest.mark.wall_clock,
+    pytest.mark.skipif(
+        ctypes.util.find_library("lilv-0") is None, reason="liblilv is not installed (Debian: liblilv-0-0)"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import pytest
 
 from .rack_host import RATE, RackHost, insert, largest_step, tone
 
+pytestmark = pytest.mark.wall_clock
+
 FRAMES = 128
 TONE = tone(30.0)
 #: The tone's own, and a hair for rounding.

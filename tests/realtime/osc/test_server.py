@@ -403,7 +403,7 @@ def test_a_target_that_is_not_there_is_told_once_and_found_when_it_comes(stage):
             time.sleep(0.002)
         wait_until(lambda: stage.counters["osc_unreachable"] > 1)
         assert len(stage.lines) == 1
-        assert f"OSC to 127.0.0.1:{address[1]} does not arrive" in stage.lines[0]
+        assert f"OSC to 127.0.0.1:{address[1]} is not received" in stage.lines[0]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
             peer.bind(address)
             peer.settimeout(5.0)

@@ -89,10 +89,10 @@ FILES = ("--input", "song.wav", "--output", "heard.wav")
         ([*FILES, "--osc-listen", "9000"], "MIDI and OSC need a device that keeps time, or --paced"),
         ([*FILES, "--midi-in", "virtual"], "MIDI and OSC need a device that keeps time, or --paced"),
         ([*FILES, "--paced", "--osc-listen", "no.such.host.invalid:9000"], "no.such.host.invalid"),
-        ([*FILES, "--paced", "--osc-listen", "9000:x"], "is no address"),
-        ([*FILES, "--paced", "--osc-listen", "123456"], "is no address"),
+        ([*FILES, "--paced", "--osc-listen", "9000:x"], "is not an address"),
+        ([*FILES, "--paced", "--osc-listen", "123456"], "is not an address"),
         ([*FILES, "--paced", "--osc-send", "::1:9000"], "an IPv6 host stands in brackets"),
-        ([*FILES, "--paced", "--osc-send", "127.0.0.1"], "is no address"),
+        ([*FILES, "--paced", "--osc-send", "127.0.0.1"], "is not an address"),
         ([*FILES, "--weights", "song.wav"], "song.wav"),
     ],
 )
