@@ -75,7 +75,7 @@ def test_the_tone_goes_on(fault, line):
         assert host.told[0] == line
         sound = stage.sound
         assert np.isfinite(sound).all()
-        # dry is as late as the plug-in said it is; the way from one to the other adds little to the tone's own
+        # dry is as late as the plug-in said it is; the way between both adds little to the tone's own
         assert largest_step(sound[1_000 + 4 * FRAMES :]) <= 1.1 * OWN_STEP
     assert children() == before
 
