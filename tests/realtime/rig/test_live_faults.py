@@ -309,14 +309,14 @@ def test_a_full_disk_is_told_once_and_music_goes_on(server, peer, tmp_path):
         written = max(path.stat().st_size for path in tmp_path.glob("*.part"))
         limit = written + 50_000
         resource.prlimit(show.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        show.wait_for("the sound recording stopped: .*; what was recorded stands in")
+        show.wait_for("the sound recording stopped: .*; what was recorded is in")
         # as small as the take is now; the clock of its disk is its own
         small = (tmp_path / "show.mcap.part").stat().st_size + 500
         resource.prlimit(show.process.pid, resource.RLIMIT_FSIZE, (small, resource.RLIM_INFINITY))
         for _ in range(200):
             peer.send(EVENT)
             time.sleep(0.002)
-        show.wait_for("the take stopped: .*; what was recorded stands in")
+        show.wait_for("the take stopped: .*; what was recorded is in")
         assert answers(peer)
         time.sleep(0.5)
         assert answers(peer)
