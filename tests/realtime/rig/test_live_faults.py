@@ -411,7 +411,7 @@ def test_the_end(server, tmp_path, peer, signals, pause, status):
         assert TakeReader(take).duration_seconds == pytest.approx(seconds, abs=0.2)
         check_sound(sound, seconds)
         assert not list(tmp_path.glob("*.part"))
-    assert len(show.matching("closing; once more")) == (len(signals) > 1)
+    assert len(show.matching("closing; interrupt again")) == (len(signals) > 1)
 
 
 def test_a_closed_terminal_ends_in_order(server, peer, tmp_path):
