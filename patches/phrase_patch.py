@@ -9,6 +9,8 @@ from ..codec.events.errors import StruckError
 from ..codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from .section import Section
 
+#: Instead of a chord: the keys that are held name root and quality.
+HELD: Final = "held"
 #: Where in time something may happen.
 MOMENTS: Final = ("now", "beat", "bar")
 
@@ -54,7 +56,9 @@ PHRASE_FIELDS: Final = (
     PhraseField("channel", "0 to 16", "MIDI channel whose notes are played as phrases; 0: none", 0, 16),
     PhraseField("style", "a style", "what is played"),
     PhraseField("instrument", "an instrument", "who plays it"),
-    PhraseField("chord", "a chord", "its quality; the note is its root"),
+    PhraseField(
+        "chord", f"a chord, `{HELD}`", "its quality; the note is its root; `held`: the keys held name both"
+    ),
     PhraseField("tempo_bpm", "beats per minute, 60 to 240", "own tempo; `--tempo` stands over it", 60, 240),
     PhraseField("beats_per_bar", "1 to 16", "beats of a bar", 1, 16),
     PhraseField("start", "`now`, `beat`, `bar`", "when a phrase begins after its note-on", words=MOMENTS),

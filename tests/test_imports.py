@@ -44,6 +44,7 @@ ROOMS = (
     "realtime/stage",
     "realtime/midi",
     "realtime/osc",
+    "realtime/tempo",
     "realtime/phrases",
     "realtime/inserts/plugins",
     "realtime/inserts/lv2",

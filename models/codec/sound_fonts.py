@@ -11,7 +11,7 @@ from struck.codec.events.errors import StruckError
 #: Paths, separated as in ``PATH``; where it is set, no other font is looked for.
 ENVIRONMENT_VARIABLE: Final = "STRUCK_SOUND_FONTS"
 #: Best first.
-_NAMES: Final = ("FluidR3_GM.sf2", "TimGM6mb.sf2")
+_NAMES: Final = ("FluidR3_GM.sf2", "TimGM6mb.sf2", "OPL-3_FM_128M.sf2")
 #: Where Debian, Fedora, Arch, Homebrew (two kinds of Mac) and a user put them.
 _FOLDERS: Final = (
     "~/.local/share/sounds/sf2", "~/.local/share/soundfonts",

@@ -1,4 +1,4 @@
-"""Training clips in batches, and their spectrograms on whatever device trains."""
+"""Training clips in batches: their spectrograms and what they were asked to be."""
 
 from __future__ import annotations
 
@@ -7,49 +7,29 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .condition_inputs import BINS, FRAMES, ConditionBatch, batch_conditions
+from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .phrase_data import PhraseData
-from .sound.spectrum import FLOOR_DB, MARS_FRAMES
-
-
-class SpectrogramMaker(nn.Module):
-    """int16 [B, N] to spectrograms [B, BINS, FRAMES] in units of 0 (-80 dB) to 1 (0 dB, a full scale)."""
-
-    window: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(MARS_FRAMES.window_samples))
-
-    def forward(self, audio: Tensor) -> Tensor:
-        samples = audio.float() / 32768.0
-        spectrum = torch.stft(
-            samples,
-            MARS_FRAMES.window_samples,
-            MARS_FRAMES.hop_samples,
-            window=self.window,
-            pad_mode="constant",
-            return_complex=True,
-        )[:, :BINS, :FRAMES]
-        power = (spectrum.abs() * (2.0 / self.window.sum())).square()
-        # The soft floor of magnitude_to_db, whose twin this is.
-        return 1.0 - 10.0 / FLOOR_DB * torch.log10(power + 10.0 ** (FLOOR_DB / 10.0))
+from .sound.spectrum import FLOOR_DB
 
 
 class ClipBatch(NamedTuple):
     """B clips."""
 
     rows: np.ndarray  # int64 [B] in the data
-    audio: Tensor  # int16 [B, N]
+    spectrogram: Tensor  # float32 [B, BINS, FRAMES] in units of 0 (-80 dB) to 1 (0 dB, a full scale)
     conditions: ConditionBatch
 
 
 def read_clips(data: PhraseData, rows: np.ndarray, device: str) -> ClipBatch:
     """The clips ``rows`` int64 [B]."""
-    conditions = batch_conditions([data.clips[row].conditions for row in rows])
-    return ClipBatch(rows, torch.from_numpy(data.audio[rows]).to(device), conditions.to(device))
+    asked = [data.clips[row].conditions for row in rows]
+    levels = np.stack(
+        [frames_of(one).log_magnitude(data.samples(int(row))) for one, row in zip(asked, rows, strict=True)]
+    )
+    spectrogram = torch.from_numpy(1.0 - levels / np.float32(FLOOR_DB)).to(device)
+    return ClipBatch(rows, spectrogram, batch_conditions(asked).to(device))
 
 
 class ClipBatches:

@@ -1,8 +1,8 @@
 """Conditions as the networks see them: numbers to embed, and hints of the shape of a spectrogram.
 
 Hints tell where sound may be, so that no token need say it: a *comb* over frequency (the window's main lobe
-at each partial of each note that the conditions name), its *lobes* (the same, all partials alike), and a
-*grid* over time (beats, steps, and whether the phrase still goes on).
+at each partial of each note that the conditions name), its *lobes* (the same, all partials alike), both for
+each half bar, which may have its own chord, and a *grid* over time (beats, steps, how long a note is held).
 """
 
 from __future__ import annotations
@@ -15,27 +15,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .conditions import CHORDS, FAMILIES, HELD_SECONDS, STYLES, PhraseConditions
+from .chords import CHORDS
+from .conditions import (
+    FAMILIES,
+    FRAMES,
+    FRAMES_PER_BEAT,
+    HELD_SECONDS,
+    NOTE_HOP_SAMPLES,
+    STYLES,
+    PhraseConditions,
+)
 from .phrase_scores import GRID_STEPS_PER_BEAT
-from .sound.spectrum import FLOOR_DB, MARS_FRAMES
+from .sound.spectrum import FLOOR_DB, MARS_FRAMES, MarsFrames
 
-#: Of a clip's spectrogram.
+#: Of a clip's spectrogram, beside its ``FRAMES``.
 BINS: Final = MARS_FRAMES.bin_count
-FRAMES: Final = 352
-#: Samples of a clip: all that its spectrogram's frames cover.
-CLIP_SAMPLES: Final = FRAMES * MARS_FRAMES.hop_samples
+#: Samples of a single note: all that its spectrogram's frames cover.
+CLIP_SAMPLES: Final = FRAMES * NOTE_HOP_SAMPLES
 #: Rows of the grid: beats, steps, going on.
 GRID_ROWS: Final = 3
 _NO_CHORD: Final = len(CHORDS)
 
 
-class ConditionBatch(NamedTuple):
-    """B conditions as tensors."""
+def frames_of(conditions: PhraseConditions) -> MarsFrames:
+    """How a clip is cut into ``FRAMES`` frames: a note in time, a phrase in beats, around its loop."""
+    return MarsFrames(hop_samples=conditions.hop_samples, is_loop=conditions.style != "single")
 
-    names: Tensor  # int64 [B, 4] pitch, style, family, chord
+
+class ConditionBatch(NamedTuple):
+    """B conditions as tensors; S is ``HARMONY_SLOTS``."""
+
+    names: Tensor  # int64 [B, 2] style, family
+    harmony: Tensor  # int64 [B, S, 2] pitch, chord
     amounts: Tensor  # float32 [B, 4] velocity; cosine and sine of the tempo's place; whether there is a tempo
-    comb: Tensor  # float32 [B, BINS], 0 to 1
-    lobes: Tensor  # float32 [B, BINS], 0 to 1
+    comb: Tensor  # float32 [B, S, BINS], 0 to 1
+    lobes: Tensor  # float32 [B, S, BINS], 0 to 1
     grid: Tensor  # float32 [B, GRID_ROWS, FRAMES], 0 to 1
 
     def to(self, device: str | torch.device) -> ConditionBatch:
@@ -50,13 +64,9 @@ class ConditionBatch(NamedTuple):
 def batch_conditions(conditions: Sequence[PhraseConditions]) -> ConditionBatch:
     """Tensors of a list of conditions."""
     chords = list(CHORDS)
-    names = [
-        (
-            c.pitch,
-            STYLES.index(c.style),
-            FAMILIES.index(c.instrument),
-            chords.index(c.chord) if c.has_chord else _NO_CHORD,
-        )
+    names = [(STYLES.index(c.style), FAMILIES.index(c.instrument)) for c in conditions]
+    harmony = [
+        [(pitch, chords.index(chord) if c.has_chord else _NO_CHORD) for pitch, chord in c.harmony]
         for c in conditions
     ]
     amounts = []
@@ -64,13 +74,14 @@ def batch_conditions(conditions: Sequence[PhraseConditions]) -> ConditionBatch:
         angle = np.pi * np.log2(c.tempo_bpm / 60.0) / 2.0  # 60 to 240 beats per minute: half a turn
         timed = c.style != "single"
         amounts.append((c.velocity / 127.0, np.cos(angle) * timed, np.sin(angle) * timed, float(timed)))
-    combs = np.stack([_comb(c.notes) for c in conditions])
-    grids = np.stack([_grid(c.style == "single", c.tempo_bpm, c.beats) for c in conditions])
+    combs = np.array([[_comb(notes) for notes in c.slot_notes] for c in conditions])
+    grids = np.stack([_grid(c.style == "single", c.hop_samples) for c in conditions])
     return ConditionBatch(
         torch.tensor(names),
+        torch.tensor(harmony),
         torch.tensor(np.array(amounts), dtype=torch.float32),
-        torch.from_numpy(combs[:, 0]).float(),
-        torch.from_numpy(combs[:, 1]).float(),
+        torch.from_numpy(combs[:, :, 0]).float(),
+        torch.from_numpy(combs[:, :, 1]).float(),
         torch.from_numpy(grids).float(),
     )
 
@@ -99,19 +110,18 @@ def _comb(notes: tuple[int, ...]) -> np.ndarray:
 
 
 @lru_cache(maxsize=1024)
-def _grid(single: bool, tempo_bpm: float, beats: int) -> np.ndarray:
+def _grid(single: bool, hop_samples: float) -> np.ndarray:
     """float16 [GRID_ROWS, FRAMES]."""
-    seconds = np.arange(FRAMES) * MARS_FRAMES.hop_samples / MARS_FRAMES.rate_hz
+    frames = np.arange(FRAMES)
     grid = np.zeros((GRID_ROWS, FRAMES))
     if single:
-        grid[2] = seconds < HELD_SECONDS
+        grid[2] = frames * hop_samples / MARS_FRAMES.rate_hz < HELD_SECONDS
     else:
         # A frame hears a beat half a window early.
-        beat = (seconds + 0.25 * MARS_FRAMES.window_samples / MARS_FRAMES.rate_hz) * tempo_bpm / 60.0
-        inside = beat < beats
-        grid[0] = inside * np.exp(-4.0 * (beat % 1.0))
-        grid[1] = inside * np.exp(-3.0 * (beat * GRID_STEPS_PER_BEAT % 1.0))
-        grid[2] = inside
+        beat = (frames + 0.25 * MARS_FRAMES.window_samples / hop_samples) / FRAMES_PER_BEAT
+        grid[0] = np.exp(-4.0 * (beat % 1.0))
+        grid[1] = np.exp(-3.0 * (beat * GRID_STEPS_PER_BEAT % 1.0))
+        grid[2] = 1.0
     return grid.astype(np.float16)
 
 
@@ -135,9 +145,16 @@ class ConditionEmbedding(nn.Module):
     def forward(self, conditions: ConditionBatch, dropped: Tensor | None = None) -> Tensor:
         """``dropped`` bool [B]: whose conditions are hidden."""
         total: Tensor = self.amounts(conditions.amounts)
-        for column, embedding in enumerate(self.names):
-            total = total + embedding(conditions.names[:, column])
+        pitch, style, family, chord = self.names
+        total = total + style(conditions.names[:, 0]) + family(conditions.names[:, 1])
+        total = total + (pitch(conditions.harmony[..., 0]) + chord(conditions.harmony[..., 1])).mean(1)
         if dropped is not None and self.nothing is not None:
             total = torch.where(dropped[:, None], self.nothing.to(total.dtype), total)
         out: Tensor = self.mix(total)
         return out
+
+    def slots(self, conditions: ConditionBatch) -> Tensor:
+        """[B, S, size]: how the chord of each half bar differs from all of them together."""
+        pitch, _, _, chord = self.names
+        each: Tensor = pitch(conditions.harmony[..., 0]) + chord(conditions.harmony[..., 1])
+        return each - each.mean(1, keepdim=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..network_trainer import Losses
-from .clip_batches import ClipBatch, SpectrogramMaker
+from .clip_batches import ClipBatch
 from .condition_inputs import ConditionBatch
 from .listener import Listener
 from .next_scale import NextScaleTransformer, images_before_scales, split_scales
@@ -35,20 +35,23 @@ QUIET_WEIGHT: Final = 0.25
 #: What the listener says counts, beside levels and slopes.
 LISTENER_WEIGHT: Final = 0.1
 #: How much more a frame counts in which all of the clip's sound begins, and for how many frames.
-ONSET_WEIGHT: Final = 2.0
-ONSET_FRAMES: Final = 8
+ONSET_WEIGHT: Final = 4.0
+ONSET_FRAMES: Final = 6
+#: What the slopes between frames count, beside levels and slopes between bins.
+RISE_WEIGHT: Final = 0.5
 
 
 def spectrogram_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """How far ``made`` is from ``wanted`` [B, F, T]: levels, and the slopes between bins.
+    """How far ``made`` is from ``wanted`` [B, F, T]: levels, and the slopes between bins and between frames.
 
-    The slopes keep partials narrow where the levels alone would have them blurred.
+    The slopes keep partials narrow, attacks and ends short, where the levels alone would have them blurred.
     """
     error = made - wanted
     weight = _weight(wanted)
     levels = (weight * (error.abs() + 4.0 * error.square())).mean()
     slopes = (made.diff(dim=1) - wanted.diff(dim=1)).abs() * weight[:, 1:]
-    return {"levels": levels, "slopes": slopes.mean(), "mse": error.square().mean()}
+    rises = (made.diff(dim=2) - wanted.diff(dim=2)).abs() * weight[:, :, 1:]
+    return {"levels": levels, "slopes": slopes.mean(), "rises": rises.mean(), "mse": error.square().mean()}
 
 
 def _weight(wanted: Tensor) -> Tensor:
@@ -70,10 +73,9 @@ def listener_losses(
     Args:
         labels: int64 [N, 2], family and instrument of each of the data's clips.
     """
-    maker = SpectrogramMaker().to(device)
     chance = torch.Generator().manual_seed(seed)
-    for rows, audio, _ in batches:
-        levels = listener.levels(maker(audio))
+    for rows, spectrogram, _ in batches:
+        levels = listener.levels(spectrogram)
         # Louder, quieter, and with all that is quiet hidden: no instrument is its level, nor its hiss.
         shift, floor = (torch.rand(2, len(rows), 1, 1, generator=chance) - 0.5).to(device)
         levels = torch.maximum(levels + 0.2 * shift * (levels > 0.01), floor)
@@ -89,11 +91,9 @@ def tokenizer_losses(
     tokenizer: Tokenizer, listener: Listener, batches: Iterator[ClipBatch], seed: int, device: str
 ) -> Losses:
     """Losses of the tokenizer, a batch each."""
-    maker = SpectrogramMaker().to(device)
     chance = np.random.default_rng(seed)
     half = device != "cpu"
-    for _, audio, conditions in batches:
-        wanted = maker(audio)
+    for _, wanted, conditions in batches:
         scales = len(SCALES)
         if chance.random() < COARSE_SHARE:
             scales = int(chance.integers(3, len(SCALES)))
@@ -101,7 +101,8 @@ def tokenizer_losses(
             made, quantized = tokenizer(wanted, conditions, scales)
         parts = spectrogram_loss(made.float(), wanted)
         parts["listener"] = listener.distance(made.float(), wanted)
-        loss = parts["levels"] + 0.7 * parts["slopes"] + 0.1 * quantized.commitment
+        loss = parts["levels"] + 0.7 * parts["slopes"] + RISE_WEIGHT * parts["rises"]
+        loss = loss + 0.1 * quantized.commitment
         loss = loss + LISTENER_WEIGHT * parts["listener"]
         use = (tokenizer.quantizer.use > 0.1 / tokenizer.sizes.code_count).float().mean(1)
         yield (

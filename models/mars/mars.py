@@ -22,21 +22,24 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 from ..devices import choose_device
 from ..network_weights import reading_weights, write_weights
 from ..shipped_weights import default_mars_weights_path
-from .condition_inputs import ConditionBatch, batch_conditions
+from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .conditions import PhraseConditions
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
 from .quantizer import SCALES
 from .sound.griffin_lim import griffin_lim
 from .sound.phase import sound_from_magnitude
-from .sound.spectrum import FLOOR_DB, MARS_FRAMES, db_to_magnitude
+from .sound.spectrum import FLOOR_DB, MarsFrames, db_to_magnitude
 from .tokenizer import Tokenizer, TokenizerSizes
 
-VERSION: Final = 2
+VERSION: Final = 3
 _WHAT: Final = "MARS"
 #: A phrase louder than this is turned down, so that it may be written and mixed as it is.
 _PEAK: Final = 0.98
 #: The last samples go to nothing: the clip ends where a room may still ring.
 _FADE_SAMPLES: Final = ANALYSIS_RATE // 50
+#: A phrase that is like another has that one's tokens of so many scales, which tell by few rows who plays
+#: when: the groove. What the notes are comes after them.
+GROOVE_SCALES: Final = 5
 PhaseMethod = Literal["heap", "griffin-lim"]
 
 
@@ -81,7 +84,8 @@ class Phrase:
     """A phrase and how it came about.
 
     Attributes:
-        samples: float32 [90112] at 22,050 Hz, within -1..1.
+        samples: float32 [``sample_count`` of the conditions] at 22,050 Hz, within -1..1. Those of a phrase
+            are a loop: after the last comes the first.
         tokens: int64 [h, w] per scale, coarse to fine.
         log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine.
         seconds: what took how long: ``tokens``, ``spectrogram``, ``phase``.
@@ -93,11 +97,6 @@ class Phrase:
     tokens: tuple[np.ndarray, ...]
     log_magnitude: np.ndarray
     seconds: dict[str, float]
-
-    @property
-    def loop_samples(self) -> int:
-        """Samples after which the phrase begins again, or the next one does."""
-        return round(self.conditions.loop_seconds * ANALYSIS_RATE)
 
 
 class Mars:
@@ -166,6 +165,7 @@ class Mars:
         *,
         seed: int = 0,
         previous: Phrase | None = None,
+        like: Phrase | None = None,
         sampling: Sampling | None = None,
         phase: PhaseMethod = "heap",
         stop: Callable[[], bool] | None = None,
@@ -174,13 +174,14 @@ class Mars:
 
         Args:
             previous: the phrase that this one goes on from.
+            like: the phrase whose groove it keeps: the same by other chords.
             stop: asked between scales; true gives the phrase up.
 
         Raises:
             PhraseStopped: ``stop`` said so.
         """
         try:
-            return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+            return self._generate(conditions, seed, previous, like, sampling or Sampling(), phase, stop)
         except torch.OutOfMemoryError:
             if self.device == "cpu":
                 raise
@@ -190,13 +191,14 @@ class Mars:
             self.tokenizer.cpu()
             self.transformer.cpu()
             torch.cuda.empty_cache()
-        return self._generate(conditions, seed, previous, sampling or Sampling(), phase, stop)
+        return self._generate(conditions, seed, previous, like, sampling or Sampling(), phase, stop)
 
     def _generate(
         self,
         conditions: PhraseConditions,
         seed: int,
         previous: Phrase | None,
+        like: Phrase | None,
         sampling: Sampling,
         phase: PhaseMethod,
         stop: Callable[[], bool] | None,
@@ -205,13 +207,14 @@ class Mars:
         batch = batch_conditions([conditions]).to(self.device)
         with torch.inference_mode():
             before = None if previous is None else self._image(previous.tokens)
-            tokens = self._write(batch, before, seed, sampling, stop)
+            kept = [] if like is None else self._tokens(like.tokens[:GROOVE_SCALES])
+            tokens = self._write(batch, before, kept, seed, sampling, stop)
             written = time.perf_counter()
             # Copying to the CPU waits for the device, so that the times are true.
             level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
         log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
         drawn = time.perf_counter()
-        samples = sound_of(log_magnitude, phase, seed)
+        samples = sound_of(log_magnitude, frames_of(conditions), phase, seed)
         seconds = {
             "tokens": written - begun,
             "spectrogram": drawn - written,
@@ -221,19 +224,21 @@ class Mars:
         return Phrase(conditions, seed, samples, maps, log_magnitude, seconds)
 
     def _image(self, tokens: tuple[np.ndarray, ...]) -> Tensor:
-        return self.tokenizer.quantizer.image(
-            [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
-        )
+        return self.tokenizer.quantizer.image(self._tokens(tokens))
+
+    def _tokens(self, tokens: tuple[np.ndarray, ...]) -> list[Tensor]:
+        return [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
 
     def _write(
         self,
         conditions: ConditionBatch,
         before: Tensor | None,
+        kept: list[Tensor],
         seed: int,
         sampling: Sampling,
         stop: Callable[[], bool] | None,
     ) -> list[Tensor]:
-        """Tokens int64 [1, h * w] per scale: as asked, led away from what nobody asked for."""
+        """Tokens int64 [1, h * w] per scale: those ``kept``, then as asked and led from what nobody asked."""
         twice = ConditionBatch(*(tensor.expand(2, *tensor.shape[1:]) for tensor in conditions))
         dropped = torch.tensor([False, True], device=self.device)
         if before is not None:
@@ -249,22 +254,25 @@ class Mars:
                 raise PhraseStopped
             image = functional.adaptive_avg_pool2d(total, size).expand(2, -1, -1, -1)
             asked, nobody = writer.logits(image, scale).float().cpu()
-            drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
-            tokens.append(drawn[None].to(self.device))
+            if scale < len(kept):
+                tokens.append(kept[scale])
+            else:
+                drawn = draw_tokens(asked + sampling.guidance * (asked - nobody), sampling, generator)
+                tokens.append(drawn[None].to(self.device))
             total = total + quantizer.expand(tokens[-1], scale)
         return tokens
 
     def scales(self, tokens: tuple[np.ndarray, ...], conditions: PhraseConditions) -> list[np.ndarray]:
         """Spectrograms float32 [1024, 352] in dB of the first scale alone, of the first two, ... of all."""
         batch = batch_conditions([conditions]).to(self.device)
-        maps = [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
+        maps = self._tokens(tokens)
         with torch.inference_mode():
             levels = [self.tokenizer.spectrogram_of(maps[: n + 1], batch)[0] for n in range(len(maps))]
         return [((1.0 - level.float().cpu().numpy()) * FLOOR_DB).astype(np.float32) for level in levels]
 
     def reconstruct(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
-        """What the tokenizer keeps of ``samples`` [90112]: log magnitude float32 [1024, 352] in dB."""
-        level = 1.0 - MARS_FRAMES.log_magnitude(samples) / FLOOR_DB
+        """What the tokenizer keeps of ``samples``, a clip of these conditions: float32 [1024, 352] in dB."""
+        level = 1.0 - frames_of(conditions).log_magnitude(samples) / FLOOR_DB
         batch = batch_conditions([conditions]).to(self.device)
         with torch.inference_mode():
             made, _ = self.tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
@@ -284,15 +292,18 @@ def draw_tokens(logits: Tensor, sampling: Sampling, generator: torch.Generator) 
     return torch.multinomial(filtered.softmax(-1), 1, generator=generator)[:, 0]
 
 
-def sound_of(log_magnitude: np.ndarray, phase: PhaseMethod = "heap", seed: int = 0) -> np.ndarray:
-    """float32 [90112] within -1..1 of levels [1024, 352] in dB."""
+def sound_of(
+    log_magnitude: np.ndarray, frames: MarsFrames, phase: PhaseMethod = "heap", seed: int = 0
+) -> np.ndarray:
+    """float32 [T * hop] within -1..1 of levels [1024, T] in dB; what is no loop fades out at its end."""
     magnitude = db_to_magnitude(log_magnitude)
     if phase == "griffin-lim":
-        samples = griffin_lim(magnitude, seed=seed)
+        samples = griffin_lim(magnitude, frames, seed=seed)
     else:
-        samples = sound_from_magnitude(magnitude, seed=seed)
+        samples = sound_from_magnitude(magnitude, frames, seed=seed)
     peak = float(np.abs(samples).max())
     if peak > _PEAK:
         samples = samples * np.float32(_PEAK / peak)
-    samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
+    if not frames.is_loop:
+        samples[-_FADE_SAMPLES:] *= np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
     return samples

@@ -3,7 +3,7 @@
 After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given
 what the scales before it add up to there; it sees those scales and its own (block-causal attention)::
 
-    the end of the phrase before | scale 1 | scale 2 | ... | scale 8
+    the end of the phrase before | scale 1 | scale 2 | ... | scale 7
     seen by all                  | each seen by itself and by all after it
 
 Conditions scale, shift and gate every layer (AdaLN) and, dropped at random in training, allow guidance. While
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding
+from .conditions import HARMONY_SLOTS
 from .quantizer import SCALES, TOKEN_COUNT, MultiScaleQuantizer
 
 #: Columns of the latent image before that a phrase goes on from.
@@ -99,6 +100,8 @@ class NextScaleTransformer(nn.Module):
         self.row = nn.Parameter(torch.randn(SCALES[-1][0], width) * 0.02)
         self.column = nn.Parameter(torch.randn(SCALES[-1][1] + BEFORE_COLUMNS, width) * 0.02)
         self.hints = nn.Linear(3 * (BINS // SCALES[-1][0]) // 16 + 2 * GRID_ROWS, width)
+        self.slot = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.slot.weight)
         self.layers = nn.ModuleList(_Layer(width, sizes.heads) for _ in range(sizes.depth))
         self.last = nn.Linear(width, 2 * width)
         # A code is likely where it points the way that is wanted, or for itself: what is learnt of one code
@@ -150,29 +153,29 @@ class NextScaleTransformer(nn.Module):
         end = before[..., -BEFORE_COLUMNS:].flatten(2).transpose(1, 2)
         return torch.where(has_before[:, None, None], self.enter_before(end), nothing) + place
 
-    def _hints(self, conditions: ConditionBatch, dropped: Tensor) -> tuple[Tensor, Tensor]:
-        """Comb and grid at the finest scale: [B, H, K] and [B, W, L]."""
+    def _hints(self, conditions: ConditionBatch, dropped: Tensor) -> Tensor:
+        """[B, D, H, W]: what the conditions tell of each place of the finest scale."""
         rows, columns = SCALES[-1]
-        comb = conditions.comb.reshape(len(dropped), rows, -1, 16)
+        comb = conditions.comb.unflatten(2, (rows, -1, 16))  # [B, S, H, bins / 16, 16]
         combs = torch.cat((comb.amax(-1), comb.mean(-1), comb.std(-1)), -1)
         grid = conditions.grid.reshape(len(dropped), GRID_ROWS, columns, -1)
         grids = torch.cat((grid.mean(-1), grid.amax(-1)), 1).transpose(1, 2)
-        seen = (~dropped)[:, None, None].to(comb.dtype)
-        return combs * seen, grids * seen
+        weight, count = self.hints.weight, combs.shape[-1]
+        slots = combs @ weight[:, :count].T + self.slot(self.embed.slots(conditions))[:, :, None]
+        seen = (~dropped)[:, None, None, None].to(comb.dtype)
+        by_column = slots.repeat_interleave(columns // HARMONY_SLOTS, 1)  # [B, W, H, D]
+        places = (by_column + (grids @ weight[:, count:].T)[:, :, None]) * seen
+        return places.permute(0, 3, 2, 1)
 
-    def _scale(self, image: Tensor, scale: int, hints: tuple[Tensor, Tensor]) -> Tensor:
+    def _scale(self, image: Tensor, scale: int, hints: Tensor) -> Tensor:
         """[B, h * w, D]: what enters at one scale."""
         rows, columns = SCALES[scale]
-        combs, grids = hints
-        weight, bias = self.hints.weight, self.hints.bias
-        count = combs.shape[-1]
         # Of a coarse scale's place, the mean over what it covers.
-        comb = functional.adaptive_avg_pool1d((combs @ weight[:, :count].T).transpose(1, 2), rows)
-        grid = functional.adaptive_avg_pool1d((grids @ weight[:, count:].T).transpose(1, 2), columns)
+        hint = functional.adaptive_avg_pool2d(hints, (rows, columns))
         row = functional.adaptive_avg_pool1d(self.row.T[None], rows)
         column = functional.adaptive_avg_pool1d(self.column[: SCALES[-1][1]].T[None], columns)
-        place = (comb + row)[..., :, None] + (grid + column)[..., None, :]
-        place = place.flatten(2).transpose(1, 2) + bias + self.scale[scale]
+        place = hint + row[..., :, None] + column[..., None, :]
+        place = place.flatten(2).transpose(1, 2) + self.hints.bias + self.scale[scale]
         entered: Tensor = self.enter(image.flatten(2).transpose(1, 2)) + place
         return entered
 

@@ -2,16 +2,18 @@
 
 Made once into a folder and read from there::
 
-    audio.npy   int16 [N, CLIP_SAMPLES] at the analysis rate
+    audio.npy   int16 [all samples] at the analysis rate, one clip after the other
     clips.csv   what each is: conditions, source, whether the instrument is held out, the clip before it
 
 A clip is a single note, a phrase, or the phrase that follows another (``previous``), which then holds
-the other's last notes dying away, as the player left them.
+the other's last notes dying away, as the player left them. A phrase that follows none is a loop in its second
+pass: its own last notes die away over its beginning.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,12 +29,12 @@ from struck.codec.files.part_files import part_file
 from ..codec.general_midi import render_midi
 from ..codec.notes import find_onset, load_recorded_notes
 from ..codec.sound_fonts import find_sound_fonts
-from .condition_inputs import CLIP_SAMPLES
 from .conditions import PhraseConditions
 from .phrase_scores import ScoreNote, draw_conditions, vary, write_score
 
 _TICKS_PER_SECOND: Final = 960
-_SLOT_SECONDS: Final = CLIP_SAMPLES / ANALYSIS_RATE + 0.5
+#: Between what is played for one clip and for the next.
+_PAUSE_SECONDS: Final = 0.5
 _CLIPS_PER_RENDERING: Final = 120
 # General MIDI programs whose sound has the pitch of its key: no fifths, no harmonics, no effects.
 PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
@@ -52,6 +54,9 @@ PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
 # Organ stops that sound an octave below the key: played an octave higher.
 _SIXTEEN_FOOT: Final = (17, 18)
 _SILENCE: Final = 0.003
+#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations,
+#: the last of those that are found by name.
+_FONT_SHARES: Final = (0.48, 0.4, 0.12)
 #: Never trained on, in any sound font: one program a family.
 HELD_OUT_PROGRAMS: Final = {
     "piano": 2, "mallet": 11, "organ": 18, "guitar": 25, "bass": 34, "string": 41, "voice": 53, "brass": 57,
@@ -80,7 +85,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class _Slot:
-    """What a player plays in one go, and which clips are cut out of it: (start in seconds, clip)."""
+    """What a player plays in one go, and the clip cut out of it ``cut_at`` seconds after its start."""
 
     font: Path
     program: int
@@ -94,8 +99,8 @@ class PhraseData:
     """An opened folder of training clips.
 
     Attributes:
-        audio: int16 [N, CLIP_SAMPLES], memory-mapped.
-        clips: what each row is.
+        audio: int16 [samples of all clips], memory-mapped.
+        clips: what each is.
 
     Raises:
         StruckError: there is no data in ``folder``, or it does not fit together.
@@ -108,7 +113,9 @@ class PhraseData:
                 self.clips = [_read_row(row) for row in csv.DictReader(file)]
         except (OSError, ValueError, KeyError) as error:
             raise StruckError(f"no training clips in {folder}: {error}") from error
-        if self.audio.shape != (len(self.clips), CLIP_SAMPLES) or self.audio.dtype != np.int16:
+        counts = [clip.conditions.sample_count for clip in self.clips]
+        self._begins = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        if self.audio.shape != (self._begins[-1],) or self.audio.dtype != np.int16:
             raise StruckError(f"the clips in {folder} do not fit their list")
 
     def __len__(self) -> int:
@@ -130,8 +137,8 @@ class PhraseData:
         return np.array([clip.previous for clip in self.clips])
 
     def samples(self, index: int) -> np.ndarray:
-        """float32 [CLIP_SAMPLES] of one clip."""
-        return self.audio[index].astype(np.float32) / 32768.0
+        """float32 [``sample_count`` of its conditions] of one clip."""
+        return self.audio[self._begins[index] : self._begins[index + 1]].astype(np.float32) / 32768.0
 
 
 def _read_row(row: dict[str, str]) -> Clip:
@@ -142,6 +149,7 @@ def _read_row(row: dict[str, str]) -> Clip:
         row["instrument"],
         row["chord"],
         float(row["tempo_bpm"]),
+        tuple((pitch, quality) for pitch, quality in json.loads(row["chords"])),
     )
     return Clip(
         conditions, row["source"], row["held_out"] == "1", row["recorded"] == "1", int(row["previous"])
@@ -184,38 +192,43 @@ def build_phrase_data(
         clips.append(clip)
     folder.mkdir(parents=True, exist_ok=True)
     with part_file(folder / "audio.npy") as part, part.open("wb") as file:
-        np.save(file, np.stack([row for row in rows if row is not None]))
+        np.save(file, np.concatenate([row for row in rows if row is not None]))
     with part_file(folder / "clips.csv") as part, part.open("w", encoding="utf-8", newline="") as listing:
         writer = csv.writer(listing)
         writer.writerow((*_COLUMNS, "source", "held_out", "recorded", "previous"))
         for clip in clips:
             numbers = (clip.source, int(clip.held_out), int(clip.recorded), clip.previous)
-            writer.writerow((*clip.conditions.as_dict().values(), *numbers))
+            asked = clip.conditions.as_dict()
+            writer.writerow((*(asked | {"chords": json.dumps(asked["chords"])}).values(), *numbers))
     return PhraseData(folder)
 
 
 def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -> list[_Slot]:
     fonts = find_sound_fonts()
+    shares = np.resize(_FONT_SHARES, len(fonts))
+    shares /= shares.sum()
     slots: list[_Slot] = []
 
     def add(conditions: PhraseConditions, held: bool) -> None:
         family = conditions.instrument
         kept_back = HELD_OUT_PROGRAMS[family]
         program = kept_back if held else int(rng.choice([p for p in PROGRAMS[family] if p != kept_back]))
-        font = fonts[rng.integers(len(fonts))]
+        font = fonts[rng.choice(len(fonts), p=shares)]
         source = f"{font.stem}:{program}{'d' if family == 'drums' else ''}"
-        notes = write_score(conditions, rng)
+        score = write_score(conditions, rng)
         drums = family == "drums"
-        slots.append(_Slot(font, program, drums, notes, 0.0, Clip(conditions, source, held)))
-        if conditions.style == "single" or rng.random() > 1.0 / 3.0:
+        clip = Clip(conditions, source, held)
+        if conditions.style == "single":
+            slots.append(_Slot(font, program, drums, score, 0.0, clip))
+            return
+        length = conditions.loop_seconds
+        slots.append(_Slot(font, program, drums, score + _later(score, length), length, clip))
+        if rng.random() > 1.0 / 3.0:
             return
         following = vary(conditions, rng)
-        length = conditions.loop_seconds
-        more = [
-            ScoreNote(n.start + length, n.seconds, n.key, n.velocity) for n in write_score(following, rng)
-        ]
+        more = _later(write_score(following, rng), length)
         clip = Clip(following, source, held, previous=len(slots) - 1)
-        slots.append(_Slot(font, program, drums, notes + more, length, clip))
+        slots.append(_Slot(font, program, drums, score + more, length, clip))
 
     for _ in range(singles):
         add(draw_conditions(rng, "single"), False)
@@ -229,8 +242,12 @@ def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -
     return slots
 
 
+def _later(score: list[ScoreNote], seconds: float) -> list[ScoreNote]:
+    return [replace(note, start=note.start + seconds) for note in score]
+
+
 def _render(slots: list[_Slot]) -> list[np.ndarray]:
-    """float32 [CLIP_SAMPLES] each, all by one run of FluidSynth."""
+    """float32 [samples of its clip] each, all by one run of FluidSynth."""
     midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_SECOND // 2)  # at the default 120 beats per minute
     track = mido.MidiTrack()
     midi.tracks.append(track)
@@ -248,7 +265,8 @@ def _render(slots: list[_Slot]) -> list[np.ndarray]:
             key = min(127, note.key + octave)
             messages.append((on, mido.Message("note_on", channel=channel, note=key, velocity=note.velocity)))
             messages.append((off, mido.Message("note_off", channel=channel, note=key)))
-        begin += round((slot.cut_at + _SLOT_SECONDS) * _TICKS_PER_SECOND)
+        seconds = slot.cut_at + slot.clip.conditions.sample_count / ANALYSIS_RATE + _PAUSE_SECONDS
+        begin += round(seconds * _TICKS_PER_SECOND)
         messages.append((begin - 1, mido.Message("control_change", channel=channel, control=120, value=0)))
     now = 0
     # A note that ends where the same key begins again must end first.
@@ -259,8 +277,9 @@ def _render(slots: list[_Slot]) -> list[np.ndarray]:
     clips = []
     for slot, begin in zip(slots, begins, strict=True):
         first = round(((begin + 1) / _TICKS_PER_SECOND + slot.cut_at) * ANALYSIS_RATE)
-        clip = sound[first : first + CLIP_SAMPLES]
-        clips.append(np.pad(clip, (0, CLIP_SAMPLES - len(clip))))
+        count = slot.clip.conditions.sample_count
+        clip = sound[first : first + count]
+        clips.append(np.pad(clip, (0, count - len(clip))))
     return clips
 
 
@@ -268,15 +287,16 @@ def _recorded(data: Path) -> list[tuple[np.ndarray, Clip]]:
     """Recorded single notes, begun at their onset, cut and faded to the clip's length."""
     clips = []
     for note in load_recorded_notes(data):
-        sound = note.samples[max(0, find_onset(note.samples) - 32) :][:CLIP_SAMPLES]
+        family = _FAMILY_OF_RECORDING.get(note.family, note.family)
+        conditions = PhraseConditions(round(note.pitch_midi), note.velocity, "single", family)
+        count = conditions.sample_count
+        sound = note.samples[max(0, find_onset(note.samples) - 32) :][:count]
         fade = min(len(sound), ANALYSIS_RATE // 20)
         sound = sound.copy()
         sound[len(sound) - fade :] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
-        family = _FAMILY_OF_RECORDING.get(note.family, note.family)
-        conditions = PhraseConditions(round(note.pitch_midi), note.velocity, "single", family)
         held = note.instrument in HELD_OUT_RECORDINGS
         clip = Clip(conditions, f"recorded:{note.instrument}", held, recorded=True)
-        clips.append((np.pad(sound, (0, CLIP_SAMPLES - len(sound))), clip))
+        clips.append((np.pad(sound, (0, count - len(sound))), clip))
     return clips
 
 

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 #: Rows (frequency) and columns (time) of the token maps, coarse to fine; the last is the latent image's size.
-SCALES: Final = ((1, 1), (2, 1), (3, 2), (4, 3), (6, 4), (8, 6), (12, 8), (16, 11))
+#: Of a phrase a column is two bars, a bar, half a bar, a beat, then an eighth: what is played when is told by
+#: few rows already.
+SCALES: Final = ((1, 1), (2, 2), (3, 4), (4, 8), (4, 16), (8, 16), (16, 16))
 TOKEN_COUNT: Final = sum(rows * columns for rows, columns in SCALES)
 _CODE_DECAY: Final = 0.99
 _USE_DECAY: Final = 0.995

@@ -1,9 +1,11 @@
-"""The tokenizer: log-magnitude spectrograms to tokens of eight scales and back.
+"""The tokenizer: log-magnitude spectrograms to tokens of seven scales and back.
 
 Convolutions over the multiplexed spectrogram::
 
-    [1024, 352] -> multiplexed [128, 64, 44] -> [64, 64, 44] -> [96, 32, 22] -> latent [32, 16, 11] -> tokens
-    tokens -> latent -> ... -> [128, 64, 44] -> [1024, 352]
+    [1024, 352] -> multiplexed [176, 64, 32] -> [64, 64, 32] -> [96, 32, 16] -> latent [32, 16, 16] -> tokens
+    tokens -> latent -> ... -> [176, 64, 32] -> [1024, 352]
+
+A column of the multiplexed image is a sixteenth note, one of the latent image an eighth.
 
 Both halves are told the conditions, as an embedding that scales and shifts, and as hints
 (``condition_inputs``): pitch and tempo need no tokens. What lies on the partials of the notes asked for is
@@ -20,10 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .channel_multiplexing import demultiplex, multiplex
-from .condition_inputs import BINS, FRAMES, GRID_ROWS, ConditionBatch, ConditionEmbedding
+from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding
+from .conditions import FRAMES, HARMONY_SLOTS
 from .quantizer import SCALES, MultiScaleQuantizer, Quantized
 
 EMBEDDING: Final = 128
+#: By how much each step down, or up, makes the image smaller, or larger: rows, columns.
+_STEPS: Final = ((2, 2), (2, 1))
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class TokenizerSizes:
     """Sizes of the networks; ``truncated`` gives the image fewer pixels instead of more channels."""
 
     frequency_factor: int = 16
-    time_factor: int = 8
+    time_factor: int = 11
     wide: int = 64
     middle: int = 96
     deep: int = 192
@@ -94,7 +99,8 @@ class _Hints(nn.Module):
         self.place = nn.Parameter(torch.zeros(channels, self.rows, 1))
 
     def forward(self, conditions: ConditionBatch) -> Tensor:
-        comb = self.comb(conditions.comb.reshape(-1, self.rows, 1, self.comb.in_features))
+        comb = self.comb(conditions.comb.unflatten(2, (self.rows, -1))).transpose(1, 2)
+        comb = comb.repeat_interleave(self.columns // HARMONY_SLOTS, 2)
         grid = conditions.grid.reshape(len(comb), GRID_ROWS, self.columns, -1).permute(0, 2, 1, 3)
         grid = self.grid(grid.reshape(len(comb), 1, self.columns, self.grid.in_features))
         return (comb + grid).permute(0, 3, 1, 2) + self.place
@@ -124,8 +130,8 @@ class _Partials(nn.Module):
         """[B, F, T] to what they add to the hidden image [B, C, H, W]."""
         nested = self._nested(conditions)
         shares = nested / (nested.sum(-1, keepdim=True) + 1e-3)
-        rows = spectrogram.reshape(len(spectrogram), self.rows, -1, FRAMES)
-        levels = torch.einsum("bkhi,bhit->bkht", shares, rows)
+        rows = spectrogram.reshape(len(spectrogram), self.rows, -1, HARMONY_SLOTS, FRAMES // HARMONY_SLOTS)
+        levels = torch.einsum("bskhi,bhist->bkhst", shares, rows).flatten(3)
         image = levels.reshape(*levels.shape[:3], -1, self.factor).permute(0, 1, 4, 2, 3).flatten(1, 2)
         out: Tensor = self.entering(image)
         return out
@@ -133,13 +139,14 @@ class _Partials(nn.Module):
     def write(self, hidden: Tensor, conditions: ConditionBatch) -> Tensor:
         """The hidden image [B, C, H, W] to what they add to the spectrogram [B, F, T]."""
         image = self.leaving(hidden).unflatten(1, (-1, self.factor))
-        levels = image.permute(0, 1, 3, 4, 2).flatten(3)
-        return torch.einsum("bkhi,bkht->bhit", self._nested(conditions), levels.float()).flatten(1, 2)
+        levels = image.permute(0, 1, 3, 4, 2).flatten(3).unflatten(3, (HARMONY_SLOTS, -1)).float()
+        written = torch.einsum("bskhi,bkhst->bhist", self._nested(conditions), levels)
+        return written.flatten(3).flatten(1, 2)
 
     def _nested(self, conditions: ConditionBatch) -> Tensor:
-        """[B, K, H, bins of a row]."""
-        nested = (conditions.lobes[:, None] - self.steps).clamp(min=0.0)
-        return nested.reshape(len(nested), len(self.steps), self.rows, -1)
+        """[B, S, K, H, bins of a row]; S are the half bars, each with its own chord."""
+        nested = (conditions.lobes[:, :, None] - self.steps).clamp(min=0.0)
+        return nested.unflatten(3, (self.rows, -1))
 
 
 class Tokenizer(nn.Module):
@@ -164,7 +171,10 @@ class Tokenizer(nn.Module):
         self.partials = None if sizes.truncated else _Partials(sizes, wide)
         # encoder
         self.enter = nn.Conv2d(pixels, wide, 1)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in ((wide, middle), (middle, deep)))
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, step, stride=step)
+            for (a, b), step in zip(((wide, middle), (middle, deep)), _STEPS, strict=True)
+        )
         self.encoding = nn.ModuleList(
             nn.ModuleList(_Block(channels, mixes=True) for _ in range(count))
             for channels, count in ((wide, 1), (middle, 2), (deep, 2))
@@ -176,7 +186,12 @@ class Tokenizer(nn.Module):
         self.from_latent = nn.Conv2d(sizes.latent, deep, 3, padding=1)
         self.row_place = nn.Parameter(torch.zeros(deep, SCALES[-1][0], 1))
         self.look_out = _Attention(deep)
-        self.up = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in ((deep, middle), (middle, wide)))
+        self.up = nn.ModuleList(
+            nn.Conv2d(a, rows * columns * b, 1)
+            for (a, b), (rows, columns) in zip(
+                ((deep, middle), (middle, wide)), reversed(_STEPS), strict=True
+            )
+        )
         self.decoding = nn.ModuleList(
             nn.ModuleList(_Block(channels, mixes=i != 1) for i in range(count))
             for channels, count in ((deep, 3), (middle, 3), (wide, 2))
@@ -216,7 +231,7 @@ class Tokenizer(nn.Module):
         hidden = self.look_out(self.from_latent(latent) + self.row_place)
         for level, blocks in enumerate(self.decoding):
             if level > 0:
-                hidden = functional.pixel_shuffle(self.up[level - 1](hidden), 2)
+                hidden = _spread_out(self.up[level - 1](hidden), *_STEPS[-level])
             if level == len(self.up):
                 hidden = hidden + self.hints_out(conditions)
             for block in blocks:  # type: ignore[attr-defined]
@@ -243,6 +258,12 @@ class Tokenizer(nn.Module):
     def spectrogram_of(self, tokens: list[Tensor], conditions: ConditionBatch) -> Tensor:
         """[B, F, T] of tokens, those of the coarse scales alone if there are no others."""
         return self.decode(self.quantizer.image(tokens), conditions)
+
+
+def _spread_out(image: Tensor, rows: int, columns: int) -> Tensor:
+    """[B, C rows columns, H, W] to [B, C, H rows, W columns]: channels become places beside each other."""
+    split = image.unflatten(1, (-1, rows, columns))
+    return split.permute(0, 1, 4, 2, 5, 3).flatten(4).flatten(2, 3)
 
 
 def _band_limited(small: int, large: int) -> Tensor:

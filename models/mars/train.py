@@ -16,7 +16,7 @@ from torch import nn
 
 from ..devices import choose_device
 from ..network_trainer import Losses, NetworkTrainer, Report, Stage
-from .clip_batches import ClipBatches, SpectrogramMaker, read_clips
+from .clip_batches import ClipBatches, read_clips
 from .condition_inputs import batch_conditions
 from .conditions import FAMILIES
 from .listener import Listener
@@ -135,12 +135,11 @@ def train_tokenizer(
 
 def tokenize(data: PhraseData, rows: np.ndarray, tokenizer: Tokenizer, run: TrainingRun) -> TokenData:
     """Tokens of the clips ``rows``; what was played before must be among them."""
-    maker = SpectrogramMaker().to(run.device)
     place = {int(row): i for i, row in enumerate(rows)}
     tokens = []
     for first in range(0, len(rows), 4 * BATCH):
         clips = read_clips(data, rows[first : first + 4 * BATCH], run.device)
-        tokens.append(torch.cat(tokenizer.tokens_of(maker(clips.audio), clips.conditions), 1).cpu())
+        tokens.append(torch.cat(tokenizer.tokens_of(clips.spectrogram, clips.conditions), 1).cpu())
         if first // (4 * BATCH) % 20 == 0:
             run.report(f"{first} of {len(rows)} clips made tokens")
     previous = torch.tensor([place.get(data.clips[row].previous, -1) for row in rows])

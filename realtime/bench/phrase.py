@@ -36,7 +36,7 @@ def run(report: Report, phrase_count: int = 12, weights: str = "") -> dict[str, 
     path = weights or str(default_mars_weights_path())
     if not Path(path).is_file():
         raise StruckError(f"MARS weights not found: {path}")
-    report(f"phrases of 4 s: {describe_load()}")
+    report(f"phrases of 8 beats at 120 bpm: {describe_load()}")
     first = _run("first_phrase", path, 2)
     figures: dict[str, Any] = {"first_phrase_seconds": first}
     report(
@@ -59,7 +59,8 @@ def run(report: Report, phrase_count: int = 12, weights: str = "") -> dict[str, 
 
 def _run(name: str, path: str, threads: int, *arguments: object) -> dict[str, Any]:
     count = str(threads)
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), count) | {"OPENBLAS_NUM_THREADS": "1"}
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), count)
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # as in use
     return run_job(name, path, *arguments, environment=environment)
 
 

@@ -41,6 +41,7 @@ def phrases(weights: str, device: str, count: str) -> dict[str, Any]:
 
 def phases(weights: str, count: str) -> dict[str, Any]:
     """Seconds and spectral convergence of both ways to phases, over the same spectrograms."""
+    from ...models.mars.condition_inputs import frames_of
     from ...models.mars.mars import Mars
     from ...models.mars.sound.griffin_lim import griffin_lim
     from ...models.mars.sound.phase import sound_from_magnitude
@@ -50,14 +51,15 @@ def phases(weights: str, count: str) -> dict[str, Any]:
     ways: dict[str, Callable[..., Any]] = {"heap": sound_from_magnitude, "griffin_lim": griffin_lim}
     found: dict[str, list[float]] = {f"{name}_{what}": [] for name in ways for what in _PHASE_FIGURES}
     for number in range(int(count) + 1):
-        magnitude = db_to_magnitude(_generate(mars, number).log_magnitude)
+        phrase = _generate(mars, number)
+        magnitude, frames = db_to_magnitude(phrase.log_magnitude), frames_of(phrase.conditions)
         for name, sound_of in ways.items():
             began = perf_counter()
-            sound = sound_of(magnitude)
+            sound = sound_of(magnitude, frames)
             seconds = perf_counter() - began
             if number:  # the first warms up
                 found[f"{name}_seconds"].append(seconds)
-                found[f"{name}_convergence_db"].append(convergence_db(magnitude, sound))
+                found[f"{name}_convergence_db"].append(convergence_db(magnitude, sound, frames))
     return found
 
 

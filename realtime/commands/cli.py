@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The encoder's matrices are small: a second thread costs more than it gives, and six times as much where
     # another program wants the core. OpenBLAS reads this when numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Threads of torch wait for each other by spinning: where another program has the core of one of them, the
+    # others burn theirs, and a phrase takes eight times as long. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     console = Console(options.json)
     previous = signal.signal(signal.SIGTERM, _terminate), warnings.showwarning
     warnings.showwarning = _noting(console)

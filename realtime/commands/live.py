@@ -109,6 +109,16 @@ def add_to(commands: Commands) -> None:
         help="play the notes of this port; virtual:NAME makes one; may be repeated",
     )
     messages.add_argument("--midi-out", metavar="N", help="send events as MPE notes to this port")
+    messages.add_argument(
+        "--clock-out", metavar="N", help="send the phrases' tempo as MIDI clock to this port"
+    )
+    messages.add_argument(
+        "--clock-offset",
+        type=number(-500.0, 500.0),
+        default=0.0,
+        metavar="MS",
+        help="take the MIDI clock that comes in as so much later; negative: earlier (default: 0)",
+    )
     messages.add_argument("--sysex", action="store_true", help="also send whole vectors to --midi-out")
     messages.add_argument(
         "--osc-listen", metavar="H:P", help="listen for OSC; without host on this machine only"
@@ -140,6 +150,8 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         exact=options.exact,
         midi_in=tuple(options.midi_in),
         midi_out=options.midi_out,
+        clock_out=options.clock_out,
+        clock_offset_seconds=options.clock_offset / 1e3,
         sysex=options.sysex,
         osc_listen=options.osc_listen,
         osc_send=tuple(options.osc_send),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...models.mars.conditions import CHORDS, FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
+from ...codec.events.errors import StruckError
+from ...models.mars.chords import CHORDS, parse_chords
+from ...models.mars.conditions import FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
 from ..phrases.pitch_ranges import describe_move, into_range
 from .console import Console
 from .options import (
@@ -34,9 +37,15 @@ def add_to(commands: Commands) -> None:
         "  struck phrase backing.wav --pitch 48 --instrument guitar --chord minor --tempo 96\n"
         "  struck phrase note.wav --pitch 60 --style single --instrument flute --velocity 80\n"
         "  struck phrase chorus.wav --pitch 40 --style bass --count 8         eight that run on\n"
+        '  struck phrase verse.wav --pitch 48 --style comping --chords "Am F C G"   a chord a bar\n'
         "  struck phrase beat.flac --pitch 36 --style percussion --seed 7 --as-events beat.mcap",
     )
-    parser.add_argument("output", type=Path, metavar="OUT.wav", help="sound file to write: .wav, .flac, .ogg")
+    parser.add_argument(
+        "output",
+        type=Path,
+        metavar="OUT",
+        help="sound file to write: .wav, .flac, .ogg; or .mcap: a take of what the codec hears in it",
+    )
     what = parser.add_argument_group("what it shall be")
     what.add_argument(
         "--pitch",
@@ -62,6 +71,12 @@ def add_to(commands: Commands) -> None:
             help=f"{', '.join(names)} (default: {default})",
         )
     what.add_argument(
+        "--chords",
+        metavar="NAMES",
+        help="a progression instead, one chord a bar, as in 'Am F C G' or 'Dm7 G7 Cmaj7 A7'; roots lie near "
+        "--pitch (an odd number of bars is played twice)",
+    )
+    what.add_argument(
         "--tempo",
         type=number(*TEMPO_RANGE_BPM),
         default=120.0,
@@ -73,7 +88,8 @@ def add_to(commands: Commands) -> None:
         type=whole_number(1, 64),
         default=1,
         metavar="N",
-        help="phrases, each going on from the one before, joined without a seam (default: 1)",
+        help="phrases of eight beats, each going on from the one before, joined without a seam; with "
+        "--chords so many passes (default: 1)",
     )
     how = parser.add_argument_group("how it is made")
     how.add_argument(
@@ -127,7 +143,7 @@ def add_to(commands: Commands) -> None:
         "--as-events",
         type=Path,
         metavar="TAKE",
-        help="also write what the codec hears in it as a take, .mcap",
+        help="also write what the codec hears in a sound file as a take, .mcap",
     )
     add_sound_output(parser)
 
@@ -138,29 +154,32 @@ def run_phrase(options: argparse.Namespace, console: Console) -> None:
     asked = PhraseConditions(
         options.pitch, options.velocity, options.style, options.instrument, options.chord, options.tempo
     )
-    conditions = into_range(asked)
+    row = [asked] * options.count if options.chords is None else progression(asked, options.chords)
+    if options.chords is not None:
+        row *= options.count
+    played = [into_range(one) for one in row]
+    conditions = played[0]
     files = PhraseFiles(options.output, options.rate, subtype(options), options.as_events)
-    weights = None if options.as_events is None else load_shipped_weights()
+    weights = None if files.take is None else load_shipped_weights()
     with console.patience("loading the networks"):
         from ...models.mars.mars import Sampling
         from ..phrases.mars_loader import load_mars
 
         mars = load_mars(options.weights, options.device, console.note)
     given = {name: getattr(options, name) for name in _SAMPLING if getattr(options, name) is not None}
-    with console.progress("generating", options.count, "phrases") as advance:
-        phrases = make_phrases(
-            mars, conditions, options.count, options.seed, Sampling(**given), options.phase, advance
-        )
+    with console.progress("generating", len(played), "phrases") as advance:
+        phrases = make_phrases(mars, played, options.seed, Sampling(**given), options.phase, advance)
     sound = join_phrases([phrase.samples for phrase in phrases], conditions.loop_seconds)
     written, notes = write_phrases(files, sound, weights, f"phrase {conditions.pitch} {conditions.style}")
-    moved = describe_move(asked, conditions)
-    notes = notes if moved is None else [moved, *notes]
+    moved = [describe_move(one, here) for one, here in zip(row, played, strict=True)]
+    notes = [*dict.fromkeys(line for line in moved if line is not None), *notes]
     for note in notes:
         console.note(note)
     values: dict[str, Any] = {
         **written,
         **conditions.as_dict(),
-        "count": options.count,
+        "chords": [chord for one in played for chord in one.chords],
+        "count": len(played),
         "seed": options.seed,
         "beats": conditions.beats,
         "loop_seconds": conditions.loop_seconds,
@@ -170,14 +189,32 @@ def run_phrase(options: argparse.Namespace, console: Console) -> None:
         "notes": notes,
     }
     total = sum(sum(phrase.seconds.values()) for phrase in phrases)
-    plural = "" if options.count == 1 else "s"
+    plural = "" if len(played) == 1 else "s"
     text = (
-        f"{values['output']}: {options.count} phrase{plural} of {conditions.loop_seconds:.2f} s "
+        f"{options.output}: {len(played)} phrase{plural} of {conditions.loop_seconds:.2f} s "
         f"({conditions.style}, {conditions.instrument}), made in {total:.2f} s on {mars.device}"
     )
-    if options.as_events is not None:
+    if files.take is not None:
         text += f"; {values['take']}: {values['event_count']} events"
     console.finish(values, text)
+
+
+def progression(conditions: PhraseConditions, text: str) -> list[PhraseConditions]:
+    """Phrases with two bars each, a chord a bar, as written in ``text``; twice as many where bars are odd.
+
+    Raises:
+        StruckError: a chord is not understood, or nothing that has one is asked for.
+    """
+    if not conditions.has_chord:
+        raise StruckError(f"--chords is for phrases that have a chord, not for {conditions.style}")
+    try:
+        chords = parse_chords(text, conditions.pitch)
+    except ValueError as error:
+        raise StruckError(str(error)) from None
+    if len(chords) % 2:
+        chords *= 2
+    pairs = zip(chords[::2], chords[1::2], strict=True)
+    return [replace(conditions, pitch=a[0], chord=a[1], chords=(a, b)) for a, b in pairs]
 
 
 def _name(word: str) -> Callable[[str], str]:

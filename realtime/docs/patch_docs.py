@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from ...codec.events.event_spec import FIELDS, to_physical
-from ...models.mars.conditions import CHORDS, FAMILIES, STYLES
+from ...models.mars.chords import CHORDS
+from ...models.mars.conditions import FAMILIES, STYLES
 from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
 from ...patches.patch import load_patch, physical_range, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch

@@ -43,6 +43,7 @@ from ..stage.file_driver import FileDriver
 from ..stage.hearing_thread import Listener
 from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
+from ..tempo.follower import ClockFollower
 from .block_load import LoadMeter
 from .gauges import Gauges
 from .inserts import Inserts
@@ -60,7 +61,7 @@ _LATE_PERIODS: Final = 2.0
 _QUIET_SECONDS: Final = 1.5
 _QUIET_PEAK: Final = 1e-4
 #: What a phrase slot holds, without and with a backing.
-_PHRASE_SECONDS: Final = 6.0
+_PHRASE_SECONDS: Final = 8.1
 _BACKING_SECONDS: Final = 30.0
 #: A thread that waits for Python's lock gets it after this; notes must not wait Python's usual 5 ms.
 _SWITCH_SECONDS: Final = 0.0005
@@ -211,10 +212,13 @@ class Host:
             tempo_bpm=s.tempo_bpm,
             as_events=s.as_events,
         )
-        phrases = self.accompaniment = Accompaniment(band, self.patch, engine, stage, notes, reserved)
+        self.tempo = ClockFollower(s.clock_offset_seconds, stage.count, self._tell)
+        phrases = self.accompaniment = Accompaniment(
+            band, self.patch, engine, stage, notes, reserved, clock=self.tempo
+        )
         self._stack.callback(phrases.close)
         self._stack.callback(ExpressionThread(stage).close)
-        self.messages = Messages(s, stage, self.patch, self.latency, phrases)
+        self.messages = Messages(s, stage, self.patch, self.latency, phrases, self.tempo, phrases.own_beats)
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
@@ -446,6 +450,7 @@ class Host:
             recordings=self._recordings.describe(),
             peers=self.messages.peers(),
             phrases=self.accompaniment.describe(),
+            tempo=self.tempo.describe(time.perf_counter()),
         )
         busy = {"encoder": self._encoder_seconds(), "recording": self._recordings.busy_seconds}
         if named.phrases:
@@ -454,7 +459,12 @@ class Host:
 
     def stats(self) -> dict[str, int | float]:
         """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
-        return {**self.gauges.stats(), **self.accompaniment.stats(), **self.inserts.counters()}
+        return {
+            **self.gauges.stats(),
+            **self.accompaniment.stats(),
+            **self.tempo.stats(time.perf_counter()),
+            **self.inserts.counters(),
+        }
 
     def latency(self) -> dict[str, float]:
         """The ledger, and what of it has been measured so far.

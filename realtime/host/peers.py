@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from ...codec.events.errors import StruckError
 from ...patches.patch import Patch, shipped_patches
@@ -15,8 +16,11 @@ from ..midi.ports import MidiPorts
 from ..osc.addresses import parse_address
 from ..osc.sender import OscSender
 from ..osc.server import OscServer
+from ..phrases.beats import Beats
 from ..recording.take_recorder import TakeRecorder
 from ..stage.stage import Stage
+from ..tempo.clock_out import ClockSender
+from ..tempo.follower import ClockFollower
 from .settings import LiveSettings
 
 
@@ -29,6 +33,8 @@ class Messages:
         patch: whose notes MIDI plays.
         latency: the latency ledger, seconds by part.
         phrases: plays the notes of its channel as phrases.
+        clock: follows the clock of the MIDI inputs.
+        beats: the beats of now, for the clock that goes out; None while another's clock is followed.
 
     Raises:
         StruckError: a port or address cannot be had; nothing is left open.
@@ -41,15 +47,19 @@ class Messages:
         patch: Patch,
         latency: Callable[[], Mapping[str, float]],
         phrases: PhraseKeys | None = None,
+        clock: ClockFollower | None = None,
+        beats: Callable[[], Beats | None] = lambda: None,
     ) -> None:
         self._stage = stage
-        self._phrases = phrases
+        self._phrases, self._clock, self._beats = phrases, clock, beats
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
         self._inputs: list[MidiInput] = []
         self._output: MidiOutput | None = None
         self._players: list[NotePlayer] = []
         self._mpe: MpeSender | None = None
+        self._clock_output: MidiOutput | None = None
+        self._clock_sender: ClockSender | None = None
         self._server: OscServer | None = None
         self._sender: OscSender | None = None
         self._targets = settings.osc_send
@@ -74,7 +84,7 @@ class Messages:
             stage.add_sink(self._sender)
 
     def _open_midi(self, settings: LiveSettings) -> None:
-        if not settings.midi_in and settings.midi_out is None:
+        if not settings.midi_in and settings.midi_out is None and settings.clock_out is None:
             return
         stage = self._stage
         self._ports = MidiPorts(stage.tell)
@@ -86,6 +96,7 @@ class Messages:
                 self._notes,
                 controls=controls,
                 on_program=self._change_program,
+                on_clock=None if self._clock is None else partial(self._clock.receive, name),
                 on_midi=self._record_midi,
                 phrases=self._phrases,
             )
@@ -96,6 +107,9 @@ class Messages:
             mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)
             stage.add_sink(mpe)
             stage.add_panic(lambda at_seconds: mpe.panic())
+        if settings.clock_out is not None:
+            self._clock_output = self._ports.open_output(settings.clock_out)
+            self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats)
 
     def start(self) -> None:
         """Listen and send from now on."""
@@ -103,6 +117,8 @@ class Messages:
             self._server.start()
         if self._sender is not None:
             self._sender.start()
+        if self._clock_sender is not None:
+            self._clock_sender.start()
 
     def record(self, take: TakeRecorder) -> None:
         """Let ``take`` have what comes in."""
@@ -118,6 +134,9 @@ class Messages:
         found = [f"MIDI in {port.name}" + ("" if port.connected else " (away)") for port in self._inputs]
         if self._output is not None:
             found.append(f"MIDI out {self._output.name}" + ("" if self._output.connected else " (away)"))
+        if self._clock_output is not None:
+            away = "" if self._clock_output.connected else " (away)"
+            found.append(f"MIDI clock out {self._clock_output.name}{away}")
         if self._server is not None:
             host, port_number = self._server.address
             found.append(f"OSC in {host}:{port_number}")
@@ -139,6 +158,8 @@ class Messages:
             self._server.close()
         if self._mpe is not None:
             self._mpe.close()
+        if self._clock_sender is not None:
+            self._clock_sender.close()
         if self._ports is not None:
             self._ports.close()
 

@@ -38,6 +38,8 @@ class LiveSettings:
         record: take to record, ``.mcap``; ``record_audio``: sound of the output, ``.wav``.
         exact: the take keeps float vectors.
         midi_in, midi_out: names of ports.
+        clock_out: name of a port that the phrases' tempo goes to as MIDI clock.
+        clock_offset_seconds: a clock that is followed counts as so much later, negative: earlier.
         sysex: MIDI out also sends whole vectors.
         osc_listen: address; None does not listen. osc_send: addresses.
         backing: sound file that plays along, looped.
@@ -66,6 +68,8 @@ class LiveSettings:
     exact: bool = False
     midi_in: tuple[str, ...] = ()
     midi_out: str | None = None
+    clock_out: str | None = None
+    clock_offset_seconds: float = 0.0
     sysex: bool = False
     osc_listen: str | None = None
     osc_send: tuple[str, ...] = ()
@@ -102,7 +106,11 @@ class LiveSettings:
         self._refuse_same_files()
         if self.paced and not self.is_offline:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
-        if self.is_offline and not self.paced and (self.midi_in or self.midi_out or self.osc_listen):
+        if (
+            self.is_offline
+            and not self.paced
+            and (self.midi_in or self.midi_out or self.clock_out or self.osc_listen)
+        ):
             raise StruckError("MIDI and OSC need a device that keeps time, or --paced")
 
     def _refuse_same_files(self) -> None:

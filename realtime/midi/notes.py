@@ -35,7 +35,8 @@ RESET_CONTROLLERS: Final = 121
 ALL_NOTES_OFF: Final = 123  # and 124 to 127, which change modes that do not exist here
 
 _SYSTEM_RESET: Final = 0xFF
-_CLOCK: Final = frozenset((0xF8, 0xFA, 0xFB, 0xFC))
+#: Song position, clock, start, continue, stop.
+_CLOCK: Final = frozenset((0xF2, 0xF8, 0xFA, 0xFB, 0xFC))
 
 
 class Clock(Protocol):
@@ -121,13 +122,13 @@ class NotePlayer:
     Args:
         stage: where notes sound. Counts ``midi_messages``; ``midi_rejected``, bytes that are no message;
             ``midi_dropped``, notes of a flood, or the same note twice at once; ``midi_out_of_range``, notes
-            too low or high to sound; ``midi_clock``, clock, start, continue, stop.
+            too low or high to sound; ``midi_clock``, clock, start, continue, stop, song position.
         clock: of the stream.
         notes: what a note sounds like.
         controls: by controller number, called with 0 to 127; see :func:`map_controls`.
         on_program: called with a program number 0 to 127.
-        on_clock: called with the arrival in monotonic seconds and 0xF8 clock, 0xFA start, 0xFB continue,
-            0xFC stop.
+        on_clock: called with the arrival in monotonic seconds and the message: clock, start, continue, stop,
+            song position.
         on_midi: called with every valid message and the stream position at which it takes effect.
         phrases: plays the notes of its channel.
     """
@@ -140,7 +141,7 @@ class NotePlayer:
         *,
         controls: Mapping[int, Callable[[int], None]] | None = None,
         on_program: Callable[[int], None] | None = None,
-        on_clock: Callable[[float, int], None] | None = None,
+        on_clock: Callable[[float, bytes], None] | None = None,
         on_midi: Callable[[int, bytes], None] | None = None,
         phrases: PhraseKeys | None = None,
     ) -> None:
@@ -200,7 +201,7 @@ class NotePlayer:
             if status in _CLOCK:
                 self._stage.count("midi_clock")
                 if self._on_clock:
-                    self._on_clock(arrival_seconds, status)
+                    self._on_clock(arrival_seconds, message)
             elif status == _SYSTEM_RESET:
                 self._panic()
             return

@@ -11,14 +11,16 @@ from typing import Final
 from ...codec.events.errors import StruckError
 from ...codec.events.events import Event
 from ...codec.weights.codec_weights import default_codec_weights_path
-from ...models.mars.conditions import PhraseConditions
+from ...models.mars.conditions import TEMPO_RANGE_BPM, PhraseConditions
 from ...patches.patch import Patch
-from ...patches.phrase_patch import PhrasePatch
+from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.state import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
+from ..tempo.follower import ClockFollower
 from .bank import PhraseBank
 from .beats import Beats
+from .hand import ALONE
 from .player import Accompanist
 from .process_client import ProcessMaker, thread_count
 from .slots import PhraseSlots
@@ -29,6 +31,8 @@ from .worker import PhraseMaker, PhraseWorker
 _BUSY_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 1.0
 _LEAST_SECONDS: Final = 0.001
+#: Phrases are made anew where the clock's tempo is so far from theirs: 20 ms in a pass of 4 s.
+_SAME_TEMPO: Final = 0.005
 
 
 def check_phrases(name: str, phrases: PhrasePatch) -> None:
@@ -37,7 +41,7 @@ def check_phrases(name: str, phrases: PhrasePatch) -> None:
         PhraseConditions(
             style=phrases.style,
             instrument=phrases.instrument,
-            chord=phrases.chord,
+            chord=ALONE if phrases.chord == HELD else phrases.chord,
             tempo_bpm=phrases.tempo_bpm,
         )
     except (TypeError, ValueError) as error:
@@ -72,6 +76,7 @@ class Accompaniment:
         notes: what stand-ins sound like.
         reserved: phrase slots that are others'.
         maker: makes the phrases; None starts a process for that.
+        clock: leads once it is locked; None: the tempo is the patch's.
     """
 
     def __init__(
@@ -83,9 +88,12 @@ class Accompaniment:
         notes: NoteTemplates,
         reserved: tuple[int, ...] = (),
         maker: PhraseMaker | None = None,
+        clock: ClockFollower | None = None,
     ) -> None:
         check_phrases(patch.name, patch.phrases)
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
+        self._clock = clock
+        self._led_bpm: float | None = None  # for which phrases are made while a clock leads
         self._patch = self._with_options(patch.phrases)
         job = Job(
             rate=stage.clock.rate,
@@ -149,6 +157,7 @@ class Accompaniment:
         if same != (self._patch.tempo_bpm, self._patch.beats_per_bar):
             self._beats = self._make_beats(phrases, self._beats.next_bar(position))
         self._patch = phrases
+        # A clock that leads makes another grid of these beats before anything goes by them.
         self._accompanist.change(phrases, self._beats, self._note)
         if phrases.channel:
             self.worker.begin()
@@ -192,6 +201,10 @@ class Accompaniment:
             "tempo_bpm": self._beats.tempo_bpm(self._stage.clock.rate),
         }
 
+    def own_beats(self) -> Beats | None:
+        """The grid of the own tempo; None while a clock leads."""
+        return self._beats if self._led_bpm is None else None
+
     @property
     def busy_seconds(self) -> float:
         """Processor time that making phrases has taken, here or in its process."""
@@ -201,7 +214,7 @@ class Accompaniment:
         """In a few words, for the screen; empty where no phrases are played."""
         if self.worker.state in ("asleep", "off"):
             return ""
-        tempo = f"{self._patch.tempo_bpm:g} bpm"
+        tempo = f"{self._led_bpm or self._patch.tempo_bpm:g} bpm"
         return f"phrases {self.worker.state}, {len(self.bank)} kept, {tempo}"
 
     # -- time
@@ -210,7 +223,27 @@ class Accompaniment:
         """Do what is due now; the stream sample at which more will be."""
         # The engine may be ahead of the time by the blocks that it has computed.
         position = max(self._stage.clock.position_samples(), int(self._state.numbers[POSITION]))
+        self._follow_clock(position)
         return self._accompanist.advance(position)
+
+    def _follow_clock(self, position: int) -> None:
+        """Let a clock lead, if there is one in a tempo that phrases can have; else all goes on as it did."""
+        line = None if self._clock is None else self._clock.line()
+        low_bpm, high_bpm = TEMPO_RANGE_BPM
+        if line is None or not low_bpm <= line.tempo_bpm <= high_bpm:
+            return
+        if self._led_bpm is None or abs(line.tempo_bpm / self._led_bpm - 1.0) > _SAME_TEMPO:
+            self._led_bpm = round(line.tempo_bpm, 1)
+        now = time.perf_counter()
+        self._beats = Beats.of_line(
+            self._stage.clock.rate,
+            line,
+            now,
+            self._stage.clock.sample_at(now),
+            PhraseConditions(tempo_bpm=self._led_bpm).beats,
+            self._patch.beats_per_bar,
+        )
+        self._accompanist.follow(self._beats, self._led_bpm, line.song, position)
 
     def _run(self) -> None:
         wake = self._accompanist.wake
@@ -237,8 +270,9 @@ class Accompaniment:
 
     def _with_options(self, phrases: PhrasePatch) -> PhrasePatch:
         s = self._settings
-        if s.tempo_bpm is not None:
-            phrases = replace(phrases, tempo_bpm=s.tempo_bpm)
+        tempo_bpm = s.tempo_bpm if self._led_bpm is None else self._led_bpm
+        if tempo_bpm is not None:
+            phrases = replace(phrases, tempo_bpm=tempo_bpm)
         return replace(phrases, as_events=True) if s.as_events else phrases
 
     def _make_beats(self, patch: PhrasePatch, origin_sample: int) -> Beats:

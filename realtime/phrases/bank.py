@@ -12,7 +12,7 @@ import numpy as np
 from ...codec.events.events import Event
 from ...models.mars.conditions import PhraseConditions
 
-#: About eighty phrases of four seconds at 48 kHz.
+#: About eighty phrases of eight beats at 120 beats per minute and 48 kHz.
 LIMIT_BYTES: Final = 64 << 20
 #: Of an event: its vector, and what Python adds.
 _EVENT_BYTES: Final = 512
@@ -28,6 +28,7 @@ class PhraseKey:
         place: in a row of phrases, each of which goes on from the one before; 0 begins.
         seed: of the band: another seed, other phrases.
         as_events: the codec has heard it.
+        groove: of the phrase whose groove this one keeps, by another chord; None: it has its own.
     """
 
     conditions: PhraseConditions
@@ -35,6 +36,17 @@ class PhraseKey:
     place: int = 0
     seed: int = 0
     as_events: bool = False
+    groove: PhraseConditions | None = None
+
+    @property
+    def like(self) -> PhraseKey | None:
+        """The phrase whose groove this one keeps."""
+        return None if self.groove is None else replace(self, conditions=self.groove, groove=None)
+
+    def by(self, conditions: PhraseConditions) -> PhraseKey:
+        """The same groove by another chord."""
+        own = self.groove or self.conditions
+        return replace(self, conditions=conditions, groove=None if conditions == own else own)
 
     @property
     def before(self) -> PhraseKey | None:
@@ -60,7 +72,7 @@ class KeptPhrase:
     """A phrase as it is played.
 
     Args:
-        sound: float32 ``[T]`` at the device's rate, to the end of the clip: a loop cross-fades with it.
+        sound: float32 ``[T]`` at the device's rate; of a phrase a loop.
         events: the same, heard by the codec, by onset from the phrase's beginning; empty unless asked for.
         seconds: what took how long.
     """

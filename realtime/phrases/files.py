@@ -23,6 +23,7 @@ from ...codec.takes.takes import TakeWriter
 from ...codec.weights.codec_weights import CodecWeights
 from ...models.mars.conditions import PhraseConditions
 from ..engine.slots import FADE
+from .loops import loop_samples
 
 if TYPE_CHECKING:
     from ...models.mars.mars import Mars, PhaseMethod, Phrase, Sampling
@@ -38,43 +39,57 @@ class PhraseFiles:
     """What is to be written.
 
     Args:
-        sound: ``.wav``, ``.flac`` or ``.ogg``.
-        rate: of it in Hz; ``subtype``: its sample format as libsndfile names it, None for the usual.
-        take: ``.mcap``: the same as events; None: no take.
+        output: ``.wav``, ``.flac`` or ``.ogg``: sound; ``.mcap``: a take alone.
+        rate: of the sound in Hz; ``subtype``: its sample format as libsndfile names it, None for the usual.
+        beside: ``.mcap``: the sound as events, too; None: no take.
 
     Raises:
         StruckError: the names do not fit.
     """
 
-    sound: Path
+    output: Path
     rate: int = 48_000
     subtype: str | None = None
-    take: Path | None = None
+    beside: Path | None = None
 
     def __post_init__(self) -> None:
-        AudioWriter(self.sound, self.rate, subtype=self.subtype)  # refuses what cannot be written
-        if self.take is not None:
-            refuse_other_extension(self.take, ".mcap")
-            if is_same_file(self.sound, self.take):
-                raise StruckError(f"{self.take} would be written twice")
+        if self.sound is not None:
+            AudioWriter(self.sound, self.rate, subtype=self.subtype)  # refuses what cannot be written
+        elif self.beside is not None:
+            raise StruckError(f"{self.output} is a take already; {self.beside} would be another")
+        elif self.subtype is not None:
+            raise StruckError(f"{self.output} is a take: it has no sample format")
+        if self.beside is not None:
+            refuse_other_extension(self.beside, ".mcap")
+            if is_same_file(self.output, self.beside):
+                raise StruckError(f"{self.beside} would be written twice")
+
+    @property
+    def sound(self) -> Path | None:
+        """The sound file; None where there is a take alone."""
+        return None if self.output.suffix.lower() == ".mcap" else self.output
+
+    @property
+    def take(self) -> Path | None:
+        """The take; None where there is none."""
+        return self.output if self.sound is None else self.beside
 
 
 def make_phrases(
     mars: Mars,
-    conditions: PhraseConditions,
-    count: int,
+    conditions: Sequence[PhraseConditions],
     seed: int,
     sampling: Sampling,
     phase: PhaseMethod,
     advance: Report,
 ) -> list[Phrase]:
-    """``count`` phrases, each going on from the one before, with seeds that count up from ``seed``."""
+    """Phrases, each going on from the one before, with seeds that count up from ``seed``."""
     phrases: list[Phrase] = []
-    for number in range(count):
+    for number, asked in enumerate(conditions):
         before = phrases[-1] if phrases else None
         phrases.append(
             mars.generate(
-                conditions, seed=(seed + number) % (1 << 32), previous=before, sampling=sampling, phase=phase
+                asked, seed=(seed + number) % (1 << 32), previous=before, sampling=sampling, phase=phase
             )
         )
         advance(number + 1)
@@ -82,18 +97,22 @@ def make_phrases(
 
 
 def join_phrases(sounds: Sequence[NDArray[np.float32]], loop_seconds: float) -> NDArray[np.float32]:
-    """Phrases one after the other, each beginning as a loop of the first would: cross-faded, on the beat.
+    """Phrases ``loop_seconds`` one after the other, each cross-faded from how the one before would go on.
+
+    A phrase goes on with its own beginning, as it is a loop, a single note with its end. So the last phrase
+    ends where it would begin again, the last note where it has died away.
 
     >>> ones = np.ones(ANALYSIS_RATE, np.float32)
-    >>> joined = join_phrases([ones, ones, ones], 0.5)
-    >>> len(joined) == 2 * ANALYSIS_RATE, float(np.ptp(joined)) < 1e-6
+    >>> joined = join_phrases([ones, ones, ones], 1.0)
+    >>> len(joined) == 3 * ANALYSIS_RATE, float(np.ptp(joined)) < 1e-6
     (True, True)
     """
-    begins = [round(number * loop_seconds * ANALYSIS_RATE) for number in range(len(sounds))]
-    out = np.zeros(begins[-1] + len(sounds[-1]), np.float32)
+    begins = [round(number * loop_seconds * ANALYSIS_RATE) for number in range(len(sounds) + 1)]
+    ends_at = max(begins[-1], begins[-2] + len(sounds[-1]))
+    out = np.zeros(ends_at, np.float32)
     share = np.arange(FADE, dtype=np.float32) / FADE
-    for begin, sound in zip(begins, sounds, strict=True):
-        body = np.array(sound, np.float32)
+    for begin, end, sound in zip(begins, begins[1:], sounds, strict=False):
+        body = loop_samples(sound, max(end - begin + FADE, len(sound)))[: len(out) - begin]
         if begin:
             out[begin : begin + FADE] *= 1.0 - share
             out[begin + FADE :] = 0.0
@@ -116,6 +135,7 @@ def write_phrases(
         StruckError: a file cannot be written; what stood there stays.
     """
     values: dict[str, Any] = {}
+    notes: list[str] = []
     with ExitStack() as stack:
         if files.take is not None and weights is not None:
             profile = PROFILES[_PROFILE]
@@ -125,20 +145,29 @@ def write_phrases(
             for event in events:
                 take.write(event)
             values = {"take": str(files.take), "event_count": len(events)}
-        out = sound
-        if files.rate != ANALYSIS_RATE:
-            out = soxr.resample(sound, ANALYSIS_RATE, files.rate, quality="VHQ")
-        out = out / max(
-            1.0, float(np.max(np.abs(out)))
-        )  # between its samples it may be louder than full scale
-        with AudioWriter(files.sound, files.rate, subtype=files.subtype) as writer:
-            writer.write(out)
+        if files.sound is not None:
+            written, notes = _write_sound(files, files.sound, sound)
+            values = written | values
         if files.take is not None and weights is not None:
             take.close(len(sound) / ANALYSIS_RATE)
-    values = {
-        "output": str(files.sound),
+    return {"duration_seconds": len(sound) / ANALYSIS_RATE} | values, notes
+
+
+def _write_sound(
+    files: PhraseFiles, path: Path, sound: NDArray[np.float32]
+) -> tuple[dict[str, Any], list[str]]:
+    """Write the sound at the rate asked for; what was written, and notes."""
+    out = sound
+    if files.rate != ANALYSIS_RATE:
+        out = soxr.resample(sound, ANALYSIS_RATE, files.rate, quality="VHQ")
+    # Between its samples it may be louder than full scale.
+    out = out / max(1.0, float(np.max(np.abs(out))))
+    with AudioWriter(path, files.rate, subtype=files.subtype) as writer:
+        writer.write(out)
+    values: dict[str, Any] = {
+        "output": str(path),
         "rate_hz": files.rate,
         "duration_seconds": writer.frame_count / files.rate,
         "clipped_sample_count": writer.clipped_count,
-    } | values
+    }
     return values, writer.notes

@@ -45,11 +45,17 @@ def root_range(conditions: PhraseConditions) -> tuple[int, int]:
 def into_range(conditions: PhraseConditions) -> PhraseConditions:
     """``conditions`` as they are, or as few octaves away as bring every note into the instrument's range.
 
+    Chords are moved each by itself.
+
     >>> into_range(PhraseConditions(127, instrument="flute")).pitch
     91
     >>> into_range(PhraseConditions(60, instrument="flute")).pitch
     60
     """
+    if conditions.chords:
+        alone = (replace(conditions, pitch=p, chord=quality, chords=()) for p, quality in conditions.chords)
+        chords = tuple((into_range(one).pitch, one.chord) for one in alone)
+        return conditions if chords == conditions.chords else replace(conditions, chords=chords)
     low, high = root_range(conditions)
     pitch = conditions.pitch
     while pitch < low:

@@ -59,7 +59,8 @@ class ProcessMaker:
             return
         threads = str(self._job.threads)
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}  # torch reads them
+        # torch reads them; threads that spin for each other would burn the callback's core
+        environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -94,6 +95,7 @@ class ProcessMaker:
             "seed": key.phrase_seed,
             "as_events": key.as_events,
             "previous": "" if key.before is None else _name(key.before),
+            "like": "" if key.like is None else _name(key.like),
         }
         self._send(to_line(request))
         told = False
@@ -175,4 +177,4 @@ class ProcessMaker:
 
 
 def _name(key: PhraseKey) -> str:
-    return f"{key.conditions} {key.seed} {key.variation} {key.place}"
+    return f"{key.conditions} {key.seed} {key.variation} {key.place} {key.groove}"

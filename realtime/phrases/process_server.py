@@ -90,7 +90,9 @@ class PhraseServer:
 
         from ...codec.events.event_spec import ANALYSIS_RATE
         from ...models.mars.conditions import PhraseConditions
+        from .loops import resample_loop
 
+        conditions = PhraseConditions(**request["conditions"])
         name = request["id"]
         before = process_time()
         stopped = False
@@ -102,9 +104,10 @@ class PhraseServer:
 
         try:
             phrase = self._mars.generate(
-                PhraseConditions(**request["conditions"]),
+                conditions,
                 seed=request["seed"],
                 previous=self._phrases.get(request["previous"]),
+                like=self._phrases.get(request["like"]),
                 stop=stop,
             )
         except Exception:
@@ -117,7 +120,9 @@ class PhraseServer:
             self._phrases.popitem(last=False)
         sound = phrase.samples.astype("float32")
         events = self._hear(sound) if request["as_events"] else []
-        if self._job.rate != ANALYSIS_RATE:
+        if conditions.style != "single":
+            sound = resample_loop(sound, self._job.rate, conditions.loop_seconds)
+        elif self._job.rate != ANALYSIS_RATE:
             sound = soxr.resample(sound, ANALYSIS_RATE, self._job.rate, quality="HQ")
         values = {
             "kind": "phrase",

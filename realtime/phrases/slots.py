@@ -10,6 +10,7 @@ import numpy as np
 from ..engine.slots import FADE, SLOT_COUNT, fill_slot
 from ..engine.state import POSITION, EngineState, slot_is_playing
 from ..stage.stage import Stage
+from .loops import loop_samples
 
 #: A command has surely been obeyed, and its fade is over, after this time.
 _SETTLE_SECONDS: Final = 0.1
@@ -65,11 +66,13 @@ class PhraseSlots:
 
 
 def loop_sound(sound: np.ndarray, loop_frames: int) -> np.ndarray:
-    """What a slot needs for a loop of ``loop_frames``: so much, and what the joint fades with."""
-    wanted = loop_frames + FADE
-    if len(sound) < wanted:
-        sound = np.concatenate([sound, np.zeros(wanted - len(sound), np.float32)])
-    return np.ascontiguousarray(sound[:wanted], np.float32)
+    """What a slot needs for a loop of ``loop_frames``: so much, and its beginning, to fade with there.
+
+    A phrase that was made for a faster tempo is silent before it begins again: that is not heard twice.
+    """
+    if loop_frames - len(sound) > FADE:
+        sound = np.concatenate([whole_sound(sound), np.zeros(loop_frames - len(sound), np.float32)])
+    return loop_samples(sound[:loop_frames], loop_frames + FADE)
 
 
 def whole_sound(sound: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ class Status:
         recordings: files being recorded.
         peers: MIDI ports and OSC addresses, one text each.
         phrases: how the accompaniment stands, in a few words.
+        tempo: how a MIDI clock is followed, in a few words; empty before one comes.
     """
 
     position_seconds: float = 0.0
@@ -62,6 +63,7 @@ class Status:
     recordings: tuple[Recording, ...] = ()
     peers: tuple[str, ...] = ()
     phrases: str = ""
+    tempo: str = ""
 
 
 def status_line(status: Status) -> str:
@@ -72,6 +74,7 @@ def status_line(status: Status) -> str:
         f"{status.events_per_second:.1f} events/s",
         f"{status.voices} voices",
         f"callback {status.callback_mean_percent:.0f}/{status.callback_worst_percent:.0f} %",
+        *((status.tempo,) if status.tempo else ()),
         *((status.phrases,) if status.phrases else ()),
         *(f"{name} {percent:.0f} %" for name, percent in status.worker_percent.items()),
         *(f"{number} {name.replace('_', ' ')}" for name, number in status.counters.items() if number),

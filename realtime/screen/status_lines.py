@@ -57,8 +57,11 @@ def picture_lines(status: Status, width_cells: int, unicode: bool) -> list[Line]
             *((f"  {name} {p:.0f} %", _load_style(p)) for name, p in status.worker_percent.items()),
         ]
     )
-    if status.phrases:
-        lines.append([(status.phrases, "")])
+    if status.tempo or status.phrases:
+        # A word says what a colour does.
+        lost = "dropout" in status.tempo
+        gap = "  " if status.tempo and status.phrases else ""
+        lines.append([(status.tempo + gap, "bold red" if lost else ""), (status.phrases, "")])
     if status.counters:
         lines.append(
             [

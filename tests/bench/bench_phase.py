@@ -38,12 +38,19 @@ import soxr
 
 from struck.codec.events.errors import StruckError
 from struck.models.codec.general_midi import render_midi
+from struck.models.mars.condition_inputs import frames_of
 from struck.models.mars.conditions import STYLES
 from struck.models.mars.mars import Mars
 from struck.models.mars.phrase_scores import draw_conditions
 from struck.models.mars.sound.griffin_lim import griffin_lim
 from struck.models.mars.sound.phase import sound_from_magnitude
-from struck.models.mars.sound.spectrum import MARS_FRAMES, convergence_db, db_to_magnitude, magnitude_to_db
+from struck.models.mars.sound.spectrum import (
+    MARS_FRAMES,
+    MarsFrames,
+    convergence_db,
+    db_to_magnitude,
+    magnitude_to_db,
+)
 
 from ..models.mars.phase_sounds import (
     RATE,
@@ -190,35 +197,38 @@ KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 GENERATED = "generated"
 
 #: The ways to a sound, the reference last.
-WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "heap": lambda magnitude: sound_from_magnitude(magnitude, rounds=0),
+WAYS: dict[str, Callable[[np.ndarray, MarsFrames], np.ndarray]] = {
+    "heap": lambda magnitude, frames: sound_from_magnitude(magnitude, frames, rounds=0),
     "+ 1": sound_from_magnitude,
     "G-L 30": griffin_lim,
 }
 COLUMNS = ("heap dB", "+ 1 dB", "G-L 30 dB", "heap worst", "+ 1 worst", "heap ms", "+ 1 ms", "G-L 30 ms")
 
 
-def generate_classes(count: int) -> dict[str, list[np.ndarray]]:
+#: Magnitudes and how they are cut.
+Cut = tuple[np.ndarray, MarsFrames]
+
+
+def generate_classes(count: int) -> dict[str, list[Cut]]:
     """Magnitudes of MARS' phrases by style."""
     mars, rng = Mars.load(None, "cpu"), np.random.default_rng(5)
-    return {
-        f"MARS {style}": [
-            db_to_magnitude(mars.generate(draw_conditions(rng, style), seed=k).log_magnitude)
-            for k in range(count)
-        ]
-        for style in STYLES
-    }
+    classes: dict[str, list[Cut]] = {}
+    for style in STYLES:
+        phrases = [mars.generate(draw_conditions(rng, style), seed=k) for k in range(count)]
+        cut = [(db_to_magnitude(p.log_magnitude), frames_of(p.conditions)) for p in phrases]
+        classes[f"MARS {style}"] = cut
+    return classes
 
 
-def measure(magnitudes: list[np.ndarray]) -> list[float]:
+def measure(magnitudes: list[Cut]) -> list[float]:
     """``COLUMNS`` of one class, then how many times faster the first two ways are than the last."""
     levels, times = np.zeros((len(magnitudes), 3)), np.zeros((len(magnitudes), 3))
-    for k, magnitude in enumerate(magnitudes):
+    for k, (magnitude, frames) in enumerate(magnitudes):
         for way, make in enumerate(WAYS.values()):
             before = time.perf_counter()
-            found = make(magnitude)
+            found = make(magnitude, frames)
             times[k, way] = 1e3 * (time.perf_counter() - before)
-            levels[k, way] = convergence_db(magnitude, found)
+            levels[k, way] = convergence_db(magnitude, found, frames)
     worst = (levels[:, :2] - levels[:, 2:]).max(0)
     ratio = np.median(times[:, 2:] / times[:, :2], axis=0)
     return [float(x) for x in (*np.median(levels, axis=0), *worst, *np.median(times, axis=0), *ratio)]
@@ -244,7 +254,7 @@ def main() -> None:
             classes = generate_classes(options.count)
         else:
             spectra = {name: [np.abs(MARS_FRAMES.stft(sound)) for sound in of] for name, of in sounds.items()}
-            classes = {name: [KINDS[kind](m) for m in of] for name, of in spectra.items()}
+            classes = {name: [(KINDS[kind](m), MARS_FRAMES) for m in of] for name, of in spectra.items()}
         for name, magnitudes in classes.items():
             row = measure(magnitudes)
             table.setdefault(kind, {})[name] = dict(zip(names, row, strict=True))

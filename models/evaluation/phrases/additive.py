@@ -130,12 +130,16 @@ class AdditiveSynth(nn.Module):
         return torch.stack(sounds) + _noise(gains @ _BANDS, count, maker)
 
     def generate(self, conditions: PhraseConditions, seed: int = 0) -> Float32Array:
-        """The clip ``[CLIP_SAMPLES]`` that was asked for, peak <= 1; a phrase's score depends on the seed."""
-        clip = np.zeros(CLIP_SAMPLES, np.float32)
+        """The clip that was asked for, peak <= 1; a phrase is a loop whose score depends on the seed."""
+        count = conditions.sample_count
+        clip = np.zeros(count, np.float32)
         for i, note in enumerate(write_score(conditions, np.random.default_rng(seed))):
             begin = round(note.start * ANALYSIS_RATE)
-            sound = self._note(note, conditions, CLIP_SAMPLES - begin, seed + i)
-            clip[begin : begin + len(sound)] += sound
+            sound = self._note(note, conditions, count, seed + i)
+            fits = min(len(sound), count - begin)
+            clip[begin : begin + fits] += sound[:fits]
+            if conditions.style != "single":  # the rest is heard when it goes round
+                clip[: len(sound) - fits] += sound[fits:]
         return clip / max(1.0, float(np.abs(clip).max()))
 
     def _note(self, note: ScoreNote, conditions: PhraseConditions, room: int, seed: int) -> Float32Array:

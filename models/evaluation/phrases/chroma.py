@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.hearing.spectrum import hann_window
 
-from ...mars.conditions import CHORDS, PhraseConditions
+from ...mars.chords import CHORDS, Chord
+from ...mars.conditions import PhraseConditions
 
 #: What lies in this range counts: from the lowest bass string to the top of the piano.
 LOWEST_HZ: Final = 30.0
@@ -53,15 +54,22 @@ def chroma(samples: ArrayLike) -> NDArray[np.float64]:
     return total / whole if whole > 0.0 and float(power.max()) > 1e-9 else np.zeros(12)
 
 
-def chord_classes(conditions: PhraseConditions) -> frozenset[int]:
-    """Pitch classes of the chord asked for.
+def chord_classes(chord: Chord) -> frozenset[int]:
+    """Pitch classes of a chord.
 
-    >>> sorted(chord_classes(PhraseConditions(57, style="pad", chord="minor")))
+    >>> sorted(chord_classes((57, "minor")))
     [0, 4, 9]
     """
-    return frozenset((conditions.pitch + step) % 12 for step in CHORDS[conditions.chord])
+    return frozenset((chord[0] + step) % 12 for step in CHORDS[chord[1]])
 
 
 def energy_share(samples: ArrayLike, classes: Collection[int]) -> float:
     """Share (0..1) of the chroma's energy on ``classes``; 0 where nothing sounds."""
     return float(chroma(samples)[list(classes)].sum())
+
+
+def chord_shares(samples: ArrayLike, conditions: PhraseConditions) -> list[float]:
+    """Of each chord of a phrase ``[N]`` the share of the energy, while it stands, that lies on it."""
+    chords = conditions.chords or (conditions.harmony[0],)
+    parts = np.array_split(np.asarray(samples, np.float32), len(chords))
+    return [energy_share(part, chord_classes(chord)) for part, chord in zip(parts, chords, strict=True)]

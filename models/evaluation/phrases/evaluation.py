@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from struck.codec.events.errors import StruckError
 
+from ...mars.condition_inputs import frames_of
 from ...mars.conditions import PhraseConditions
+from ...mars.mars import sound_of
 from ...mars.phrase_data import PhraseData
-from ...mars.sound.phase import sound_from_magnitude
-from ...mars.sound.spectrum import MARS_FRAMES, db_to_magnitude
+from ...mars.sound.spectrum import MARS_FRAMES
 from ...mars.tokenizer import Tokenizer
 from ..notes.classifiers import Judgement, PhraseClassifiers
 from ..notes.features import packed_features
@@ -60,7 +61,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Sound:
-    """What a row gives: samples ``[CLIP_SAMPLES]``, and the spectrogram they were made from, if so."""
+    """What a row gives: the clip's samples ``[N]``, and the spectrogram they were made from, if so."""
 
     samples: Float32Array
     log_magnitude: Float32Array | None = None
@@ -303,7 +304,7 @@ def _sources(
 
 def _reconstructed(mars: Generator, data: PhraseData, asked: Asked) -> Sound:
     level = mars.reconstruct(data.samples(asked.clip), asked.conditions)
-    return Sound(sound_from_magnitude(db_to_magnitude(level)), level)
+    return Sound(sound_of(level, frames_of(asked.conditions)), level)
 
 
 def _generated(mars: Generator, asked: Asked) -> Sound:

@@ -83,7 +83,8 @@ def write_files(folder: Path, report: PhraseReport, mars: Any) -> list[Path]:
     phrase = mars.generate(_PICTURE_PHRASE, seed=0)
     shapes = [(tokens.shape[0], tokens.shape[1]) for tokens in phrase.tokens]
     written.append(folder / "scales.png")
-    draw_scales(written[-1], mars.scales(phrase.tokens, _PICTURE_PHRASE), shapes, _title(_PICTURE_PHRASE))
+    scales, hop_samples = mars.scales(phrase.tokens, _PICTURE_PHRASE), _PICTURE_PHRASE.hop_samples
+    draw_scales(written[-1], scales, shapes, _title(_PICTURE_PHRASE), hop_samples)
     return written
 
 

@@ -24,11 +24,16 @@ _COLUMNS: Final = 5
 
 
 def draw_scales(
-    path: Path, scales: Sequence[Float32Array], shapes: Sequence[tuple[int, int]], title: str
+    path: Path,
+    scales: Sequence[Float32Array],
+    shapes: Sequence[tuple[int, int]],
+    title: str,
+    hop_samples: float,
 ) -> None:
     """What each scale adds, coarse to fine: log-magnitudes ``[F, T]`` in dB side by side, as a ``.png``.
 
     Args:
+        hop_samples: between two frames.
         shapes: rows and columns of each scale's tokens.
 
     Raises:
@@ -39,7 +44,7 @@ def draw_scales(
     lines = -(-len(scales) // columns)
     figure, panels = _figure(columns, lines, title)
     for panel, level, name in zip(panels, scales, titles, strict=False):
-        _draw(panel, level, name)
+        _draw(panel, level, name, hop_samples)
     for panel in panels[len(scales) :]:
         panel.set_axis_off()
     _write(path, figure)
@@ -49,7 +54,7 @@ def draw_rows(path: Path, rows: Sequence[tuple[str, Sequence[Float32Array]]], ti
     """The same sounds by several sources: one line of spectrograms for each source, as a ``.png``.
 
     Args:
-        rows: name of the source, its clips ``[CLIP_SAMPLES]``.
+        rows: name of the source, its clips ``[N]``.
         titles: of the columns.
 
     Raises:
@@ -59,7 +64,7 @@ def draw_rows(path: Path, rows: Sequence[tuple[str, Sequence[Float32Array]]], ti
     for line, (name, clips) in enumerate(rows):
         for column, (clip, title) in enumerate(zip(clips, titles, strict=True)):
             panel = panels[line * len(titles) + column]
-            _draw(panel, MARS_FRAMES.log_magnitude(clip), f"{name}\n{title}")
+            _draw(panel, MARS_FRAMES.log_magnitude(clip), f"{name}\n{title}", MARS_FRAMES.hop_samples)
     _write(path, figure)
 
 
@@ -72,12 +77,12 @@ def _figure(columns: int, lines: int, title: str) -> tuple[Any, list[Any]]:
     return figure, list(np.atleast_1d(figure.subplots(lines, columns, sharex=True, sharey=True)).ravel())
 
 
-def _draw(panel: Any, level_db: Float32Array, title: str) -> None:
+def _draw(panel: Any, level_db: Float32Array, title: str, hop_samples: float) -> None:
     bins, frames = level_db.shape
     # Rows of equal height in log frequency, the loudest bin in each: partials stay visible.
     edges = np.unique(np.round(np.geomspace(3, bins, 180)).astype(int))
     rows = np.stack([level_db[a:b].max(0) for a, b in itertools.pairwise(edges)])
-    seconds = frames * MARS_FRAMES.hop_samples / ANALYSIS_RATE
+    seconds = frames * hop_samples / ANALYSIS_RATE
     bin_hz = ANALYSIS_RATE / (2 * bins)
     mesh_x, mesh_y = np.linspace(0.0, seconds, frames + 1), edges * bin_hz
     panel.pcolormesh(mesh_x, mesh_y, rows, cmap=_COLOURS, vmin=FLOOR_DB, vmax=0.0, rasterized=True)

@@ -8,7 +8,7 @@ from typing import Final
 from ...mars.quantizer import SCALES
 from ..notes.figures import NoteFigures
 from .evaluation import PhraseReport
-from .figures import PhraseFigures
+from .figures import PhraseFigures, Rhythm
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -37,19 +37,24 @@ _NOTE_COLUMNS: Final[tuple[tuple[str, Callable[[NoteFigures], str]], ...]] = (
 _PHRASE_COLUMNS: Final[tuple[tuple[str, Callable[[PhraseFigures], str]], ...]] = (
     ("chroma", lambda f: _percent(f.chroma_share)),
     ("pass", lambda f: _percent(f.chroma_passes)),
-    ("onsets each", lambda f: _number(f.onsets_per_phrase, 1)),
-    ("error ms", lambda f: _number(f.onset_error_ms, 1)),
-    ("chance ms", lambda f: _number(f.chance_ms, 1)),
-    ("on grid", lambda f: _percent(f.on_grid)),
-    ("chance", lambda f: _percent(f.chance_on_grid)),
+    ("changes", lambda f: _percent(f.changes_share)),
+    ("onsets each", lambda f: _number(f.own_grid.onsets / f.count, 1)),
+    ("error ms", lambda f: _number(f.own_grid.error_ms, 1)),
+    ("chance ms", lambda f: _number(f.own_grid.chance_ms, 1)),
+    ("on grid", lambda f: _percent(f.own_grid.on_grid)),
+    ("chance", lambda f: _percent(f.own_grid.chance_on_grid)),
     ("phrases on grid", lambda f: _percent(f.phrases_on_grid)),
+    ("arpeggio F", lambda f: _number(f.arpeggio_f, 2)),
+    ("seam dBFS", lambda f: _number(f.seam_db, 0)),
 )
 
 _LEGEND: Final = (
     "PIS, IIS: more is better; PKID, IKID, NDB/k, Frechet, MSE, MAE (of levels / 80 dB): less is better.",
     "pitch: within 50 cents; cents: median distance; family: named as asked; all of pitched notes, C2 to C7.",
     "nearest: to the nearest training note; suspicious: nearer than all but 5 % of held-out real notes are.",
-    "chroma: energy on the chord's tones; pass: phrases with 75 % or more. on grid: onsets within 30 ms.",
+    "chroma: energy on the chord's tones; pass: phrases with 75 % or more; changes: each chord of those that",
+    "change. on grid: onsets within 30 ms. arpeggio F: one tone of the chord at each step, as transcribed.",
+    "seam: by how much the worst step from a phrase's end to its beginning stands out; -120 where none does.",
 )
 
 
@@ -69,11 +74,34 @@ def phrase_rows(report: PhraseReport) -> list[list[str]]:
     return [["phrases", *(name for name, _ in _PHRASE_COLUMNS)], *rows] if rows else []
 
 
+def rhythm_rows(report: PhraseReport) -> list[list[str]]:
+    """Header and rows of the table of onsets on the grid of sixteenths, by style; empty without phrases."""
+    measured = [(row.name, row.phrases) for row in report.rows if row.phrases is not None]
+    if not measured:
+        return []
+    styles = list(measured[0][1].styles)
+    rows = [
+        [name, _rhythm(figures.rhythmic), *(_rhythm(figures.styles[style]) for style in styles)]
+        for name, figures in measured
+    ]
+    first = measured[0][1]
+    chances = [first.rhythmic, *(first.styles[style] for style in styles)]
+    rows.append(["chance", *(f"{_percent(r.chance_on_grid)}, {_number(r.chance_ms, 0)} ms" for r in chances)])
+    return [["onsets on sixteenths", "all but pads", *styles], *rows]
+
+
+def _rhythm(rhythm: Rhythm) -> str:
+    if rhythm.error_ms is None:
+        return "-"
+    return f"{_percent(rhythm.on_grid)}, {_number(rhythm.error_ms, 0)} ms"
+
+
 def format_text(report: PhraseReport) -> str:
-    """Both tables as aligned text, what they mean, and what was left out."""
+    """All tables as aligned text, what they mean, and what was left out."""
     parts = [
         _aligned(note_rows(report)),
         _aligned(phrase_rows(report)),
+        _aligned(rhythm_rows(report)),
         "\n".join([*_LEGEND, *_facts(report)]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -81,7 +109,7 @@ def format_text(report: PhraseReport) -> str:
 
 def format_markdown(report: PhraseReport) -> str:
     """The same as Markdown."""
-    parts = [_markdown(note_rows(report)), _markdown(phrase_rows(report))]
+    parts = [_markdown(rows(report)) for rows in (note_rows, phrase_rows, rhythm_rows)]
     parts.append("\n".join(f"- {line}" for line in (*_LEGEND, *_facts(report))))
     return "# MARS beside its baselines\n\n" + "\n\n".join(part for part in parts if part) + "\n"
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...mars.condition_inputs import batch_conditions
+from ...mars.clip_batches import read_clips
 from ...mars.phrase_data import PhraseData
 from ...mars.quantizer import SCALES
-from ...mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
 from ...mars.tokenizer import Tokenizer
 
 _BATCH: Final = 8
@@ -49,9 +48,7 @@ def measure_tokenizer(
     errors, cut_errors = [], []
     for first in range(0, len(rows), _BATCH):
         chosen = [int(row) for row in rows[first : first + _BATCH]]
-        levels = np.stack([1.0 - MARS_FRAMES.log_magnitude(data.samples(row)) / FLOOR_DB for row in chosen])
-        wanted = torch.from_numpy(levels).float().to(device)
-        conditions = batch_conditions([data.conditions[row] for row in chosen]).to(device)
+        _, wanted, conditions = read_clips(data, np.array(chosen), str(device))
         made, quantized = tokenizer(wanted, conditions)
         for use, tokens in zip(used, quantized.tokens, strict=True):
             use[tokens.cpu().numpy().ravel()] = True

@@ -1,1 +1,1 @@
-"""Spectrograms to sound: MARS' frames, and the phases that they lack."""
+"""Spectrograms of sound, and sound of spectrograms."""

@@ -1,5 +1,4 @@
-"""Sound from magnitudes by Griffin and Lim's iteration: what :mod:`struck.models.mars.sound.phase` is
-measured against.
+"""Sound from magnitudes by Griffin and Lim's iteration: what heap integration is measured against.
 
 Each round makes sound of the spectrum, takes the sound's spectrum and gives it the wanted magnitudes again.
 """

@@ -31,7 +31,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from ....codec.playing.kernel_options import CAN_CACHE
+from struck.codec.playing.kernel_options import CAN_CACHE
+
 from .griffin_lim import check_magnitude, repeat_rounds
 from .spectrum import MARS_FRAMES, Complex64Array, Float32Array, MarsFrames
 
@@ -125,10 +126,10 @@ def _integrate(wanted: Float32Array, frames: MarsFrames, seed: int, tolerance: f
     # A frame before and after, a bin below and above that are left out: the kernel needs no edges.
     cells = np.full((count + 2, bins + 2, 4), -1, np.int16)
     inner = cells[1:-1, 1:-1]
-    fill_steps(wanted, frames.hop_samples / frames.window_samples, cells)
+    fill_steps(wanted, frames.hop_samples / frames.window_samples, frames.is_loop, cells)
     inner[..., TURNS] = np.random.default_rng(seed).integers(-32768, 32768, wanted.shape, np.int16)
     inner[..., LEVEL] = np.maximum((wanted.view(np.int32) >> _LEVEL_SHIFT) - base, -1)
-    spread(cells, weights)
+    spread(cells, weights, frames.is_loop)
     phase = inner[..., TURNS] * np.float32(np.pi / 32768.0)
     spectrum = np.empty(wanted.shape, np.complex64)
     np.multiply(np.cos(phase), wanted, out=spectrum.real)
@@ -136,11 +137,11 @@ def _integrate(wanted: Float32Array, frames: MarsFrames, seed: int, tolerance: f
     return spectrum
 
 
-@njit("void(f4[:,::1], f8, i2[:,:,::1])", cache=CAN_CACHE, nogil=True, error_model="numpy", fastmath=True)
-def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
+@njit("void(f4[:,::1], f8, b1, i2[:,:,::1])", cache=CAN_CACHE, nogil=True, error_model="numpy", fastmath=True)
+def fill_steps(magnitude, hop_windows, is_loop, cells):  # type: ignore[no-untyped-def]
     """Write ``ALONG_T`` and ``ALONG_F`` of ``cells [T + 2, F + 2, 4]`` from ``magnitude [T, F]``.
 
-    ``hop_windows``, at most 1/4, is the hop in windows.
+    ``hop_windows``, at most 1/4, is the hop in windows; after a loop's last frame comes its first.
     """
     count, bins = magnitude.shape
     hop = np.float32(hop_windows)
@@ -153,8 +154,11 @@ def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
     along_f, along_t = np.empty(bins, np.int16), np.empty(bins, np.int16)
     for t in range(count):
         # At the ends one side is missing: the ratio to the frame itself, squared, stands for both.
-        levels = root if 0 < t < count - 1 else magnitude
-        before, after = levels[max(t - 1, 0)], levels[min(t + 1, count - 1)]
+        levels = root if is_loop or 0 < t < count - 1 else magnitude
+        if is_loop:
+            before, after = levels[(t - 1) % count], levels[(t + 1) % count]
+        else:
+            before, after = levels[max(t - 1, 0)], levels[min(t + 1, count - 1)]
         for f in range(bins):
             rise = before[f] - after[f]
             run = (before[f] + after[f] + _TINY) * tangent
@@ -183,16 +187,18 @@ def fill_steps(magnitude, hop_windows, cells):  # type: ignore[no-untyped-def]
             cells[t + 1, f + 1, ALONG_T] = along_t[f]
 
 
-@njit("void(i2[:,:,::1], f4[::1])", cache=CAN_CACHE, nogil=True, error_model="numpy")
-def spread(cells, weights):  # type: ignore[no-untyped-def]
+@njit("void(i2[:,:,::1], f4[::1], b1)", cache=CAN_CACHE, nogil=True, error_model="numpy")
+def spread(cells, weights, is_loop):  # type: ignore[no-untyped-def]
     """Integrate ``TURNS`` of ``cells [T + 2, F + 2, 4]`` from the loudest bins to the quiet ones.
 
     Bins that nothing reaches but lower ones keep the turns they have, random ones; so do those left out.
     ``weights`` belong to the levels, from the lowest on. ``LEVEL`` is used up: it tells in the end what is
-    known of a bin, too, so that all that is asked of it lies together in memory.
+    known of a bin, too, so that all that is asked of it lies together in memory. In a loop the last frame and
+    the first are neighbours.
     """
     width = cells.shape[1]
     size = cells.shape[0] * width
+    around = size - 2 * width
     cell = cells.reshape(size, 4)
     # first[n]: how many bins are lower than level n, where its stack and its share of ``starts`` begin.
     first = np.zeros(len(weights) + 1, np.int32)
@@ -230,8 +236,12 @@ def spread(cells, weights):  # type: ignore[no-untyped-def]
             for side in range(4):
                 if side == 0:
                     j = i - width
+                    if is_loop and j < width:
+                        j += around
                 elif side == 1:
                     j = i + width
+                    if is_loop and j >= size - width:
+                        j -= around
                 elif side == 2:
                     j = i - 1
                 else:

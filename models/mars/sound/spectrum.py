@@ -6,9 +6,15 @@ Frame k is centred on sample ``k * hop``; what lies before the first sample and 
     frame 0   ____/^\\____                                  ^ last frame
     frame 1             /^\\
 
-so T frames stand for ``T * hop`` samples, and every sample lies under a frame's middle. Phases count from the
-middle of the frame: an impulse there has phase 0 in all bins, and so has a cosine that peaks there. Values
-are normalised by ``2 / sum(window)``: a steady sine of amplitude 1 has magnitude 1, or 0 dB.
+so T frames stand for ``T * hop`` samples, and every sample lies under a frame's middle. In a loop, what lies
+before the first sample is the end, and after the last comes the beginning.
+
+A hop need not be whole: that of a phrase is a 44th of a beat. The window then stands on the nearest sample,
+and phases are turned to the time that is meant, at most half a sample away: bins about a partial turn by as
+much as it does, within a 300th of a radian, and the turn is undone exactly on the way back.
+
+Phases count from the middle of the frame: an impulse there has phase 0 in all bins, and so has a cosine that
+peaks there. Values are normalised by ``2 / sum(window)``: a steady sine of amplitude 1 has magnitude 1, 0 dB.
 
 The bin at half the rate is left out, to have a power of two of them; going back it is taken as zero.
 Axes: F bin, T frame.
@@ -16,21 +22,22 @@ Axes: F bin, T frame.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.files.samples import as_mono
 from struck.codec.hearing.spectrum import hann_window
-
-from ....codec.files.samples import as_mono
 
 Float32Array = NDArray[np.float32]
 Complex64Array = NDArray[np.complex64]
+R = TypeVar("R", np.float32, np.float64)
 
 #: Levels relative to a full-scale sine. Nothing between -1 and 1 shows higher than 6 dB (a constant).
 FLOOR_DB: Final = -80.0
@@ -41,28 +48,26 @@ _FLOOR_POWER: Final = np.float32(10.0 ** (FLOOR_DB / 10.0))
 
 @dataclass(frozen=True)
 class MarsFrames:
-    """How frames are cut: a Hann window of ``window_samples``, every ``hop_samples``.
+    """How frames are cut: a Hann window of ``window_samples``, every ``hop_samples``, around a loop or not.
 
-    The defaults are those of MARS: 1,024 bins, and 352 frames in 90,112 samples.
+    The defaults are those of MARS' single notes: 1,024 bins, and 352 frames in 90,112 samples.
 
     Raises:
-        ValueError: the window is not even, or not a multiple of the hop, or shorter than four hops (then its
-            squares do not add up to something flat).
+        ValueError: the window is not even, or shorter than four hops (then its squares do not add up to
+            something flat).
     """
 
     window_samples: int = 2048
-    hop_samples: int = 256
+    hop_samples: float = 256.0
     rate_hz: int = ANALYSIS_RATE
+    is_loop: bool = False
 
     def __post_init__(self) -> None:
-        if self.hop_samples < 1 or self.rate_hz < 1:
+        if not self.hop_samples >= 1.0 or self.rate_hz < 1:
             raise ValueError(f"hop_samples {self.hop_samples} and rate_hz {self.rate_hz} must be at least 1")
-        if self.window_samples % 2 or self.window_samples % self.hop_samples:
-            raise ValueError(
-                f"window_samples is {self.window_samples}; it must be even and a multiple of hop_samples "
-                f"({self.hop_samples})"
-            )
-        if self.window_samples < 4 * self.hop_samples:
+        if self.window_samples % 2:
+            raise ValueError(f"window_samples is {self.window_samples}; it must be even")
+        if self.window_samples < 4.0 * self.hop_samples:
             raise ValueError(f"window_samples is {self.window_samples}; it must be at least four hops")
 
     @property
@@ -70,17 +75,29 @@ class MarsFrames:
         """F, from 0 Hz up to, but without, half the rate."""
         return self.window_samples // 2
 
+    def frame_count(self, sample_count: int) -> int:
+        """T of a sound: its samples over the hop, rounded up; of a loop the nearest."""
+        if self.is_loop:
+            return max(1, round(sample_count / self.hop_samples))
+        return math.ceil((sample_count - 0.5) / self.hop_samples)
+
+    def sample_count(self, frame_count: int) -> int:
+        """Samples that ``frame_count`` frames stand for."""
+        return round(frame_count * self.hop_samples)
+
     def stft(self, samples: ArrayLike) -> Complex64Array:
-        """Spectrum ``[F, T]`` of ``samples [N]``, ``T = ceil(N / hop)``; in memory one frame after another.
+        """Spectrum ``[F, T]`` of ``samples [N]``, T as :meth:`frame_count` says; in memory frame after frame.
 
         Raises:
-            ValueError: the samples are not ``[N >= 1]``, or not finite.
+            ValueError: the samples are not ``[N >= 1]``, or not finite, or a loop's are no whole frames.
         """
         signal = as_mono(samples)
         if signal.size == 0:
             raise ValueError(f"samples have the shape [N], N >= 1, not {signal.shape}")
         if not np.isfinite(signal).all():
             raise ValueError("samples must be finite")
+        if self.is_loop and signal.size != self.sample_count(self.frame_count(signal.size)):
+            raise ValueError(f"{signal.size} samples are no loop of frames of {self.hop_samples:g}")
         return self.analyse(signal).T
 
     def istft(self, spectrum: ArrayLike) -> Float32Array:
@@ -110,36 +127,56 @@ class MarsFrames:
 
     def analyse(self, signal: Float32Array) -> Complex64Array:
         """:meth:`stft` frame by frame, ``[T, F]``, unchecked."""
-        half, hop = self.window_samples // 2, self.hop_samples
-        count = -(-signal.size // hop)
-        padded = np.zeros((count - 1) * hop + 2 * half + hop, np.float32)
-        padded[half : half + signal.size] = signal
-        frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)[: count * hop : hop]
+        half = self.window_samples // 2
+        centres, turns = _places(self, self.frame_count(signal.size))
+        if self.is_loop:
+            padded = np.pad(signal, half, mode="wrap")
+        else:
+            padded = np.zeros(max(signal.size, int(centres[-1])) + 2 * half, np.float32)
+            padded[half : half + signal.size] = signal
+        frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)[centres]
         spectrum = scipy.fft.rfft(frames * _analysis_window(self.window_samples), axis=1)[:, :-1]
         # From the frame's start to its middle are half a window's samples: half a turn per bin.
         np.negative(spectrum[:, 1::2], out=spectrum[:, 1::2])
+        if turns is not None:
+            spectrum *= turns
         return spectrum
 
     def synthesise(self, spectrum: Complex64Array) -> Float32Array:
         """:meth:`istft` of ``[T, F]``, unchecked."""
-        hop, overlap = self.hop_samples, self.window_samples // self.hop_samples
-        count = len(spectrum)
+        count, half = len(spectrum), self.window_samples // 2
+        centres, turns = _places(self, count)
         turned = np.zeros((count, self.bin_count + 1), np.complex64)
         turned[:, :-1] = spectrum
+        if turns is not None:
+            turned[:, :-1] *= turns.conj()
         np.negative(turned[:, 1::2], out=turned[:, 1::2])
         frames = scipy.fft.irfft(turned, axis=1, overwrite_x=True)
         frames *= _synthesis_window(self.window_samples)
-        parts = frames.reshape(count, overlap, hop)
-        # Blocks of a hop: frame k lies on blocks k .. k + overlap - 1, half of them before its middle.
-        blocks = np.zeros((count + overlap - 1, hop), np.float32)
-        for j in range(overlap):
-            blocks[j : j + count] += parts[:, j]
-        start = overlap * hop // 2
-        samples = blocks.reshape(-1)[start : start + count * hop]
-        return samples / _window_sum(self.window_samples, hop, count)
+        total = self.sample_count(count)
+        added = np.zeros(max(total, int(centres[-1])) + 2 * half, np.float32)
+        for centre, frame in zip(centres, frames, strict=True):
+            added[centre : centre + 2 * half] += frame
+        samples: Float32Array = _folded(added, total, half, self.is_loop) / _window_sum(self, count)
+        return samples
 
 
-#: The setting of MARS.
+def _folded(added: NDArray[R], total: int, half: int, is_loop: bool) -> NDArray[R]:
+    """The ``total`` samples of a sum of frames that begins ``half`` samples earlier; in a loop all of it."""
+    if not is_loop:
+        return added[half : half + total]
+    out = np.zeros(total, added.dtype)
+    first = 0
+    while first < added.size:
+        # Where the loop's samples lie in the sum: one pass before, one after, more of a very short loop.
+        place = (first - half) % total
+        count = min(total - place, added.size - first)
+        out[place : place + count] += added[first : first + count]
+        first += count
+    return out
+
+
+#: The setting of MARS' single notes.
 MARS_FRAMES: Final = MarsFrames()
 
 
@@ -187,16 +224,28 @@ def _synthesis_window(window_samples: int) -> Float32Array:
     return window * np.float32(window.sum(dtype=np.float64) / 2.0)
 
 
-@lru_cache(maxsize=8)
-def _window_sum(window_samples: int, hop_samples: int, frame_count: int) -> Float32Array:
+@lru_cache(maxsize=32)
+def _places(frames: MarsFrames, frame_count: int) -> tuple[NDArray[np.int64], Complex64Array | None]:
+    """Samples on which frames stand, and how much bins are turned from there ``[T, F]``; None: not at all."""
+    meant = np.arange(frame_count) * frames.hop_samples
+    centres = np.round(meant).astype(np.int64)
+    beside = meant - centres
+    if not beside.any():
+        return centres, None
+    turns = np.outer(beside, np.arange(frames.bin_count)) / frames.window_samples
+    return centres, np.exp(2j * np.pi * turns).astype(np.complex64)
+
+
+@lru_cache(maxsize=32)
+def _window_sum(frames: MarsFrames, frame_count: int) -> Float32Array:
     """Sum of the squared windows over ``frame_count`` frames, ``[T * hop]``."""
-    overlap = window_samples // hop_samples
-    squares = (hann_window(window_samples).astype(np.float64) ** 2).reshape(overlap, hop_samples)
-    blocks = np.zeros((frame_count + overlap - 1, hop_samples))
-    for j in range(overlap):
-        blocks[j : j + frame_count] += squares[j]
-    start = overlap * hop_samples // 2
-    return blocks.reshape(-1)[start : start + frame_count * hop_samples].astype(np.float32)
+    centres, _ = _places(frames, frame_count)
+    total, half = frames.sample_count(frame_count), frames.window_samples // 2
+    squares = hann_window(frames.window_samples).astype(np.float64) ** 2
+    added = np.zeros(max(total, int(centres[-1])) + 2 * half)
+    for centre in centres:
+        added[centre : centre + 2 * half] += squares
+    return _folded(added, total, half, frames.is_loop).astype(np.float32)
 
 
 @cache

@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
-from struck.models.mars.condition_inputs import CLIP_SAMPLES
+from struck.models.mars.condition_inputs import frames_of
 from struck.models.mars.conditions import FAMILIES, PhraseConditions
 from struck.models.mars.phrase_data import PhraseData
-from struck.models.mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
+from struck.models.mars.sound.spectrum import FLOOR_DB
 from struck.models.mars.tokenizer import Tokenizer
 
 from ..mars.mars_fixtures import TINY_TOKENIZER
-
-TIME = np.arange(CLIP_SAMPLES) / ANALYSIS_RATE
 
 
 def play(conditions: PhraseConditions, colour: float = 0.0) -> np.ndarray:
@@ -25,13 +23,11 @@ def play(conditions: PhraseConditions, colour: float = 0.0) -> np.ndarray:
     kind = FAMILIES.index(conditions.instrument)
     decay = 0.5 + 0.4 * (kind % 4)
     notes = conditions.notes or (conditions.pitch,)
-    step = (
-        CLIP_SAMPLES if conditions.style == "single" else round(15.0 * ANALYSIS_RATE / conditions.tempo_bpm)
-    )
-    clip = np.zeros(CLIP_SAMPLES)
-    for i in range(1 if conditions.style == "single" else 8):
-        begin = 2 * i * step
-        since = TIME[: CLIP_SAMPLES - begin]
+    count = conditions.sample_count
+    clip = np.zeros(count)
+    for i in range(1 if conditions.style == "single" else 16):  # a phrase plays eighths
+        begin = i * count // 16
+        since = np.arange(count - begin) / ANALYSIS_RATE
         hz = 440.0 * 2.0 ** ((notes[i % len(notes)] - 69.0) / 12.0)
         for n in range(1, 9):
             if n * hz < 10_000.0 and (n == 1 or (n + kind) % 3):
@@ -53,13 +49,14 @@ def write_data(folder: Path, training: int = 60, held_out: int = 12, phrases: in
         rows.append((PhraseConditions(pitch, 90, "arpeggio", "organ", "minor", 120.0), i >= phrases))
     sounds = [play(c, 0.2 if held else float(rng.uniform(0.0, 0.1))) for c, held in rows]
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "audio.npy", np.stack([np.round(32767.0 * s).astype(np.int16) for s in sounds]))
+    np.save(folder / "audio.npy", np.concatenate([np.round(32767.0 * s).astype(np.int16) for s in sounds]))
     with (folder / "clips.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        names = ("pitch", "velocity", "style", "instrument", "chord", "tempo_bpm")
+        names = ("pitch", "velocity", "style", "instrument", "chord", "tempo_bpm", "chords")
         writer.writerow((*names, "source", "held_out", "recorded", "previous"))
         for conditions, held in rows:
-            writer.writerow((*conditions.as_dict().values(), "fake:0", int(held), 0, -1))
+            asked = conditions.as_dict() | {"chords": "[]"}
+            writer.writerow((*asked.values(), "fake:0", int(held), 0, -1))
     return PhraseData(folder)
 
 
@@ -84,11 +81,13 @@ class FakeMars:
         samples = play(PhraseConditions(**asked), 0.05)
         shapes = ((1, 1), (2, 2), (4, 3))
         return FakePhrase(
-            samples, MARS_FRAMES.log_magnitude(samples), tuple(np.zeros(s, np.int64) for s in shapes)
+            samples,
+            frames_of(conditions).log_magnitude(samples),
+            tuple(np.zeros(s, np.int64) for s in shapes),
         )
 
     def reconstruct(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
-        return MARS_FRAMES.log_magnitude(samples) - np.float32(self.error_db)
+        return frames_of(conditions).log_magnitude(samples) - np.float32(self.error_db)
 
     def scales(self, tokens: tuple[np.ndarray, ...], conditions: PhraseConditions) -> list[np.ndarray]:
         level = self.generate(conditions).log_magnitude

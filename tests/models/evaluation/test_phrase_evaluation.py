@@ -16,6 +16,7 @@ from struck.models.evaluation.phrases.files import write_files
 from struck.models.evaluation.phrases.tables import format_markdown, format_nearest, format_text
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.phrase_data import PhraseData
+from struck.models.mars.quantizer import SCALES
 
 from .phrase_fakes import FakeMars, write_data
 
@@ -72,6 +73,11 @@ def test_rows_and_what_is_known_of_them(report: PhraseReport) -> None:
     assert played is not None
     assert played.chroma_passes == 1.0
     assert played.phrases_on_grid == 1.0
+    assert list(played.styles) == ["arpeggio"]
+    assert played.styles["arpeggio"] == played.rhythmic
+    assert played.rhythmic.on_grid == 1.0
+    assert played.arpeggio_f is not None
+    assert played.arpeggio_f > 0.6
 
 
 def test_the_tokenizer_is_measured_by_itself(report: PhraseReport, data: PhraseData) -> None:
@@ -79,7 +85,7 @@ def test_the_tokenizer_is_measured_by_itself(report: PhraseReport, data: PhraseD
     assert figures is not None
     held = np.flatnonzero(data.held_out)
     assert figures.clips == len(held)
-    assert len(figures.code_use) == 8
+    assert len(figures.code_use) == len(SCALES)
     # One token a clip at the first scale.
     assert 1 / 32 <= figures.code_use[0] <= min(1.0, len(held) / 32)
     assert all(0.0 < share <= 1.0 for share in figures.code_use)
@@ -100,11 +106,12 @@ def test_the_nearest_training_sounds_of_each_note_are_listed(report: PhraseRepor
 def test_reports_are_json_text_and_markdown(report: PhraseReport) -> None:
     values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert [row["name"] for row in values["rows"]][3] == "MARS"
-    assert len(values["tokenizer"]["code_use"]) == 8
+    assert len(values["tokenizer"]["code_use"]) == len(SCALES)
     assert values["rows"][3]["phrases"]["chroma_share"] > 0.9
     for text in (format_text(report), format_markdown(report)):
         assert "MARS, truncated" in text
         assert "a remark" in text
+        assert "onsets on sixteenths" in text
     assert "by_spectrogram" not in format_nearest(report)
     assert format_nearest(report).count("## ") == 12
 

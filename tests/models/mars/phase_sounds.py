@@ -1,4 +1,4 @@
-"""Sounds of known make, four seconds each, for tests and bench of :mod:`struck.models.mars.sound.phase`."""
+"""Sounds of known make, four seconds each, for tests and benchmark of phases."""
 
 import numpy as np
 import scipy.signal

@@ -76,6 +76,41 @@ def test_an_impulse_in_a_frames_middle_has_phase_0_in_all_bins():
     np.testing.assert_allclose(spectrum, abs(spectrum[0]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("hop_samples", [125.3, 250.568, 501.14])
+@pytest.mark.parametrize("is_loop", [False, True])
+def test_a_hop_need_not_be_whole(hop_samples, is_loop):
+    """What was cut comes back, and a sine's phase goes on by its frequency from frame to frame."""
+    frames = MarsFrames(hop_samples=hop_samples, is_loop=is_loop)
+    count = frames.sample_count(100)
+    cycles = round(440.0 * count / RATE)  # a loop's sine fits in
+    turns = cycles / count
+    sine = 0.5 * np.cos(2 * np.pi * turns * np.arange(count) + 0.3)
+    spectrum = frames.stft(sine)
+    assert spectrum.shape == (1024, 100)
+    # A sine that is cut off has something at half the rate, which is left out.
+    assert np.abs(frames.istft(spectrum) - sine).max() < (1e-5 if is_loop else 5e-4)
+    peak = round(turns * 2048)
+    inner = np.arange(100) if is_loop else np.arange(20, 80)
+    meant = np.exp(1j * (2 * np.pi * turns * hop_samples * inner + 0.3))
+    assert np.abs(np.angle(spectrum[peak, inner] / meant)).max() < 2e-3
+
+
+def test_a_loop_goes_round():
+    """A sine that fits into the loop has no end: its magnitudes are alike, and so it comes back from them."""
+    frames = MarsFrames(hop_samples=250.568, is_loop=True)
+    count = frames.sample_count(352)
+    sine = 0.5 * np.cos(2 * np.pi * 1760 / count * np.arange(count))
+    magnitude = np.abs(frames.stft(sine))
+    np.testing.assert_allclose(magnitude, magnitude[:, :1].repeat(352, 1), atol=1e-3)
+    found = sound_from_magnitude(magnitude, frames)
+    assert found.shape == (count,)
+    assert convergence_db(magnitude, found, frames) < -30.0
+    around = np.concatenate([found[-2000:], found[:2000]])
+    # A sine's second difference is its value times a constant: a seam would stick out of it.
+    turn = np.abs(np.diff(around, 2))
+    assert turn[1990:2010].max() < 1.1 * turn[:1900].max()
+
+
 def test_level_and_back():
     magnitude = np.float32([0.0, 1e-4, 1e-3, 0.1, 1.0, 2.0])
     level = magnitude_to_db(magnitude)
@@ -169,7 +204,8 @@ def test_one_frame():
     assert MARS_FRAMES.stft(np.ones(1)).shape == (1024, 1)
 
 
-def test_kernels_do_as_the_code_they_are_made_of():
+@pytest.mark.parametrize("is_loop", [False, True])
+def test_kernels_do_as_the_code_they_are_made_of(is_loop):
     magnitude = np.abs(SMALL.stft(make_pluck(np.random.default_rng(4), 80, 0.005)[:400])).T
     magnitude = np.ascontiguousarray(magnitude)
     shape = (magnitude.shape[0] + 2, magnitude.shape[1] + 2, 4)
@@ -180,10 +216,10 @@ def test_kernels_do_as_the_code_they_are_made_of():
             fill, spread = getattr(fill, "py_func", fill), getattr(spread, "py_func", spread)
         cells = np.full(shape, -1, np.int16)
         with np.errstate(over="ignore"):
-            fill(magnitude, 0.125, cells)
+            fill(magnitude, 0.125, is_loop, cells)
             cells[1:-1, 1:-1, phase.LEVEL] = np.clip(40 + 4 * np.log2(magnitude + 1e-9), -1, 60)
             cells[..., phase.TURNS] = 0
-            spread(cells, np.exp2(0.5 * np.arange(61, dtype=np.float32)))
+            spread(cells, np.exp2(0.5 * np.arange(61, dtype=np.float32)), is_loop)
         results.append(cells.astype(int))
     assert (results[0][..., phase.LEVEL] >= 0).sum() > 500
     # Where a step is rounded differently, 2^-16 turns add up along the way.
@@ -222,7 +258,11 @@ def test_other_wrong_values_are_refused():
         MARS_FRAMES.istft(np.full((1024, 2), np.nan))
     with pytest.raises(ValueError, match="shape"):
         MARS_FRAMES.stft(np.zeros((2, 100)))
-    with pytest.raises(ValueError, match="multiple"):
-        MarsFrames(window_samples=2048, hop_samples=300)
+    with pytest.raises(ValueError, match="even"):
+        MarsFrames(window_samples=2047)
+    with pytest.raises(ValueError, match="at least 1"):
+        MarsFrames(hop_samples=float("nan"))
+    with pytest.raises(ValueError, match="no loop of frames"):
+        MarsFrames(hop_samples=250.5, is_loop=True).stft(np.zeros(251 * 4))
     with pytest.raises(ValueError, match="four hops"):
         MarsFrames(window_samples=512, hop_samples=256)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from struck.models.mars.conditions import STYLES
+from struck.models.mars.conditions import HARMONY_SLOTS, STYLES
 from struck.models.mars.phrase_scores import GRID_STEPS_PER_BEAT, draw_conditions, vary, write_score
 
 
@@ -22,8 +22,9 @@ def test_notes_are_on_the_grid_of_the_chord_and_inside_the_phrase(style):
             assert 1 <= note.velocity <= 127
             off_grid = note.start - step * round(note.start / step)
             assert abs(off_grid) < 0.02
+            slot = int((note.start + 0.25 * step) / conditions.loop_seconds * HARMONY_SLOTS)
             if conditions.notes:
-                assert note.key in conditions.notes
+                assert note.key in conditions.slot_notes[slot]
 
 
 def test_the_same_seed_writes_the_same():
@@ -47,3 +48,19 @@ def test_what_follows_keeps_player_and_tempo():
         )
         changed += following != conditions
     assert 10 < changed < 70
+
+
+def test_chords_change_within_phrases_and_pads_change_with_them():
+    rng = np.random.default_rng(11)
+    counts = [0, 0, 0]
+    for _ in range(300):
+        conditions = draw_conditions(rng, "pad")
+        counts[len(conditions.chords) // 2] += 1
+        if len(conditions.chords) == 2:
+            half = conditions.loop_seconds / 2
+            for note in write_score(conditions, rng):
+                begins = 0.0 if note.start < 0.02 else half
+                assert note.start == pytest.approx(begins, abs=0.02)
+                assert note.start + note.seconds <= begins + half + 0.02
+    assert min(counts) > 5
+    assert counts[0] > counts[1] > counts[2]

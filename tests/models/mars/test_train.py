@@ -21,6 +21,7 @@ from struck.models.mars.listener import Listener
 from struck.models.mars.mars import Mars
 from struck.models.mars.next_scale import NextScaleTransformer
 from struck.models.mars.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
+from struck.models.mars.quantizer import TOKEN_COUNT
 from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer
 from struck.models.mars.train import TrainingRun, tokenize, train_listener, train_tokenizer, train_transformer
@@ -62,12 +63,13 @@ def clips(tmp_path_factory):
 
 
 def test_clips_are_what_their_list_says(clips):
-    assert clips.audio.shape == (len(clips), CLIP_SAMPLES)
+    assert clips.audio.shape == (sum(clip.conditions.sample_count for clip in clips.clips),)
     assert clips.held_out.sum() >= 3
     recorded = [clip for clip in clips.clips if clip.recorded]
     assert [(clip.conditions.pitch, clip.held_out) for clip in recorded] == [(57, False), (60, True)]
     for i, clip in enumerate(clips.clips):
         samples = clips.samples(i)
+        assert len(samples) == clip.conditions.sample_count
         # The velocity sets the peak.
         assert np.abs(samples).max() == pytest.approx(0.9 * clip.conditions.velocity / 127.0, abs=1e-3)
         if not clip.recorded:
@@ -85,6 +87,17 @@ def test_a_single_note_sounds_at_its_pitch_while_it_is_held(clips):
     assert abs(int(level.argmax()) - 220.0 * 2048 / RATE) <= 1.0
 
 
+def test_a_phrase_that_follows_none_is_a_loop(clips):
+    """Its end goes on into its beginning: the seam is no larger a step than others."""
+    loops = [i for i, clip in enumerate(clips.clips) if clip.previous < 0 and clip.conditions.style == "pad"]
+    assert loops
+    for i in loops:
+        samples = clips.samples(i)
+        around = np.concatenate([samples[-400:], samples[:400]])
+        steps = np.abs(np.diff(around))
+        assert steps[399] <= 2.0 * np.delete(steps, 399).max()
+
+
 def test_the_same_seed_plays_the_same(clips, tmp_path):
     recorded_notes(tmp_path)
     arguments = {"singles": 2, "phrases": 2, "held_out": 2, "seed": 8, "report": lambda _: None}
@@ -97,7 +110,7 @@ def test_the_same_seed_plays_the_same(clips, tmp_path):
 def test_what_is_no_data_is_told(tmp_path):
     with pytest.raises(StruckError, match="no training clips"):
         PhraseData(tmp_path)
-    np.save(tmp_path / "audio.npy", np.zeros((2, CLIP_SAMPLES), np.int16))
+    np.save(tmp_path / "audio.npy", np.zeros(2 * CLIP_SAMPLES, np.int16))
     (tmp_path / "clips.csv").write_text("pitch\n")
     with pytest.raises(StruckError, match="do not fit"):
         PhraseData(tmp_path)
@@ -111,7 +124,7 @@ def test_all_networks_are_trained_saved_and_resumed(clips, tmp_path):
     assert not any(parameter.requires_grad for parameter in listener.parameters())
     tokenizer = train_tokenizer(clips, listener, 0.02, run, TINY_TOKENIZER)
     data = tokenize(clips, rows, tokenizer, run)
-    assert data.tokens.shape == (len(rows), 365)
+    assert data.tokens.shape == (len(rows), TOKEN_COUNT)
     place = {int(row): i for i, row in enumerate(rows)}
     wanted = [place.get(int(clips.previous[row]), -1) for row in rows]
     assert data.previous.tolist() == wanted

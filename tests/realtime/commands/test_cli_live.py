@@ -56,7 +56,9 @@ def test_every_option_finds_its_setting(tmp_path):
         *("--duration", "60", "--record", "show.mcap", "--record-audio", "show.wav", "--exact"),
         *("--midi-in", "keys", "--midi-in", "virtual:pads", "--midi-out", "synth", "--sysex"),
         *("--osc-listen", "9000", "--osc-send", "a:1", "--osc-send", "b:2"),
+        *("--clock-out", "virtual:clock", "--clock-offset", "-12"),
     )
+    assert (found.clock_out, found.clock_offset_seconds) == ("virtual:clock", -0.012)
     assert (found.input, found.output, found.profile, found.patch) == ("jack:in", "jack:out", "tight", "pad")
     assert (found.rate, found.block_frames, found.controls) == (44_100, 128, (("dry_db", -6.0),))
     assert (str(found.backing), found.compute_seconds, found.duration_seconds) == ("loop.wav", 0.0125, 60.0)
@@ -70,6 +72,7 @@ def test_every_option_finds_its_setting(tmp_path):
     [
         ["--profile", "studio"],
         ["--block", "31"],
+        ["--clock-offset", "501"],
         ["--block", "2049"],
         ["--rate", "22000"],
         ["--rate", "44101"],

@@ -17,7 +17,7 @@ from struck.realtime.engine.slots import FADE
 from struck.realtime.phrases.bank import PhraseKey
 from struck.realtime.phrases.files import join_phrases
 
-from ..phrases.phrase_fakes import CLIP, FakeMars, clip
+from ..phrases.phrase_fakes import FakeMars, clip
 
 
 class Mars(FakeMars):
@@ -53,13 +53,13 @@ def test_a_phrase_is_written_as_asked(capsys, tmp_path):
     assert asked["conditions"] == PhraseConditions(48, 90, "comping", "string", "diminished", 96.0)
     assert (asked["seed"], asked["previous"], asked["sampling"]) == (5, None, Sampling())
     info = soundfile.info(path)
-    assert (info.samplerate, info.subtype, info.frames) == (44_100, "PCM_16", 2 * CLIP)
+    assert (info.samplerate, info.subtype, info.frames) == (44_100, "PCM_16", 5 * 44_100)
     sound, _ = soundfile.read(path)
     middle = slice(2_000, 170_000)
     key = PhraseKey(asked["conditions"])
     assert sound[middle] == pytest.approx(clip(key, 44_100)[middle], abs=2e-3)
-    assert found["loop_seconds"] == pytest.approx(6 * 60 / 96)
-    assert (found["beats"], found["device"], found["seed"]) == (6, "cpu", 5)
+    assert found["loop_seconds"] == pytest.approx(8 * 60 / 96)
+    assert (found["beats"], found["device"], found["seed"]) == (8, "cpu", 5)
     assert set(found["seconds"][0]) == {"tokens", "spectrogram", "phase"}
     assert [item.name for item in tmp_path.iterdir()] == ["a.wav"]
 
@@ -74,7 +74,7 @@ def test_phrases_run_on_and_join_without_a_seam(capsys, tmp_path):
     assert all(asked["previous"] is not None for asked in Mars.asked[1:])
     sound, _ = soundfile.read(path, dtype="float32")
     loop_seconds = 8 * 60 / 130
-    assert found["duration_seconds"] == pytest.approx(2 * loop_seconds + CLIP / ANALYSIS_RATE, abs=1e-4)
+    assert found["duration_seconds"] == pytest.approx(3 * loop_seconds, abs=1e-4)
     for number in range(3):
         begin = round(number * loop_seconds * ANALYSIS_RATE)
         expected = clip(PhraseKey(PhraseConditions(60), place=min(number, 1)))[FADE:40_000]
@@ -97,6 +97,48 @@ def test_as_events_it_is_also_a_take(capsys, tmp_path, monkeypatch):
     found = run_json(capsys, tmp_path / "a.wav", "--as-events", tmp_path / "a.mcap")
     assert found["event_count"] == len(list(TakeReader(tmp_path / "a.mcap").events())) > 0
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.mcap", "a.wav"]
+
+
+def test_a_phrase_as_a_take_alone(capsys, tmp_path, monkeypatch):
+    from struck.codec.events.profiles import PROFILES
+    from struck.realtime.phrases import files as phrase_files
+
+    monkeypatch.setitem(phrase_files.PROFILES, "studio", PROFILES["tight"])
+    found = run_json(capsys, tmp_path / "a.mcap", "--tempo", 200)
+    assert found["event_count"] == len(list(TakeReader(tmp_path / "a.mcap").events())) > 0
+    assert (found["take"], found["duration_seconds"]) == (
+        str(tmp_path / "a.mcap"),
+        pytest.approx(2.4, abs=1e-4),
+    )
+    assert "output" not in found
+    assert [item.name for item in tmp_path.iterdir()] == ["a.mcap"]
+
+
+def test_a_progression_is_a_chord_a_bar(capsys, tmp_path):
+    found = run_json(
+        capsys, tmp_path / "a.wav", "--style", "comping", "--pitch", 48, "--chords", "Am F C G", "--count", 2
+    )
+    bars = [((45, "minor"), (53, "major")), ((48, "major"), (43, "major"))]
+    assert [asked["conditions"].chords for asked in Mars.asked] == 2 * bars
+    assert [asked["previous"] is None for asked in Mars.asked] == [True, False, False, False]
+    assert found["chords"] == [[p, q] for _ in range(2) for bar in bars for p, q in bar]
+    assert (found["count"], found["duration_seconds"]) == (4, pytest.approx(16.0))
+    # An odd number of bars is played twice, and an instrument's range holds for each chord.
+    Mars.asked.clear()
+    run_json(
+        capsys,
+        tmp_path / "b.wav",
+        "--style",
+        "bass",
+        "--instrument",
+        "guitar",
+        "--pitch",
+        40,
+        "--chords",
+        "E A B",
+    )
+    roots = [pitch for asked in Mars.asked for pitch, _ in asked["conditions"].chords]
+    assert roots == [40, 45, 47, 40, 45, 47]
 
 
 def test_words_for_people(capsys, tmp_path):
@@ -136,6 +178,12 @@ def test_wrong_usage_says_what_is_right(capsys, tmp_path, arguments, words):
         (("--weights", "/nowhere/mars.safetensors"), "MARS weights not found: /nowhere/mars.safetensors"),
         (("--device", "cuda"), "there is no CUDA device"),
         (("--as-events", "events.wav"), "cannot write events.wav: the extension must be .mcap"),
+        (("--chords", "Am H"), "unknown chord 'H'"),
+        (("--chords", " "), "no chords; write them with spaces between"),
+        (
+            ("--chords", "Am F", "--style", "single"),
+            "--chords is for phrases that have a chord, not for single",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(capsys, tmp_path, arguments, words):

@@ -15,6 +15,8 @@ from struck.patches.patch import load_patch, parse_patch, shipped_patches
 from struck.realtime.host import peers as messages_module
 from struck.realtime.host.peers import Messages
 from struck.realtime.host.settings import LiveSettings
+from struck.realtime.phrases.beats import Beats
+from struck.realtime.tempo.follower import ClockFollower
 
 from ..osc.osc_host import FakeStage, udp_socket
 
@@ -107,8 +109,10 @@ def open_messages(stage, ports):
     """Makes Messages and closes them."""
     opened = []
 
-    def make(patch=PATCH, **options):
-        found = Messages(LiveSettings(**options), stage, patch, lambda: {"total_seconds": 0.25})
+    def make(patch=PATCH, clock=None, beats=lambda: None, **options):
+        found = Messages(
+            LiveSettings(**options), stage, patch, lambda: {"total_seconds": 0.25}, None, clock, beats
+        )
         opened.append(found)
         return found
 
@@ -314,3 +318,22 @@ def test_the_port_of_osc_is_free_after_a_failure(stage, ports):
 def test_note_settings_keep_the_vector():
     notes = messages_module.note_settings(PATCH)
     assert np.array_equal(notes.vector, PATCH.note.vector)
+
+
+def test_the_clock_of_an_input_is_followed(open_messages, ports):
+    clock = ClockFollower()
+    open_messages(midi_in=("keys", "pads"), clock=clock)
+    for number in range(30):
+        ports[0].inputs["pads"](5.0 + number / 48.0, b"\xf8")
+        ports[0].inputs["keys"](5.01 + number / 48.0, b"\xf8")
+    assert clock.line().tempo_bpm == pytest.approx(120.0)
+
+
+def test_the_tempo_of_phrases_goes_out_as_a_clock(open_messages, ports):
+    beats = Beats.of_tempo(48_000, 120.0)
+    found = open_messages(clock_out="synth", beats=lambda: beats)
+    assert found.peers() == ("MIDI clock out synth",)
+    found.start()
+    found.close()
+    assert set(ports[0].sent) <= {b"\xfa", b"\xf8", b"\xfc"}
+    assert ports[0].closed

@@ -466,12 +466,15 @@ def test_programs_clock_and_recording():
     rig.send("program_change", program=5)
     for status in (0xFA, 0xF8, 0xFC, 0xFE):
         rig.player.receive(2.0, bytes((status,)))
+    rig.player.receive(2.0, b"\xf2\x05\x01")
     rig.player.receive(2.0, b"\xf0\x7d\x01\xf7")
     assert programs == [5]
-    assert clock == [(2.0, 0xFA), (2.0, 0xF8), (2.0, 0xFC)]
-    assert rig.stage.counts["midi_clock"] == 3
+    assert clock == [(2.0, b"\xfa"), (2.0, b"\xf8"), (2.0, b"\xfc"), (2.0, b"\xf2\x05\x01")]
+    assert rig.stage.counts["midi_clock"] == 4
     assert recorded[0] == (48_000 + 64, b"\xc0\x05")
-    assert [data for _, data in recorded[1:]] == [b"\xfa", b"\xf8", b"\xfc", b"\xf0\x7d\x01\xf7"]
+    assert [data for _, data in recorded[1:]] == [
+        b"\xfa", b"\xf8", b"\xfc", b"\xf2\x05\x01", b"\xf0\x7d\x01\xf7"
+    ]  # fmt: skip
 
 
 def test_a_patch_that_fails_is_told():

@@ -15,8 +15,11 @@ CLIP = 90_112
 
 def clip(key, rate=ANALYSIS_RATE, level=0.5):
     """A phrase's sound: a tone of the pitch with a beginning as steep as an edge, float32 at ``rate``."""
-    t = np.arange(round(CLIP / ANALYSIS_RATE * rate)) / rate
+    asked = key.conditions
+    seconds = CLIP / ANALYSIS_RATE if asked.style == "single" else asked.loop_seconds
+    t = np.arange(round(seconds * rate)) / rate
     hz = 440.0 * 2.0 ** ((key.conditions.pitch - 69 + key.place) / 12.0)
+    hz = round(hz * seconds) / seconds  # it goes round
     return (level * np.cos(2.0 * np.pi * hz * t)).astype(np.float32)
 
 
@@ -102,7 +105,9 @@ class FakeMars:
     def warm_up(self):
         return 0.5
 
-    def generate(self, conditions, *, seed=0, previous=None, sampling=None, phase="heap", stop=None):
+    def generate(
+        self, conditions, *, seed=0, previous=None, like=None, sampling=None, phase="heap", stop=None
+    ):
         done = threading.Event()
         for _ in range(10):
             if stop is not None and stop():

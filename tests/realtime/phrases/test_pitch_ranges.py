@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from struck.models.mars.conditions import CHORDS, FAMILIES, STYLES, PhraseConditions
+from struck.models.mars.chords import CHORDS
+from struck.models.mars.conditions import FAMILIES, STYLES, PhraseConditions
 from struck.realtime.phrases.pitch_ranges import PITCH_RANGES, describe_move, into_range, root_range
 
 
@@ -24,6 +25,13 @@ def test_every_pitch_is_played_in_range_by_whole_octaves(family, style):
             assert played == asked if first <= pitch <= last else abs(played.pitch - pitch) >= 12
             nearer = played.pitch + (12 if played.pitch < pitch else -12)
             assert played.pitch == pitch or not first <= nearer <= last
+
+
+def test_each_chord_of_a_progression_is_moved_by_itself():
+    asked = PhraseConditions(style="pad", instrument="flute", chords=((57, "minor"), (40, "major")))
+    assert into_range(asked).chords == ((57, "minor"), (52, "major"))
+    inside = PhraseConditions(style="pad", instrument="piano", chords=((57, "minor"), (40, "major")))
+    assert into_range(inside) is inside
 
 
 def test_percussion_stays_as_it_is():

@@ -35,6 +35,7 @@ FULL = Status(
     worker_percent={"encoder": 34.0},
     latency_seconds=0.2314,
     counters={"late": 0, "lost_blocks": 3},
+    tempo="clock locked 126.0 bpm",
     recordings=(Recording("a.mcap", 3725.0, 1_234_567, dropped=4), Recording("a.wav", failed=True)),
     peers=("MIDI in Keystation", "OSC 127.0.0.1:9001"),
 )
@@ -143,6 +144,7 @@ def test_picture_shows_everything():
         "a.mcap 1:02:05 1.2 MB (4 dropped)",
         "STOPPED",
         "OSC 127.0.0.1:9001",
+        "clock locked 126.0 bpm",
     ):
         assert word in whole
     assert lines[1].startswith("in 1")
@@ -200,6 +202,7 @@ def test_the_line_names_only_what_went_wrong():
     line = status_line(FULL)
     assert "3 lost blocks" in line
     assert "late" not in line
+    assert "clock locked 126.0 bpm" in line
     assert "a.wav 0:00:00 0 B STOPPED" in line
 
 

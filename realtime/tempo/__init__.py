@@ -1,0 +1,1 @@
+"""Tempo: the clock that comes in over MIDI, followed; and the clock that goes out."""

@@ -1,0 +1,207 @@
+"""Follows a MIDI clock: from its messages to beats, through jitter, changes of tempo, loops and losses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from .beat_line import BeatLine
+from .clock_fit import CLOCKS_PER_BEAT, ClockFit
+
+SONG_POSITION: Final = 0xF2
+CLOCK, START, CONTINUE, STOP = 0xF8, 0xFA, 0xFB, 0xFC
+#: Song positions count sixteenths.
+_CLOCKS_PER_POSITION: Final = 6
+
+#: A clock is lost after so long without one, and after so many intervals.
+_LOST_SECONDS: Final = 0.25
+_LOST_INTERVALS: Final = 4.0
+#: After a longer loss which clock it is cannot be told from the time that has passed.
+_LONGEST_LOSS_SECONDS: Final = 8.0
+#: Clocks after which a new clock is followed: a beat.
+_CLOCKS_TO_LOCK: Final = 24
+#: A first clock of a song this far off begins a new phase: senders may begin their clock anew with it.
+_RESTART_SECONDS: Final = 0.005
+
+
+class ClockState(Enum):
+    """How a clock is followed."""
+
+    OFF = "off"  # none has come
+    WAITING = "waiting"  # for enough clocks, or since the song was stopped and its clock with it
+    LOCKED = "locked"
+    DROPOUT = "dropout"  # lost; its tempo goes on
+
+
+class ClockFollower:
+    """Beats by a MIDI clock. Of several senders the first is followed until its clock is lost or stopped.
+
+    *Start* is a warning: the clock after it is beat 0. *Continue* goes on where the song was stopped, or
+    where a song position put it. A song position while the song runs, as Live sends at the end of a loop,
+    puts the next clock there; that moves the song by whole sixteenths, whichever of the two came first.
+    After *stop* beats go on by the clock, as long as it comes; without it they go on in the last tempo.
+
+    Args:
+        offset_seconds: everything so much later; negative: earlier, such as for a sound card's delay.
+        count: counts ``clock_dropouts``, losses; ``clock_ignored``, messages of another sender.
+        tell: takes lines for the performer.
+    """
+
+    def __init__(
+        self,
+        offset_seconds: float = 0.0,
+        count: Callable[[str, int], None] = lambda name, number: None,
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._offset_seconds, self._count, self._tell = offset_seconds, count, tell
+        self._lock = threading.Lock()  # senders' threads write, others read
+        self._sender: object = None
+        self._told_of_another = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._fit = ClockFit()
+        self._origin = 0  # number of the clock that is beat 0
+        self._song = 0
+        self._next_position: int | None = None  # of the next clock, in clocks
+        self._stopped_at = 0  # where a continue goes on, in clocks
+        self._running = self._stopped = False  # neither: a clock came, and no word of the song
+        self._lost = False  # since the latest clock; told and counted
+
+    def receive(self, sender: object, arrival_seconds: float, message: bytes) -> None:
+        """Take in a message; from any thread.
+
+        Args:
+            sender: whose it is: two must not be mixed.
+            arrival_seconds: those of ``time.perf_counter()``.
+            message: whole; others than clock, start, continue, stop and song position mean nothing here.
+        """
+        with self._lock:
+            if sender is not self._sender and not self._accept(sender, arrival_seconds):
+                return
+            status = message[0]
+            if status == CLOCK:
+                self._clock(arrival_seconds)
+            elif status == START:
+                self._next_position, self._running, self._stopped = 0, True, False
+            elif status == CONTINUE:
+                if not self._running:
+                    self._next_position = self._stopped_at
+                self._running, self._stopped = True, False
+            elif status == STOP:
+                if self._running and self._next_position is None:
+                    self._stopped_at = self._fit.last_number + 1 - self._origin
+                self._running, self._stopped, self._next_position = False, True, None
+            elif status == SONG_POSITION:
+                position = _CLOCKS_PER_POSITION * (message[1] | message[2] << 7)
+                if self._running:
+                    self._move(position)
+                else:
+                    self._stopped_at = position
+
+    def _accept(self, sender: object, arrival_seconds: float) -> bool:
+        """Whether to follow this sender from now on."""
+        if self._sender is not None and not self._is_lost(arrival_seconds):
+            self._count("clock_ignored", 1)
+            if not self._told_of_another:
+                self._told_of_another = True
+                self._tell("two MIDI inputs send a clock; the first is followed")
+            return False
+        self._sender = sender
+        song = self._song + 1
+        self._forget()
+        self._song = song
+        return True
+
+    def _move(self, position: int) -> None:
+        """The song, running, goes on elsewhere: by whole sixteenths, or the order of two messages would
+        shift it by a clock."""
+        if self._next_position is None:
+            moved = position - (self._fit.last_number + 1 - self._origin)
+            moved = _CLOCKS_PER_POSITION * round(moved / _CLOCKS_PER_POSITION)
+            self._origin -= moved
+            self._song += moved != 0
+        else:
+            self._next_position = position
+
+    def _clock(self, arrival_seconds: float) -> None:
+        fit = self._fit
+        missing = self._missing(arrival_seconds) if self._is_lost(arrival_seconds) else 0
+        if self._next_position is not None and fit.line is not None:
+            expected = fit.line.seconds_at(fit.line.number + 1)
+            if abs(arrival_seconds - expected) > _RESTART_SECONDS:
+                fit.restart(arrival_seconds)
+        self._lost = False
+        number = fit.add(arrival_seconds, missing)
+        if fit.recount is not None and self._origin < fit.recount.number:
+            self._origin -= fit.recount.lost
+        if self._next_position is not None:
+            self._origin = number - self._next_position
+            self._next_position = None
+            self._song += 1
+
+    def _missing(self, arrival_seconds: float) -> int:
+        """How many clocks went missing in a loss that ends now."""
+        self._note_loss()
+        fit = self._fit
+        line = fit.line
+        if line is None:
+            return 0
+        if self._next_position is None and arrival_seconds - fit.last_seconds <= _LONGEST_LOSS_SECONDS:
+            return max(0, round((arrival_seconds - line.seconds) / line.interval_seconds) - 1)
+        fit.restart(arrival_seconds)
+        self._song += 1
+        return 0
+
+    def _is_lost(self, now_seconds: float) -> bool:
+        fit = self._fit
+        if not len(fit):
+            return False
+        intervals = 0.0 if fit.line is None else _LOST_INTERVALS * fit.line.interval_seconds
+        return now_seconds - fit.last_seconds > max(_LOST_SECONDS, intervals)
+
+    def _note_loss(self) -> None:
+        """Count a loss once; a clock that ends with its song is none."""
+        if not self._lost and not self._stopped:
+            self._count("clock_dropouts", 1)
+        self._lost = True
+
+    def state(self, now_seconds: float) -> ClockState:
+        """How the clock is followed at a moment; from any thread."""
+        with self._lock:
+            return self._state(now_seconds)
+
+    def _state(self, now_seconds: float) -> ClockState:
+        if not len(self._fit):
+            return ClockState.OFF if self._next_position is None else ClockState.WAITING
+        if self._is_lost(now_seconds):
+            self._note_loss()
+            return ClockState.WAITING if self._stopped else ClockState.DROPOUT
+        locked = self._fit.line is not None and self._fit.last_number >= _CLOCKS_TO_LOCK
+        return ClockState.LOCKED if locked else ClockState.WAITING
+
+    def line(self) -> BeatLine | None:
+        """Beats against time as known now; None before the first lock. From any thread."""
+        with self._lock:
+            found = self._fit.line
+            if found is None or found.number < _CLOCKS_TO_LOCK:
+                return None
+            beat = (found.number - self._origin) / CLOCKS_PER_BEAT
+            beat_seconds = CLOCKS_PER_BEAT * found.interval_seconds
+            return BeatLine(found.seconds + self._offset_seconds, beat, beat_seconds, self._song)
+
+    def stats(self, now_seconds: float) -> dict[str, int | float]:
+        """Figures by name, for OSC: the state by its number, in the order of :class:`ClockState`."""
+        line = self.line()
+        found: dict[str, int | float] = {"clock_state": list(ClockState).index(self.state(now_seconds))}
+        return found if line is None else {**found, "clock_bpm": line.tempo_bpm}
+
+    def describe(self, now_seconds: float) -> str:
+        """In a few words, for the screen; empty before a clock comes."""
+        state = self.state(now_seconds)
+        line = self.line()
+        if state is ClockState.OFF:
+            return ""
+        return f"clock {state.value}" + ("" if line is None else f" {line.tempo_bpm:.1f} bpm")
