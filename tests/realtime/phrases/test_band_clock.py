@@ -69,7 +69,7 @@ def made_for(band):
 def test_until_a_clock_is_locked_the_tempo_is_the_own(band):
     band.advance()
     assert band.stats()["tempo_bpm"] == pytest.approx(100.0, rel=1e-4)
-    assert band.own_beats().loop_beats == 6
+    assert band.own_beats().loop_beats == 8
     assert made_for(band) == 100.0
 
 
