@@ -24,6 +24,7 @@ from ..network_weights import reading_weights, write_weights
 from ..shipped_weights import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .conditions import PhraseConditions
+from .lateness import Lateness
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
 from .quantizer import SCALES
 from .sound.griffin_lim import griffin_lim
@@ -87,7 +88,7 @@ class Phrase:
         samples: float32 [``sample_count`` of the conditions] at 22,050 Hz, within -1..1. Those of a phrase
             are a loop: after the last comes the first.
         tokens: int64 [h, w] per scale, coarse to fine.
-        log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine.
+        log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine; as from the tokens, late.
         seconds: what took how long: ``tokens``, ``spectrogram``, ``phase``.
     """
 
@@ -106,6 +107,7 @@ class Mars:
         device: ``cpu``, ``cuda`` or another torch device.
         name: what names the weights.
         report: told, once, when the device's memory does not suffice.
+        late: by how much notes of phrases come too late, which is taken away.
     """
 
     def __init__(
@@ -115,10 +117,12 @@ class Mars:
         device: str = "cpu",
         name: str = "",
         report: Callable[[str], None] | None = None,
+        late: Lateness | None = None,
     ) -> None:
         self.tokenizer = tokenizer.to(device).eval()
         self.transformer = transformer.to(device).eval()
         self.device, self.name = device, name
+        self.late = late or Lateness()
         self._report = report
 
     @classmethod
@@ -139,9 +143,10 @@ class Mars:
             tokenizer = Tokenizer(TokenizerSizes(**facts["tokenizer"]))
             transformer = NextScaleTransformer(NextScaleSizes(**facts["transformer"]))
             _together(tokenizer, transformer).load_state_dict(weights)
+            late = Lateness(**facts["late"])
             with path.open("rb") as file:
                 name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        return cls(tokenizer, transformer, chosen, name, report)
+        return cls(tokenizer, transformer, chosen, name, report, late)
 
     def save(self, path: str | Path) -> None:
         """Write both networks, in half precision.
@@ -150,7 +155,8 @@ class Mars:
             StruckError: the file cannot be written.
         """
         weights = _together(self.tokenizer, self.transformer).state_dict()
-        facts = {"tokenizer": asdict(self.tokenizer.sizes), "transformer": asdict(self.transformer.sizes)}
+        parts = {"tokenizer": self.tokenizer.sizes, "transformer": self.transformer.sizes, "late": self.late}
+        facts = {name: asdict(part) for name, part in parts.items()}
         write_weights(Path(path), _WHAT, VERSION, facts, weights)
 
     def warm_up(self) -> float:
@@ -214,7 +220,9 @@ class Mars:
             level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
         log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
         drawn = time.perf_counter()
-        samples = sound_of(log_magnitude, frames_of(conditions), phase, seed)
+        samples = self.late.taken_from(
+            sound_of(log_magnitude, frames_of(conditions), phase, seed), conditions
+        )
         seconds = {
             "tokens": written - begun,
             "spectrogram": drawn - written,

@@ -17,11 +17,12 @@ from torch import nn
 from ..devices import choose_device
 from ..network_trainer import Losses, NetworkTrainer, Report, Stage
 from .clip_batches import ClipBatches, read_clips
-from .condition_inputs import batch_conditions
+from .condition_inputs import batch_conditions, frames_of
 from .conditions import FAMILIES
+from .lateness import measure_lateness
 from .listener import Listener
 from .losses import TokenData, listener_losses, tokenizer_losses, transformer_losses
-from .mars import Mars
+from .mars import Mars, sound_of
 from .next_scale import NextScaleSizes, NextScaleTransformer
 from .phrase_data import PhraseData, build_phrase_data
 from .tokenizer import Tokenizer, TokenizerSizes
@@ -199,7 +200,12 @@ def train(
     tokens = tokenize(clips, np.flatnonzero(~clips.held_out), tokenizer, run)
     transformer = train_transformer(tokens, tokenizer, minutes - listening - encoding, run)
     weights = folder / "mars.safetensors"
-    Mars(tokenizer, transformer, device).save(weights)
+    mars = Mars(tokenizer, transformer, device)
+    late = measure_lateness(
+        clips, lambda clip, asked: sound_of(mars.reconstruct(clip, asked), frames_of(asked))
+    )
+    report(f"notes of phrases begin {1e3 * late.seconds:.1f} ms and {late.frames:.2f} frames late")
+    Mars(tokenizer, transformer, device, late=late).save(weights)
     return weights
 
 

@@ -13,8 +13,9 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 
 from ...mars.conditions import STYLES, PhraseConditions
 from ...mars.phrase_scores import GRID_STEPS_PER_BEAT
+from ...mars.sound.onsets import grid_errors, onset_times
 from .chroma import chord_shares
-from .onsets import grid_errors, grid_seconds, onset_times
+from .grids import grid_seconds
 from .seam import seam_db
 from .transcription import score_arpeggio, transcribe
 

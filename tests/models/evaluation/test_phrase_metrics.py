@@ -19,11 +19,12 @@ from struck.models.evaluation.notes.nearest_sounds import nearest_embeddings, ne
 from struck.models.evaluation.notes.pitch import cents_off, note_pitch
 from struck.models.evaluation.phrases.chroma import chord_classes, chroma, energy_share
 from struck.models.evaluation.phrases.figures import measure_phrases
-from struck.models.evaluation.phrases.onsets import grid_errors, grid_seconds, onset_times
+from struck.models.evaluation.phrases.grids import grid_seconds
 from struck.models.evaluation.phrases.seam import seam_db
 from struck.models.evaluation.phrases.transcription import score_arpeggio, transcribe
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.conditions import PhraseConditions
+from struck.models.mars.sound.onsets import grid_errors, onset_times
 
 TIME = np.arange(CLIP_SAMPLES) / ANALYSIS_RATE
 

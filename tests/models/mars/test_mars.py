@@ -6,8 +6,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from struck.codec.events.errors import StruckError
-from struck.models.mars.condition_inputs import batch_conditions
+from struck.models.mars.condition_inputs import batch_conditions, frames_of
 from struck.models.mars.conditions import PhraseConditions
+from struck.models.mars.lateness import Lateness
 from struck.models.mars.mars import GROOVE_SCALES, Mars, PhraseStopped, Sampling, sound_of
 from struck.models.mars.quantizer import SCALES
 from struck.models.mars.sound.spectrum import MARS_FRAMES
@@ -95,6 +96,18 @@ def test_saved_and_loaded_it_says_the_same(mars, tmp_path):
     first, second = Mars.load(path, "cpu"), Mars.load(path, "cpu")
     assert first.name == second.name != ""
     assert np.array_equal(first.generate(PAD).samples, second.generate(PAD).samples)
+
+
+def test_what_comes_late_is_taken_away(mars, tmp_path):
+    path = tmp_path / "mars.safetensors"
+    late = Lateness(0.01, 0.25)
+    Mars(mars.tokenizer, mars.transformer, late=late).save(path)
+    loaded = Mars.load(path, "cpu")
+    assert loaded.late == late
+    phrase = loaded.generate(PAD)
+    as_restored = sound_of(phrase.log_magnitude, frames_of(PAD))
+    assert np.array_equal(phrase.samples, late.taken_from(as_restored, PAD))
+    assert not np.array_equal(phrase.samples, as_restored)
 
 
 def test_weights_that_cannot_be_used(mars, tmp_path):

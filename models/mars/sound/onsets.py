@@ -1,4 +1,4 @@
-"""When notes begin in a phrase's sound, and how far that is from the grid of its tempo."""
+"""When notes begin in a sound, and how far that is from a grid."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.hearing.spectrum import hann_window
-
-from ...mars.conditions import PhraseConditions
 
 _WINDOW: Final = 1024
 _HOP: Final = 128
@@ -60,18 +58,6 @@ def onset_times(samples: ArrayLike) -> NDArray[np.float64]:
     # Flux is highest while the window's middle passes the onset: half the lag before the frame.
     middle = (peaks - 0.5 * _LAG) * _HOP + _WINDOW // 2 - lead
     return np.maximum(middle / ANALYSIS_RATE + _EARLY_SECONDS, 0.0)
-
-
-def grid_steps_per_beat(conditions: PhraseConditions) -> int:
-    """Steps per beat of the finest grid on which a phrase of this style is written."""
-    if conditions.style in ("percussion", "arpeggio"):
-        return 4 if conditions.style == "percussion" or conditions.tempo_bpm < 120.0 else 2
-    return 1 if conditions.style == "pad" else 2
-
-
-def grid_seconds(conditions: PhraseConditions) -> float:
-    """Length of one step of that grid."""
-    return 60.0 / conditions.tempo_bpm / grid_steps_per_beat(conditions)
 
 
 def grid_errors(onsets_seconds: ArrayLike, step_seconds: float) -> NDArray[np.float64]:
