@@ -155,8 +155,11 @@ class Mars:
             StruckError: the file cannot be written.
         """
         weights = _together(self.tokenizer, self.transformer).state_dict()
-        parts = {"tokenizer": self.tokenizer.sizes, "transformer": self.transformer.sizes, "late": self.late}
-        facts = {name: asdict(part) for name, part in parts.items()}
+        facts = {
+            "tokenizer": asdict(self.tokenizer.sizes),
+            "transformer": asdict(self.transformer.sizes),
+            "late": asdict(self.late),
+        }
         write_weights(Path(path), _WHAT, VERSION, facts, weights)
 
     def warm_up(self) -> float:
