@@ -53,6 +53,7 @@ ROOMS = (
     "realtime/inserts/hosts",
     "realtime/inserts/rack",
     "realtime/inserts",
+    "realtime/control",
     "realtime/host",
     "realtime/bench",
     "realtime/commands",

@@ -27,6 +27,7 @@ def add_to(commands: Commands) -> None:
         "  struck live --input none --midi-in keyboard           play notes only\n"
         "  struck live --record show.mcap --record-audio show.wav --osc-send 127.0.0.1:9001\n"
         "  struck live --input none --midi-in keyboard --patch phrases --tempo 96    notes become phrases\n"
+        "  struck live --control 9000                            with a screen at http://localhost:9000\n"
         "  struck live --input song.wav --output heard.wav       as it would sound live, faster",
     )
     sound = parser.add_argument_group("sound")
@@ -130,6 +131,12 @@ def add_to(commands: Commands) -> None:
         metavar="H:P",
         help="send events as OSC bundles; may be repeated",
     )
+    messages.add_argument(
+        "--control",
+        metavar="[H:]P",
+        help="open the control port: OSC, OSCQuery and the performer's screen at http://localhost:P; "
+        "without host on this machine only",
+    )
     add_weights(parser)
 
 
@@ -155,6 +162,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         sysex=options.sysex,
         osc_listen=options.osc_listen,
         osc_send=tuple(options.osc_send),
+        control=options.control,
         backing=options.backing,
         duration_seconds=options.duration,
         compute_seconds=None if options.compute is None else options.compute / 1e3,

@@ -94,6 +94,10 @@ class Gauges:
             counts[name] = counts.get(name, 0) + number
         return counts
 
+    def faults(self) -> dict[str, int]:
+        """Of the counters those that are no events played."""
+        return {name: number for name, number in self.counters().items() if name not in EVENT_COUNTERS}
+
     def stats(self) -> dict[str, int | float]:
         """Counters, levels and voices by name: what OSC's ``/struck/stats`` tells."""
         engine = self._state.engine

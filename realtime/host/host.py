@@ -19,6 +19,7 @@ from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
 from ...patches.patch import Patch, find_patch, load_patch
+from ..control.port import ControlPort
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
 from ..devices.driver import DeviceDriver, stream_channels
@@ -45,8 +46,10 @@ from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
 from ..tempo.follower import ClockFollower
 from .block_load import LoadMeter
+from .control import open_control
 from .gauges import Gauges
 from .inserts import Inserts
+from .log import Log
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
 from .signals import Stop, StopFlag
@@ -99,7 +102,9 @@ class Host:
     ) -> None:
         self.settings = settings
         self._weights = weights or shipped_codec_weights()
-        self._tell = _print_line if teller is None else teller.tell
+        #: The last lines that the performer was told.
+        self.log = Log(_print_line if teller is None else teller.tell)
+        self._tell = self.log.tell
         self._stack = ExitStack()
         self._closed = False
         self._driver: DeviceDriver | None = None
@@ -108,6 +113,7 @@ class Host:
         self._listening = False
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
+        self._control: ControlPort | None = None
         self._patch_lock = Lock()
         #: Where files of patches are found while it plays; None: only shipped ones are.
         self._patch_folder = Path(settings.patch).parent if settings.patch.lower().endswith(".toml") else None
@@ -225,6 +231,7 @@ class Host:
         stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter)
         stage.add_sink(self.inserts)
         stage.add_panic(self.inserts.panic)
+        stage.note_patch(self.patch.name)
         self._apply_controls(self.patch)
         for name, value in s.controls:
             stage.set_control(name, value)
@@ -242,6 +249,9 @@ class Host:
             self.messages.record(recordings.take)
         recordings.mark("start", rate=self.rate, block_frames=self.block_frames, **self.ledger.to_dict())
         recordings.patch(self.patch.name, stage.controls())
+        if s.control is not None:
+            self._control = open_control(s.control, self)
+            self._stack.callback(self._control.close)
         self._watch = Watch(engine, load, recordings, self._reader, self._tell, stage.count, self.rate)
         self.faults = self._watch.faults
 
@@ -291,6 +301,8 @@ class Host:
             gc.freeze()  # what is there now stays to the end: the collector need not look at it again
             self.accompaniment.start()
             self.messages.start()
+            if self._control is not None:
+                self._control.start()
             if self._driver is None:
                 self._run_file(stop, self._recordings)
             else:
@@ -423,6 +435,7 @@ class Host:
         check_controls(patch.name, patch.controls)
         check_phrases(patch.name, patch.phrases)
         self.patch = patch
+        self.stage.note_patch(patch.name)
         self._apply_controls(patch)
         self.messages.change_patch(patch)
         self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))

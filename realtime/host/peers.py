@@ -13,6 +13,7 @@ from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
 from ..midi.notes import NotePlayer, PhraseKeys, map_controls
 from ..midi.ports import MidiPorts
+from ..osc.address_book import AddressBook
 from ..osc.addresses import parse_address
 from ..osc.sender import OscSender
 from ..osc.server import OscServer
@@ -60,6 +61,8 @@ class Messages:
         self._mpe: MpeSender | None = None
         self._clock_output: MidiOutput | None = None
         self._clock_sender: ClockSender | None = None
+        #: All addresses of OSC.
+        self.book = AddressBook(stage)
         self._server: OscServer | None = None
         self._sender: OscSender | None = None
         self._targets = settings.osc_send
@@ -73,10 +76,11 @@ class Messages:
 
     def _open_osc(self, settings: LiveSettings, latency: Callable[[], Mapping[str, float]]) -> None:
         stage = self._stage
-        if settings.osc_listen is not None:
-            host, port = parse_address(settings.osc_listen)
+        listen = settings.osc_listen if settings.control is None else settings.control
+        if listen is not None:
+            host, port = parse_address(listen)
             self._server = OscServer(
-                stage, stage.clock, host, port, latency=latency, on_packet=self._record_osc
+                stage, stage.clock, host, port, latency=latency, on_packet=self.record_osc, book=self.book
             )
         if settings.osc_send or self._server is not None:
             targets = [parse_address(text) for text in settings.osc_send]
@@ -144,6 +148,11 @@ class Messages:
         found += [f"OSC to {target}" for target in self._targets]
         return tuple(found)
 
+    @property
+    def osc_port(self) -> int | None:
+        """The port where OSC is listened for; None where it is not."""
+        return None if self._server is None else self._server.address[1]
+
     def change_patch(self, patch: Patch) -> None:
         """Let notes sound as ``patch`` says."""
         notes = note_settings(patch)
@@ -173,7 +182,8 @@ class Messages:
         if self._take is not None:
             self._take.midi(at_sample / self._stage.clock.rate, data)
 
-    def _record_osc(self, at_sample: int, packet: bytes) -> None:
+    def record_osc(self, at_sample: int, packet: bytes) -> None:
+        """Let the take have a packet that changed what sounds."""
         if self._take is not None:
             self._take.osc(at_sample / self._stage.clock.rate, packet)
 

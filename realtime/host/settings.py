@@ -42,6 +42,7 @@ class LiveSettings:
         clock_offset_seconds: a clock that is followed counts as so much later, negative: earlier.
         sysex: MIDI out also sends whole vectors.
         osc_listen: address; None does not listen. osc_send: addresses.
+        control: address of the control port, which listens for OSC too; None opens none.
         backing: sound file that plays along, looped.
         duration_seconds: end after this; None goes on until the input ends, or until interrupted.
         compute_seconds: what the encoder is given per hop; more is safer and later.
@@ -73,6 +74,7 @@ class LiveSettings:
     sysex: bool = False
     osc_listen: str | None = None
     osc_send: tuple[str, ...] = ()
+    control: str | None = None
     backing: Path | None = None
     duration_seconds: float | None = None
     compute_seconds: float | None = None
@@ -106,11 +108,10 @@ class LiveSettings:
         self._refuse_same_files()
         if self.paced and not self.is_offline:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
-        if (
-            self.is_offline
-            and not self.paced
-            and (self.midi_in or self.midi_out or self.clock_out or self.osc_listen)
-        ):
+        if self.control is not None and self.osc_listen is not None:
+            raise StruckError("--control listens for OSC too; leave --osc-listen out")
+        messages = (self.midi_in, self.midi_out, self.clock_out, self.osc_listen, self.control)
+        if self.is_offline and not self.paced and any(messages):
             raise StruckError("MIDI and OSC need a device that keeps time, or --paced")
 
     def _refuse_same_files(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...codec.events.errors import StruckError
 from ..stage.token_bucket import KindTeller, SenderBuckets, TokenBucket
 from . import namespace as osc
+from .address_book import AddressBook, Leaf
 from .addresses import Peer
 from .packets import (
     Refusal,
@@ -23,7 +24,9 @@ from .packets import (
     write_bundle,
     write_message,
     write_statistic,
+    write_values,
 )
+from .patterns import is_pattern
 from .peer_names import PeerNames
 from .subscribers import Subscribers
 from .time_tags import IMMEDIATELY, TimeTags
@@ -68,7 +71,11 @@ class _Deferred(NamedTuple):
 class OscDispatcher:
     """Checks every message that comes in and does what it says; all on one thread, the server's.
 
-    Nothing that a packet holds makes it raise. Every message is counted once on the stage: ``osc_accepted``,
+    An address may be a pattern: then it stands for every address with a value that it means. Without
+    arguments such an address asks for the value.
+
+    Nothing that a packet holds makes it raise. Every message is counted once on the stage (one whose address
+    is a pattern, once for each that it stands for): ``osc_accepted``,
     ``osc_rejected`` (malformed, out of range, refused by the stage) or ``osc_dropped`` (too many: the
     packet was not looked at, or no place was left); an unreadable packet counts as one message. Replies that
     would be too many, to one host or in all, are not sent: ``osc_replies_dropped``.
@@ -82,6 +89,7 @@ class OscDispatcher:
         on_packet: called with the stream position and the bytes of each packet of which something was
             accepted that changes what sounds; on the server's thread.
         is_own: whether what is sent to a peer comes back here; such a subscriber is refused.
+        book: all addresses; None makes one.
         monotonic, wall: ``time.perf_counter`` and ``time.time``, or fakes.
     """
 
@@ -95,6 +103,7 @@ class OscDispatcher:
         latency: Callable[[], Mapping[str, float]] | None = None,
         on_packet: Callable[[int, bytes], None] | None = None,
         is_own: Callable[[Peer], bool] = lambda peer: False,
+        book: AddressBook | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -108,6 +117,7 @@ class OscDispatcher:
         self._latency = latency
         self._on_packet = on_packet
         self._is_own = is_own
+        self._book = book or AddressBook(stage)
         self._monotonic = monotonic
         self._tags = TimeTags(monotonic, wall)
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
@@ -174,12 +184,46 @@ class OscDispatcher:
         """Whether it was accepted, or is deferred, and changes what sounds."""
         try:
             address, arguments = read_message(timed.message)
+            leaves = self._matching(address) if is_pattern(address) else None
+        except Refusal as refusal:
+            self._refuse(refusal, peer)
+            return False
+        if leaves is None:
+            return self._handle_address(address, arguments, timed.tag, peer)
+        if not arguments:
+            self._tell_values(leaves, peer)
+            return False
+        sounding = False
+        for index, leaf in enumerate(leaves):
+            if index and not self._bucket.take(self._monotonic()):
+                self._stage.count("osc_dropped", len(leaves) - index)
+                break
+            sounding |= self._handle_address(leaf.address, arguments, timed.tag, peer)
+        return sounding
+
+    def _matching(self, pattern: str) -> list[Leaf]:
+        try:
+            leaves = self._book.matching(pattern)
+        except ValueError as error:
+            raise Refusal("addresses", f"{pattern!a}: {error}") from error
+        if not leaves:
+            raise Refusal("addresses", f"{pattern!a} means none of struck's addresses that have a value")
+        return leaves
+
+    def _handle_address(self, address: str, arguments: list[Any], tag: int, peer: Peer) -> bool:
+        try:
             found = osc.find_route(address)
             if found is None or not found[0].comes_in:
                 raise Refusal("addresses", f"{address!a} is not an address that struck knows")
             route, name = found
+            if route.readable and not arguments:
+                leaf = self._book.find(address)
+                if leaf is None:
+                    raise Refusal("addresses", f"{address!a} is not an address that struck knows")
+                self._tell_values([leaf], peer)
+                return False
             values = read_arguments(route, arguments)
-            due_seconds = self._due(timed.tag) if route.sounding else None
+            due_seconds = self._due(tag) if route.sounding else None
         except Refusal as refusal:
             self._refuse(refusal, peer)
             return False
@@ -281,10 +325,26 @@ class OscDispatcher:
     def _pong(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._reply(write_message(osc.PONG), peer)
 
+    def _tell_values(self, leaves: Sequence[Leaf], peer: Peer) -> None:
+        self._stage.count("osc_accepted")
+        self._reply_all(
+            (
+                write_values(leaf.address, leaf.arguments, leaf.read())
+                for leaf in leaves
+                if leaf.read is not None
+            ),
+            peer,
+        )
+
     def _send_stats(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        stats = self._stage.stats()
+        self._reply_all((write_statistic(osc.STATISTIC, *item) for item in stats.items()), peer)
+
+    def _reply_all(self, answers: Iterable[bytes], peer: Peer) -> None:
+        """Send messages in as few bundles as carry them."""
         messages: list[bytes] = []
-        for counter, value in self._stage.stats().items():
-            messages.append(write_statistic(osc.STATISTIC, counter, value))
+        for answer in answers:
+            messages.append(answer)
             if len(write_bundle(IMMEDIATELY, messages)) > _REPLY_BYTES and len(messages) > 1:
                 self._reply(write_bundle(IMMEDIATELY, messages[:-1]), peer)
                 del messages[:-1]

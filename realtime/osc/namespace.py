@@ -53,6 +53,9 @@ class Route:
         repeated: the last so many arguments come again and again, as often as there is something to say.
         sounding: it changes what sounds, so a take keeps it and a bundle's time tag defers it; a message
             that only asks is answered at once.
+        readable: there is a current value; without arguments the message asks for it.
+        clips: what is out of range lands on the nearest end; otherwise it is refused.
+        critical: better sent over TCP, where it cannot be lost on the way.
     """
 
     address: str
@@ -62,6 +65,9 @@ class Route:
     optional: bool = False
     repeated: int = 0
     sounding: bool = False
+    readable: bool = False
+    clips: bool = False
+    critical: bool = False
 
     @property
     def comes_in(self) -> bool:
@@ -143,17 +149,21 @@ END: Final = Route(
 )
 CONTROL: Final = Route(
     f"/struck/control/{NAME}",
-    "in",
+    "in, out",
     (Argument("value", "f", "in the control's own unit; out of its range lands on the nearest end"),),
-    "sets a control",
+    "in: sets a control; without a value asks where it stands. Out: the answer",
     sounding=True,
+    readable=True,
+    clips=True,
 )
 PATCH: Final = Route(
     "/struck/patch",
-    "in",
+    "in, out",
     (Argument("patch", "s", "a shipped patch, or a file in the folder of the one given at the start"),),
-    "loads a patch",
+    "in: loads a patch; without a name asks which is loaded. Out: the answer",
     sounding=True,
+    readable=True,
+    critical=True,
 )
 INSERT: Final = Route(
     "/struck/insert",
@@ -173,7 +183,9 @@ PHRASE: Final = Route(
     "plays a phrase, from the next beat until velocity 0 comes for its pitch and style",
     sounding=True,
 )
-PANIC: Final = Route("/struck/panic", "in", (), "silence now; what was scheduled is forgotten", sounding=True)
+PANIC: Final = Route(
+    "/struck/panic", "in", (), "silence now; what was scheduled is forgotten", sounding=True, critical=True
+)
 PING: Final = Route("/struck/ping", "in", (), "asks for `/struck/pong`")
 PONG: Final = Route("/struck/pong", "out", (), "answers a ping")
 STATS: Final = Route(

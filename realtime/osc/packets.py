@@ -264,6 +264,11 @@ def write_message(route: Route, *values: Value, name: str = "") -> bytes:
     return _join(route.address.replace(NAME, name), tags, values)
 
 
+def write_values(address: str, arguments: Sequence[Argument], values: Sequence[Value]) -> bytes:
+    """A message that tells ``values`` at ``address``."""
+    return _join(address, "".join(argument.tag for argument in arguments), values)
+
+
 def write_statistic(route: Route, name: str, value: int | float) -> bytes:
     """A counter as an int while it fits one, a level as a float."""
     tag = "i" if isinstance(value, int) and _INT_LOW <= value <= _INT_HIGH else "f"

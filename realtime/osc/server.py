@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...codec.events.errors import StruckError
+from .address_book import AddressBook
 from .addresses import LOOPBACK, Peer, resolve
 from .dispatcher import OscDispatcher
 from .subscribers import Subscribers
@@ -96,6 +97,7 @@ class OscServer:
         latency: the latency ledger, seconds by part.
         on_packet: called on the server's thread with stream position and bytes of each packet that changed
             what sounds.
+        book: all addresses; None makes one.
 
     Raises:
         StruckError: the port is taken, or the host is not this machine's.
@@ -110,6 +112,7 @@ class OscServer:
         *,
         latency: Callable[[], Mapping[str, float]] | None = None,
         on_packet: Callable[[int, bytes], None] | None = None,
+        book: AddressBook | None = None,
     ) -> None:
         self._stage = stage
         self._sockets = _bind_all(host, port)
@@ -122,6 +125,7 @@ class OscServer:
             latency=latency,
             on_packet=on_packet,
             is_own=self.is_own,
+            book=book,
         )
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="struck-osc-in", daemon=True)

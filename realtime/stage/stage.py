@@ -39,6 +39,9 @@ _RECORDS_KEPT: Final = 512
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
 
+#: Gets what changes: its kind, its name, its new value.
+Watcher = Callable[[str, str, float | str], None]
+
 
 class Stage:
     """Plays events and carries out what performers ask for, from any thread.
@@ -74,6 +77,8 @@ class Stage:
         self._outcomes = Outcomes(state, clock.rate)
         self._outcomes.add(self._count_outcome)
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
+        self._patch = ""
+        self._watchers: list[Watcher] = []
         self._lives = Lives()
         #: Set while something waits for :meth:`send_expressions`.
         self.moved = Signal()
@@ -107,6 +112,14 @@ class Stage:
     def add_panic(self, call: Callable[[float], None]) -> None:
         """Let ``call`` know of a panic and its stream time in seconds: events after it do not sound."""
         self._panic_calls.append(call)
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Let ``watcher`` know of every control and patch that changes, whoever changed it, in their order.
+
+        It is called with the kind, ``control`` or ``patch``, the name of the control ("" for a patch) and the
+        new value; some locks are held meanwhile: it must not block, nor call the stage.
+        """
+        self._watchers.append(watcher)
 
     def warm_up(self) -> None:
         """Run once what plays an event, so that nothing is paged in while music plays."""
@@ -361,6 +374,7 @@ class Stage:
             raise ValueError(f"no control is called {name}; they are {', '.join(PARAMETER)}")
         value = PARAMETER[name].check(value)
         with self._lock:
+            changed = self._controls[name] != value
             self._controls[name] = value
             if name in SHAPING_CONTROLS:
                 for _, life in self._lives.items():
@@ -368,6 +382,12 @@ class Stage:
                 self.moved.set()
             if name in ENGINE_PARAMETERS:
                 self._sender.owe(commands.control(ENGINE_PARAMETERS.index(name), gain_from_db(value)))
+            if changed:
+                self._tell_watchers("control", name, value)
+
+    def _tell_watchers(self, kind: str, name: str, value: float | str) -> None:
+        for watcher in self._watchers:
+            watcher(kind, name, value)
 
     def controls(self) -> dict[str, float]:
         """Where all controls stand."""
@@ -390,6 +410,16 @@ class Stage:
         """
         if self._load_patch is not None:
             self._load_patch(name)
+
+    def note_patch(self, name: str) -> None:
+        """The patch ``name`` is loaded."""
+        with self._lock:
+            self._patch = name
+            self._tell_watchers("patch", "", name)
+
+    def patch(self) -> str:
+        """Name of the patch that is loaded."""
+        return self._patch
 
     # -- counters
 

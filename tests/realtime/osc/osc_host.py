@@ -88,6 +88,12 @@ class FakeStage:
             raise ValueError(f"no control is called {name}")
         self.set.append((name, value))
 
+    def controls(self):
+        return {"room_mix": 0.0, "transpose": 0.0} | dict(self.set)
+
+    def patch(self):
+        return self.patches[-1] if self.patches else "default"
+
     def load_patch(self, name):
         if name == "missing":
             raise StruckError("no patch is called missing")

@@ -380,7 +380,7 @@ def test_each_kind_of_fault_is_told_once_a_second(host):
 
 def test_lines_are_printable_and_short(host):
     host.send(b"/\x1b[2J\n" + b"x" * 1000 + bytes(2) + b",\0\0\0")
-    host.send(write_message(osc.CONTROL, 1.0, name="\x1b[31m" + "y" * 1000))
+    host.send(write_message(osc.CONTROL, 1.0, name="\x1b31m" + "y" * 1000))
     assert len(host.stage.lines) == 2
     for line in host.stage.lines:
         assert line.isprintable()

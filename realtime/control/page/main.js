@@ -1,0 +1,44 @@
+// The performer's screen: puts its parts together and keeps them in step with struck.
+
+import { Connection } from "./connection.js";
+import { Controls } from "./controls.js";
+import { Head } from "./head.js";
+import { Log } from "./log.js";
+import { Meters } from "./meters.js";
+import { Pads } from "./pads.js";
+import { Roll } from "./roll.js";
+
+const element = (id) => document.getElementById(id);
+const connection = new Connection();
+const head = new Head(connection);
+const controls = new Controls(connection, element("sliders"));
+const pads = new Pads(connection, element("pad-grid"), element("octave"), element("velocity"));
+new Meters(connection, element("meters"));
+new Roll(connection, element("roll"), element("roll-text"), element("legend"));
+new Log(connection, element("lines"), element("peers"));
+
+element("panic").addEventListener("click", () => pads.silence());
+
+function enable(enabled) {
+  for (const id of ["panic", "previous", "next", "patches"]) element(id).disabled = !enabled;
+  pads.enable(enabled);
+  controls.enable(enabled);
+}
+
+connection.addEventListener("hello", async ({ detail }) => {
+  try {
+    await controls.load();
+  } catch {
+    return; // the connection has gone again, and tells so itself
+  }
+  enable(detail.may_change);
+  head.say(detail.may_change ? "" : "View only: to play, open the address with the token that struck shows in the terminal");
+  document.body.dataset.state = "connected";
+});
+connection.addEventListener("lost", () => {
+  enable(false);
+  document.body.dataset.state = "lost";
+  head.say("Connection lost, trying again");
+});
+enable(false);
+connection.open();

@@ -1,0 +1,63 @@
+"""The control port of a performance: opened by its settings, shown what the host knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ...patches.patch import shipped_patches
+from ..control.access import Access
+from ..control.acting import Actor
+from ..control.feed import Feed
+from ..control.port import ControlPort
+from ..engine.callback import CallbackState
+from ..osc.addresses import parse_address
+from ..stage.stage import Stage
+from .gauges import Gauges
+from .log import Log
+from .peers import Messages
+
+
+class Performance(Protocol):
+    """What the port needs of a host."""
+
+    stage: Stage
+    state: CallbackState
+    messages: Messages
+    gauges: Gauges
+    log: Log
+
+    def latency(self) -> Mapping[str, float]: ...
+
+
+def open_control(address: str, host: Performance) -> ControlPort:
+    """Open the control port; it serves once it is started.
+
+    Args:
+        address: ``[HOST:]PORT``.
+        host: whose it is; its OSC listens there already.
+
+    Raises:
+        StruckError: the port is taken, or the address is none.
+    """
+    where, _ = parse_address(address)
+    port = host.messages.osc_port
+    assert port is not None
+    stage, book = host.stage, host.messages.book
+    actor = Actor(stage, stage.clock, book, latency=host.latency, on_packet=host.messages.record_osc)
+    feed = Feed(host.state.engine, stage, lambda: _status(host))
+    control = ControlPort(stage, book, feed, actor, where, port, Access(where))
+    actor.reply = control.reply
+    return control
+
+
+def _status(host: Performance) -> dict[str, Any]:
+    """What changes seldom, as the page shows it."""
+    return {
+        "patch": host.stage.patch(),
+        "patches": shipped_patches(),
+        "latency": {part: round(seconds, 5) for part, seconds in host.latency().items()},
+        "counters": {name: number for name, number in host.gauges.faults().items() if number},
+        "peers": host.messages.peers(),
+        "log": host.log.lines(),
+    }

@@ -1,0 +1,137 @@
+"""A control port over a real stage, whose engine plays when asked to; and who talks to it."""
+
+import asyncio
+import http.client
+import json
+from contextlib import closing
+
+import numpy as np
+from websockets.asyncio.client import connect
+
+from struck.realtime.control.access import Access
+from struck.realtime.control.acting import Actor
+from struck.realtime.control.feed import Feed
+from struck.realtime.control.port import ControlPort
+from struck.realtime.engine.engine import process_engine
+from struck.realtime.engine.state import make_engine_state
+from struck.realtime.osc import namespace as osc
+from struck.realtime.osc.address_book import AddressBook
+from struck.realtime.osc.packets import read_message, split_packet, write_message
+from struck.realtime.osc.server import OscServer
+from struck.realtime.stage.stage import Stage
+
+from ...codec.playing.decoder_events import RANDOM_WEIGHTS
+from ..osc.osc_host import FakeClock
+
+PATCHES = ("bells", "default", "pad")
+#: An address that is not this machine's own.
+ELSEWHERE = "192.0.2.7"
+
+
+class ControlHost:
+    """A stage, its OSC server and its control port; a context manager.
+
+    Args:
+        is_own: whether clients count as programs on this machine, which need no token.
+    """
+
+    def __init__(self, is_own=True):
+        self.engine = make_engine_state(
+            FakeClock.rate, 1, 2, voice_count=32, pending_count=512, ring_seconds=0.1, phrase_seconds=0.1
+        )
+        self.clock = FakeClock()
+        self.lines = []
+        self.stage = Stage(self.engine, RANDOM_WEIGHTS, self.clock, self.lines.append)
+        self.phrases = []
+        self.stage.hand_over(
+            self.load_patch, lambda *phrase: self.phrases.append(phrase), lambda: dict(self.stage.counts())
+        )
+        self.stage.note_patch("default")
+        self.book = AddressBook(self.stage)
+        self.osc = OscServer(self.stage, self.clock, "127.0.0.1", 0, book=self.book)
+        self.port = self.osc.address[1]
+        self.token = "a-token"
+        access = Access("127.0.0.1", self.token)
+        if not is_own:
+            # As for a client from elsewhere: this machine's tests have no other address for sure.
+            access = ElsewhereAccess("127.0.0.1", self.token)
+        actor = Actor(self.stage, self.clock, self.book)
+        self.feed = Feed(self.engine, self.stage, self.status)
+        self.control = ControlPort(self.stage, self.book, self.feed, actor, "127.0.0.1", self.port, access)
+        actor.reply = self.control.reply
+
+    def load_patch(self, name):
+        if name not in PATCHES:
+            raise ValueError(f"no patch is called {name}")
+        self.stage.note_patch(name)
+
+    def status(self):
+        return {
+            "patch": self.stage.patch(),
+            "patches": list(PATCHES),
+            "latency": {"total_seconds": 0.25, "output_device_seconds": 0.0},
+            "counters": {name: n for name, n in self.stage.counts().items() if name.startswith("control")},
+            "peers": [],
+            "log": [(number, line) for number, line in enumerate(self.lines, 1)],
+        }
+
+    def play(self, blocks=1):
+        source, out = np.zeros((64, 1), np.float32), np.zeros((64, 2), np.float32)
+        for _ in range(blocks):
+            process_engine(self.engine, source, out)
+
+    def __enter__(self):
+        self.osc.start()
+        self.control.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.control.close()
+        self.osc.close()
+
+    def get(self, path, **headers):
+        """Status and body of one request."""
+        response = self.response(path, **headers)
+        return response.status, response.body
+
+    def response(self, path, **headers):
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            response.body = response.read()
+            return response
+
+    def json(self, path):
+        status, body = self.get(path)
+        assert status == 200, (path, status)
+        return json.loads(body)
+
+    def connect(self, path="/", **options):
+        return connect(f"ws://127.0.0.1:{self.port}{path}", **options)
+
+
+class ElsewhereAccess(Access):
+    """Rules under which every client is on another machine."""
+
+    def may_change(self, remote_address, token):
+        return super().may_change(ELSEWHERE, token)
+
+
+async def listen(socket, *paths):
+    for path in paths:
+        await socket.send(json.dumps({"COMMAND": "LISTEN", "DATA": path}))
+
+
+async def receive(socket, count, seconds=20.0):
+    """Address and values of the next ``count`` messages, those of a bundle one by one."""
+    found = []
+    async with asyncio.timeout(seconds):
+        while len(found) < count:
+            found += [read_message(timed.message) for timed in split_packet(await socket.recv())]
+    return found
+
+
+async def settle(socket):
+    """Wait until what was sent has been done, where nothing else is told meanwhile."""
+    await socket.send(write_message(osc.PING))
+    assert await receive(socket, 1) == [("/struck/pong", [])]
