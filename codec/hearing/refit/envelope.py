@@ -23,9 +23,10 @@ CENTRE: Final = 1
 AGE: Final = 2
 NOISE: Final = 3
 
-_LONGEST_SECONDS: Final = 1e3
-_LARGEST_EXPONENT: Final = 60.0
-_LARGEST_NOISE_EXPONENT: Final = 30.0
+#: Rows of what is the same at a place under every window: decay, the noise's fading, release.
+_DECAYED: Final = 0
+_FADED: Final = 1
+_RELEASED: Final = 2
 
 
 class WindowPlaces(NamedTuple):
@@ -43,6 +44,29 @@ def make_window_places(n_fft: int, dtype: Any = np.float32) -> WindowPlaces:
 
 
 @njit(**EXACT)
+def _at_places(scalars, common, places):
+    """What decay, fading and release make of each place of a window, beside its centre, ``[3, J]``.
+
+    An exponential of ``time + place`` is a product: three exponentials a frame do for all its places.
+    """
+    factors = np.empty((3, places.seconds.shape[0]))
+    for j in range(places.seconds.shape[0]):
+        factors[_DECAYED, j] = exp(-common * places.seconds[j])
+        factors[_FADED, j] = exp(-scalars[NOISE_RATE] * places.seconds[j])
+        factors[_RELEASED, j] = exp(-scalars[RELEASE_RATE] * places.seconds[j])
+    return factors
+
+
+@njit(**EXACT)
+def _at_centre(scalars, common, time, last_place):
+    """Age of an event at a window's centre, its decay, fading and release there, and the release's time."""
+    reference = max(time, 0.0)
+    released = time - scalars[ATTACK] - scalars[HOLD]
+    fall = exp(-scalars[RELEASE_RATE] * released) if released + last_place > 0.0 else 1.0
+    return reference, exp(-common * (time - reference)), exp(-scalars[NOISE_RATE] * time), fall, released
+
+
+@njit(**EXACT)
 def shape_envelope(scalars, common, first_second, frame_seconds, count, places, envelope):
     """Fill ``envelope [>= count, 4]`` for frames ``frame_seconds`` apart.
 
@@ -50,25 +74,24 @@ def shape_envelope(scalars, common, first_second, frame_seconds, count, places, 
         common: decay rate (1/s) that all modes are taken to have under the window.
         first_second: age of the event at the first frame's centre; negative before the onset.
     """
-    attack, hold = scalars[ATTACK], scalars[HOLD]
-    release_rate, noise_rate = scalars[RELEASE_RATE], scalars[NOISE_RATE]
+    attack = scalars[ATTACK]
+    factors = _at_places(scalars, common, places)
+    size = places.seconds.shape[0]
     for k in range(count):
         time = first_second + k * frame_seconds
-        reference = min(max(time, 0.0), _LONGEST_SECONDS)
+        reference, decay, fade, fall, released = _at_centre(scalars, common, time, places.seconds[size - 1])
         level = moment = noise = 0.0
-        for j in range(places.seconds.shape[0]):
+        for j in range(size):
             t = time + places.seconds[j]
             if t <= 0.0:
                 continue  # no force yet
-            since = min(t, _LONGEST_SECONDS)
             force = min(t / attack, 1.0)
-            released = min(t - attack - hold, _LONGEST_SECONDS)
-            if released > 0.0:
-                force *= exp(-min(release_rate * released, _LARGEST_EXPONENT))
-            weight = places.amplitude[j] * force * exp(-common * (since - reference))
+            if released + places.seconds[j] > 0.0:
+                force *= fall * factors[_RELEASED, j]
+            weight = places.amplitude[j] * force * decay * factors[_DECAYED, j]
             level += weight
-            moment += weight * (since - reference)
-            faded = force * exp(-min(noise_rate * since, _LARGEST_NOISE_EXPONENT))
+            moment += weight * (t - reference)
+            faded = force * fade * factors[_FADED, j]
             noise += places.power[j] * faded * faded
         centre = moment / (level + 1e-9)
         envelope[k, LEVEL] = level
@@ -85,49 +108,47 @@ def shape_envelope_back(
 
     Returns the gradients of ``common`` and of ``first_second``.
     """
-    attack, hold = scalars[ATTACK], scalars[HOLD]
-    release_rate, noise_rate = scalars[RELEASE_RATE], scalars[NOISE_RATE]
+    attack, release_rate, noise_rate = scalars[ATTACK], scalars[RELEASE_RATE], scalars[NOISE_RATE]
+    factors = _at_places(scalars, common, places)
+    size = places.seconds.shape[0]
     d_common = d_first = 0.0
     d_attack = d_hold = d_release = d_noise_rate = 0.0
     for k in range(count):
         time = first_second + k * frame_seconds
-        reference = min(max(time, 0.0), _LONGEST_SECONDS)
+        reference, decay, fade, fall, released = _at_centre(scalars, common, time, places.seconds[size - 1])
         d_centre = d_envelope[k, CENTRE] + d_envelope[k, AGE]
         d_reference = d_envelope[k, AGE] * 1.0
         d_moment = d_centre / (envelope[k, LEVEL] + 1e-9)
         d_level = d_envelope[k, LEVEL] - envelope[k, CENTRE] * d_moment
         d_noise = d_envelope[k, NOISE]
         d_time = 0.0
-        for j in range(places.seconds.shape[0]):
+        for j in range(size):
             t = time + places.seconds[j]
             if t <= 0.0:
                 continue
-            since = min(t, _LONGEST_SECONDS)
             rise = min(t / attack, 1.0)
-            released = min(t - attack - hold, _LONGEST_SECONDS)
-            fall = exp(-min(release_rate * released, _LARGEST_EXPONENT)) if released > 0.0 else 1.0
-            late = since - reference
-            decayed = places.amplitude[j] * exp(-common * late)
-            fade = exp(-min(noise_rate * since, _LARGEST_NOISE_EXPONENT))
-            force = rise * fall
+            since_release = released + places.seconds[j]
+            fallen = fall * factors[_RELEASED, j] if since_release > 0.0 else 1.0
+            late = t - reference
+            decayed = places.amplitude[j] * decay * factors[_DECAYED, j]
+            faded = fade * factors[_FADED, j]
+            force = rise * fallen
             d_weight = d_level + late * d_moment
             d_late = decayed * force * (d_moment - common * d_weight)
             d_common -= late * decayed * force * d_weight
-            noise = places.power[j] * force * force * fade * fade
-            d_force = decayed * d_weight + 2.0 * places.power[j] * force * fade * fade * d_noise
-            d_t = d_late
+            noise = places.power[j] * force * force * faded * faded
+            d_force = decayed * d_weight + 2.0 * places.power[j] * force * faded * faded * d_noise
             d_reference -= d_late
-            if noise_rate * since < _LARGEST_NOISE_EXPONENT:
-                d_noise_rate -= 2.0 * since * noise * d_noise
-                d_t -= 2.0 * noise_rate * noise * d_noise
-            if released > 0.0 and release_rate * released < _LARGEST_EXPONENT:
-                d_release -= released * force * d_force
+            d_noise_rate -= 2.0 * t * noise * d_noise
+            d_t = d_late - 2.0 * noise_rate * noise * d_noise
+            if since_release > 0.0:
+                d_release -= since_release * force * d_force
                 d_released = -release_rate * force * d_force
                 d_t += d_released
                 d_attack -= d_released
                 d_hold -= d_released
             if rise < 1.0:
-                d_rise = fall * d_force
+                d_rise = fallen * d_force
                 d_t += d_rise / attack
                 d_attack -= d_rise * t / (attack * attack)
             d_time += d_t

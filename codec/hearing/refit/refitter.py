@@ -25,7 +25,11 @@ _FIRST_MOMENT: Final = 0.8
 _SECOND_MOMENT: Final = 0.95
 _EPSILON: Final = 1e-8
 #: Fields to which a spectrogram is so sensitive that a common step would jump over the valley.
-_SENSITIVE: Final = {"pitch": 0.008, "stiffness": 0.2, "bar_membrane": 0.1, "plate_bell": 0.1, "glide": 0.3}
+_SENSITIVE: Final = {"pitch": 0.008, "stiffness": 0.2, "glide": 0.3}
+#: Fields that stay as they were found. A take has 31 levels of each, and one level moves the partials by more
+#: than any step downhill does: fitted between two levels, an event loses more when it is rounded than the fit
+#: won (a cello phrase: 12.6 dB of energy removed before rounding and 8.7 dB after; held, 12.1 dB after).
+_HELD: Final = ("bar_membrane", "plate_bell")
 _GAIN_UNIT_DB: Final = 15.0
 _SHIFT_UNIT_SECONDS: Final = 0.02
 
@@ -37,6 +41,8 @@ def _make_units() -> NDArray[np.float32]:
     units[SHIFT] = _SHIFT_UNIT_SECONDS
     for name, unit in _SENSITIVE.items():
         units[VECTOR + INDEX[name]] = unit
+    for name in _HELD:
+        units[VECTOR + INDEX[name]] = 0.0
     return units
 
 

@@ -19,11 +19,24 @@ import numpy as np
 from numba import float32, float64, int64, njit, typeof, void
 from numba.types import UniTuple
 
-from ...events.controls import TIMBRE_SHAPES
+from ...events.controls import LN_1000, TIMBRE_SHAPES
 from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
 from ...playing.kernel_options import EXACT
 from ..event_frames import FRAMES_BEFORE
-from .control_tables import DECAY, FREQUENCY, GAIN, GLIDE_RATIO, GLIDE_SECONDS, ROOM, SHIFT, TAIL
+from .control_tables import (
+    ATTACK,
+    DECAY,
+    FREQUENCY,
+    GAIN,
+    GLIDE_RATIO,
+    GLIDE_SECONDS,
+    HOLD,
+    NOISE_RATE,
+    RELEASE_RATE,
+    ROOM,
+    SHIFT,
+    TAIL,
+)
 from .controls import compute_event_controls, compute_event_controls_back
 from .envelope import AGE, shape_envelope, shape_envelope_back
 from .lobes import place_partials, place_partials_back, take_powers
@@ -37,6 +50,9 @@ _FASTEST_COMMON_RATE: Final = 120.0
 _LEAST_MODE_SHARE: Final = 1e-6
 #: A room that gets less than this share of an event's power keeps no memory of what was before the window.
 _LEAST_ROOM_SHARE: Final = 1e-6
+#: An event is left out after so many times the 60 dB that its tone, its noise or its release fade by.
+_FADED_T60S: Final = 1.4
+_LONGEST_SECONDS: Final = 1e3
 
 _EXAMPLE = make_renderer({name: np.zeros(shape) for name, shape in TIMBRE_SHAPES.items()}, 64, 2)
 _RENDERER: Final = typeof(_EXAMPLE)
@@ -47,20 +63,32 @@ _ROWS: Final = int64[::1]
 
 
 @njit(**EXACT)
-def _find_span(scalars, onset_row, end_row, rows, stride):
-    """First row of an event that must be computed, on the stride's grid, and how many rows from there."""
+def _find_span(scalars, slowest_rate, onset_row, end_row, rows, stride):
+    """First row of an event that must be computed, on the stride's grid, and how many rows from there.
+
+    ``slowest_rate`` is that of the mode that lasts longest: what has faded need not be computed.
+    """
     first = 0
+    remembered = 0
     for r in range(ROOM_COUNT):
         if scalars[ROOM + r] > _LEAST_ROOM_SHARE:
             first = min(first, -T60_ROWS[r])
+            remembered = max(remembered, int(_FADED_T60S * T60_ROWS[r]))
     first = max(first, onset_row - FRAMES_BEFORE)
     first = -(-first // stride) * stride
-    return first, max(0, (min(rows, end_row) - first + stride - 1) // stride)
+    fading = _FADED_T60S * LN_1000 / min(slowest_rate, scalars[NOISE_RATE])
+    released = scalars[HOLD] + _FADED_T60S * LN_1000 / scalars[RELEASE_RATE]
+    seconds = min(scalars[ATTACK] + min(fading, released), _LONGEST_SECONDS)
+    faded = onset_row + FRAMES_BEFORE + 2 + remembered + int(seconds / HOP_SECONDS)
+    return first, max(0, (min(rows, end_row, faded) - first + stride - 1) // stride)
 
 
 @njit(**EXACT)
 def _listen(modes, heard):
-    """List the modes that are heard; returns their number and the rate by which they decay in common."""
+    """List the modes that are heard.
+
+    Returns their number, the rate by which they decay in common, and that of the slowest.
+    """
     energy = power = rate = 0.0
     for m in range(MODE_COUNT):
         square = modes[GAIN, m] * modes[GAIN, m]
@@ -68,11 +96,13 @@ def _listen(modes, heard):
         rate += square * modes[DECAY, m]
         energy += square / modes[TAIL, m]
     count = 0
+    slowest = modes[TAIL, 0]
     for m in range(MODE_COUNT):
         if modes[GAIN, m] * modes[GAIN, m] / modes[TAIL, m] > _LEAST_MODE_SHARE * energy:
             heard[count] = m
             count += 1
-    return count, min(rate / power, _FASTEST_COMMON_RATE)
+            slowest = min(slowest, modes[TAIL, m])
+    return count, min(rate / power, _FASTEST_COMMON_RATE), slowest
 
 
 @njit(**EXACT)
@@ -137,8 +167,8 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
         compute_event_controls(
             parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes, bands
         )
-        heard_count, common = _listen(modes, heard)
-        first, count = _find_span(scalars, onset_rows[e], end_rows[e], rows, stride)
+        heard_count, common, slowest = _listen(modes, heard)
+        first, count = _find_span(scalars, slowest, onset_rows[e], end_rows[e], rows, stride)
         sounding.common[e] = common
         sounding.spans[e, 0], sounding.spans[e, 1], sounding.spans[e, 2] = first, count, heard_count
         first_second = (first - onset_rows[e]) * HOP_SECONDS - parameters[e, SHIFT]
