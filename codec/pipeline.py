@@ -33,8 +33,8 @@ _BLOCK_SAMPLES: Final = 2_048
 class Through(Protocol):
     """Something that sound goes through on its way to a file, such as inserts."""
 
-    def hear(self, event: Event) -> None:
-        """An event, ahead of its sound."""
+    def hear(self, item: StreamItem) -> None:
+        """An event, an amendment or an end, ahead of its sound."""
 
     def play(self, blocks: Iterable[NDArray[np.float32]]) -> Generator[NDArray[np.float32], None, None]:
         """Stereo blocks ``[F, 2]`` for mono blocks ``[F]``."""
@@ -185,7 +185,7 @@ def _write_sound(
 ) -> AudioWriter:
     def told() -> Iterator[StreamItem]:
         for item in nearly_in_stream_order(items):
-            if through is not None and isinstance(item, Event):
+            if through is not None:
                 through.hear(item)
             yield item
 

@@ -13,6 +13,8 @@ from .section import Section
 #: Where in the signal path an insert may stand, in the order of the path.
 PLACES: Final = ("input", "events", "phrases", "master")
 HOSTS: Final = ("lv2", "pyo", "vst3", "pedalboard")
+#: Each has a MIDI channel.
+MOST_VOICES: Final = 16
 #: A patch of more is a mistake.
 MOST_INSERTS: Final = 64
 
@@ -35,6 +37,7 @@ class InsertPatch:
     wet: float = 1.0
     beside: bool = False
     mpe: bool = False
+    voices: int = 0
     parameters: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -59,6 +62,12 @@ INSERT_FIELDS: Final = (
     InsertField("wet", "0 to 1", "its share in the sound; the rest is what went in"),
     InsertField("beside", "true, false", "an instrument's sound is added to that of its place"),
     InsertField("mpe", "true, false", "an instrument takes each note on a channel of its own, as MPE does"),
+    InsertField(
+        "voices",
+        "0 to 16",
+        "of an instrument that bends only as a whole: it runs so often, each with an event of its own; 0: it "
+        "runs once, on the nearest keys",
+    ),
     InsertField("parameters", "a table of numbers", "values of the plug-in's parameters, by name"),
 )
 
@@ -119,8 +128,11 @@ def _read_insert(section: Section, folder: Path | None) -> InsertPatch:
         wet=section.number("wet", 1.0, 0.0, 1.0),
         beside=section.take("beside", bool, False),
         mpe=section.take("mpe", bool, False),
+        voices=section.whole("voices", 0, 0, MOST_VOICES),
         parameters=parameters,
     )
+    if insert.mpe and insert.voices:
+        raise StruckError(f"{section.place}: with mpe the instrument has voices enough; leave voices out")
     section.refuse_rest()
     return insert
 

@@ -7,7 +7,7 @@ on. Amendments of pitch are bends, of level pressure, of brightness controller 7
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, log10
 from typing import Final
@@ -54,8 +54,13 @@ def zone_messages() -> Iterator[mido.Message]:
     yield from _registered_parameter(
         MASTER_CHANNEL, 6, len(MEMBER_CHANNELS)
     )  # MPE configuration: the lower zone
-    for channel in MEMBER_CHANNELS:
-        yield from _registered_parameter(channel, 0, BEND_RANGE_SEMITONES)
+    yield from bend_range_messages(MEMBER_CHANNELS, BEND_RANGE_SEMITONES)
+
+
+def bend_range_messages(channels: Iterable[int], semitones: int) -> Iterator[mido.Message]:
+    """What a receiver must know of channels that are no zone."""
+    for channel in channels:
+        yield from _registered_parameter(channel, 0, semitones)
 
 
 def _registered_parameter(channel: int, number: int, value: int) -> list[mido.Message]:
@@ -97,13 +102,21 @@ class MpeNotes:
 
     Args:
         bytes_per_second: what the cable carries; by default one of 31,250 baud with 10 bits a byte.
+        channels: those that notes have.
+        bend_range_semitones: of these channels.
     """
 
-    def __init__(self, bytes_per_second: float = CABLE_BYTES_PER_SECOND) -> None:
+    def __init__(
+        self,
+        bytes_per_second: float = CABLE_BYTES_PER_SECOND,
+        channels: Sequence[int] = MEMBER_CHANNELS,
+        bend_range_semitones: int = BEND_RANGE_SEMITONES,
+    ) -> None:
         self._byte_seconds = 1.0 / bytes_per_second
+        self._bend_range_semitones = bend_range_semitones
         self._cable_free = 0.0
-        self._free = list(MEMBER_CHANNELS)  # the longest silent first: its release disturbs a new bend least
-        self._pressures = dict.fromkeys(MEMBER_CHANNELS, 0)
+        self._free = list(channels)  # the longest silent first: its release disturbs a new bend least
+        self._pressures = dict.fromkeys(channels, 0)
         self._sounding: list[_Note] = []
 
     @property
@@ -122,8 +135,8 @@ class MpeNotes:
             first.end = start
             yield start, self._off(first)
         channel = self._free.pop(0)
-        number = min(127, round(float(read_field(event.vector, "pitch"))))
-        values = _dimensions(event, number)
+        number = min(127, max(0, round(float(read_field(event.vector, "pitch")))))
+        values = self._dimensions(event, number)
         sent = values | {"aftertouch": self._pressures[channel]}
         note = _Note(channel, number, event.id, end, sent, dict(values))
         self._sounding.append(note)
@@ -146,7 +159,7 @@ class MpeNotes:
         if note is None:
             return
         note.end = max(end, amendment.at_seconds)
-        note.wanted |= _dimensions(event, note.note)
+        note.wanted |= self._dimensions(event, note.note)
         if amendment.gain_db is not None:
             note.wanted["aftertouch"] = gain_to_velocity(event.gain_db)
         if note.wanted != note.sent:
@@ -201,8 +214,8 @@ class MpeNotes:
         self._take(3, note.end)
         return mido.Message("note_off", channel=note.channel, note=note.note, velocity=64)
 
-
-def _dimensions(event: Event, note: int) -> dict[str, int]:
-    """What bend and brightness tell of ``event`` where it sounds as this note."""
-    bend = round((float(read_field(event.vector, "pitch")) - note) / BEND_RANGE_SEMITONES * 8192)
-    return {"pitchwheel": min(8191, max(-8192, bend)), "control_change": brightness_control(event)}
+    def _dimensions(self, event: Event, note: int) -> dict[str, int]:
+        """What bend and brightness tell of ``event`` where it sounds as this note."""
+        semitones = float(read_field(event.vector, "pitch")) - note
+        bend = round(semitones / self._bend_range_semitones * 8192)
+        return {"pitchwheel": min(8191, max(-8192, bend)), "control_change": brightness_control(event)}

@@ -26,7 +26,7 @@ LANE_COUNT: Final = 4
 CHANNEL_COUNT: Final = 2
 #: Frames of a lane in either direction, a power of two and a multiple of every block.
 RING_FRAMES: Final = 8_192
-_COMMAND_COUNT: Final = 1_024
+_COMMAND_COUNT: Final = 4_096
 
 # places in RackMemory.indices; of the callback: frames written, and the first frame that is meant, plus one
 WRITTEN, BEGIN = 0, 8
@@ -37,20 +37,26 @@ DONE, FROM, DAMAGED_BLOCKS, SKIPPED_FRAMES, LATE_NOTES, CURRENT = 16, 17, 18, 19
 PROCESS_WAITS, HOST_WAITS = 24, 32
 _INDEX_COUNT: Final = 64
 
-# columns of a command row, and what it may be
-KIND, AT_SAMPLE, INSERT, FIRST, SECOND, THIRD, NOTE_ID = range(7)
-_COMMAND_SIZE: Final = 7
-#: FIRST: number of the parameter, SECOND: its value; at once.
+# columns of a command row, and what it may be; what a kind does not list is 0
+KIND, AT_SAMPLE, INSERT, EVENT_ID, FIRST, SECOND, THIRD, FADES_AT = range(8)
+_COMMAND_SIZE: Final = 8
+#: FIRST: number of the parameter, SECOND: its value, THIRD: 1 where it goes there over a while.
 SET_PARAMETER: Final = 0.0
-#: FIRST to THIRD: bytes of a MIDI message, at AT_SAMPLE of the lane's input. Of a note-off with a NOTE_ID
-#: above 0 the note must still be that of the note-on with the same: else another has taken its key meanwhile.
-NOTE: Final = 1.0
-#: FIRST: share of the insert's sound; at once.
-SET_WET: Final = 2.0
-#: FIRST: 1 passes the sound by, 0 does not; at once.
-SET_BYPASS: Final = 3.0
-#: All notes end, at once.
-PANIC: Final = 4.0
+#: FIRST: share of the insert's sound; over the next block.
+SET_WET: Final = 1.0
+#: FIRST: 1 passes the sound by, 0 does not; over the next block.
+SET_BYPASS: Final = 2.0
+#: An event begins on an instrument, at AT_SAMPLE of the lane's input. FIRST to THIRD: its gain in dB, and in
+#: its vector pitch and tilt; FADES_AT: sample at which it will have faded.
+BEGIN_NOTE: Final = 3.0
+#: It becomes another; fields as before, the gain NaN where the level stays.
+AMEND_NOTE: Final = 4.0
+#: It is released. FIRST: 1 where it has been taken back: if it has not begun by then, it never does.
+END_NOTE: Final = 5.0
+#: All notes end, each with its release; none begins any more.
+RELEASE: Final = 6.0
+#: All notes are silent, at once.
+PANIC: Final = 7.0
 
 
 class RackMemory(NamedTuple):

@@ -14,9 +14,9 @@ from ..engine.exchange import IN_USE, RacksState, publish_number
 from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
 from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.rack.bay import RackBay
-from ..inserts.rack.event_notes import EventNotes
+from ..inserts.rack.note_rows import Send, send_sounding
 from ..inserts.rack.rack import Rack, RackPlan
-from ..stage.soundings import Sounding, SoundingEvent
+from ..stage.soundings import Sounding
 
 #: Racks that have rung out are looked for so often.
 _TIDY_SECONDS: Final = 0.5
@@ -39,7 +39,7 @@ class Inserts:
         self._callback_frames = 0
         self._channels = (1,) * len(PLACES)
         self._inserts: tuple[InsertPatch, ...] = ()
-        self._notes: list[EventNotes] = []
+        self._notes: list[Send] = []
         self._wanted: Patch | None = None
         self._condition = Condition()
         self._closing = False
@@ -110,17 +110,16 @@ class Inserts:
             lanes = (EVENTS_LANE, MASTER_LANE)
             self.input_delay_frames = rack.lane_delay_frames(INPUT_LANE)
             self.output_delay_frames = sum(rack.lane_delay_frames(lane) for lane in lanes)
-            for number, insert in enumerate(inserts):
-                if rack.takes_notes[number] and not insert.bypass:
-                    self._notes.append(EventNotes(rack.note_sender(number), self._rate, insert.mpe))
+            for number in range(len(inserts)):
+                if rack.takes_notes[number]:
+                    self._notes.append(rack.note_sender(number))
 
     # -- while it plays
 
     def __call__(self, sounding: Sounding) -> None:
-        """A sink of the stage: events play the instruments among the inserts, as they begin."""
-        if isinstance(sounding, SoundingEvent):
-            for notes in self._notes:
-                notes.play(sounding.event, sounding.at_sample)
+        """A sink of the stage: events, what becomes of them and their ends play the instruments."""
+        for send in self._notes:
+            send_sounding(send, sounding, self._rate)
 
     def panic(self, seconds: float) -> None:
         """All notes of instruments end."""

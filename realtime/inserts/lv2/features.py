@@ -35,6 +35,8 @@ LOAD_DEFAULT_STATE: Final = _NS + "state#loadDefaultState"
 PROVIDED: Final = frozenset(
     (URID_MAP, URID_UNMAP, OPTIONS, BOUNDED_BLOCK, FIXED_BLOCK, POWER_OF_2_BLOCK, WORKER, LOAD_DEFAULT_STATE)
 )
+#: Those that a plug-in requires which must not be run in parts of a block.
+WHOLE_BLOCKS: Final = frozenset((FIXED_BLOCK, POWER_OF_2_BLOCK))
 #: Bytes of an atom buffer.
 SEQUENCE_BYTES: Final = 65_536
 

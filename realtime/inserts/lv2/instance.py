@@ -56,7 +56,7 @@ class Lv2Instance:
     def __init__(
         self, lib: Lilv, plugin: int, uri: str, ports: Lv2Ports, urids: UridMap, rate: int, block_frames: int
     ) -> None:
-        self._lib, self._ports, self._frames = lib, ports, block_frames
+        self._lib, self._ports = lib, ports
         self._features = Features(urids, rate, block_frames)
         #: LilvInstance's address.
         self.address = lib.plugin_instantiate(plugin, float(rate), self._features.array)
@@ -98,11 +98,11 @@ class Lv2Instance:
         found: int | None = CFUNCTYPE(c_void_p, c_char_p)(function)(uri.encode())
         return found
 
-    def run(self) -> None:
-        """One block: from ``inputs`` and ``notes`` to ``outputs``."""
+    def run(self, frames: int) -> None:
+        """One block, or a part of one: ``inputs`` and ``notes`` to ``outputs``, their first frames."""
         for atoms in self._atoms:
             atoms.clear()
-        self._descriptor.run(self._handle, self._frames)
+        self._descriptor.run(self._handle, frames)
         self._features.worker.run()
         for notes in self.notes:
             notes.clear()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
-from .features import PROVIDED, UridMap
+from .features import PROVIDED, WHOLE_BLOCKS, UridMap
 from .instance import Lv2Instance
 from .library import Lilv, lilv
 from .ports import read_ports
 from .scan import describe_plugin, find_plugin
 from .states import StateKeeper
+
+#: A parameter on its way moves so often, a whole number of times in a block.
+_LEAST_FRAMES: Final = 4
 
 
 @cache
@@ -46,13 +50,15 @@ class Lv2Plugin:
         plugin = find_plugin(lib, name)
         self.info: PluginInfo = describe_plugin(lib, plugin)
         uri = self.info.identifier
-        missing = [u for u in lib.nodes(lib.plugin_get_required_features(plugin)) if u not in PROVIDED]
+        required = list(lib.nodes(lib.plugin_get_required_features(plugin)))
+        missing = [feature for feature in required if feature not in PROVIDED]
         if missing:
             raise StruckError(f"the LV2 plug-in {uri} requires {', '.join(missing)}, which is not given")
         ports = read_ports(lib, plugin, rate)
         if not ports.audio_outputs:
             raise StruckError(f"the LV2 plug-in {uri} gives no sound")
         self.parameters: tuple[PluginParameter, ...] = ports.parameters
+        self.least_frames = block_frames if WHOLE_BLOCKS.intersection(required) else _LEAST_FRAMES
         self._ins = min(2, len(ports.audio_inputs))
         self._outs = min(2, len(ports.audio_outputs))
         is_mono = self._ins <= 1 and self._outs == 1 and not ports.note_inputs
@@ -77,29 +83,30 @@ class Lv2Plugin:
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
         instances = self._instances
-        channels = len(block)
+        channels, frames = block.shape
         if len(instances) == channels == 2:
             for c, instance in enumerate(instances):
-                instance.inputs[0] = block[c]
-                instance.run()
-                out[c] = instance.outputs[0]
+                instance.inputs[0, :frames] = block[c]
+                instance.run(frames)
+                out[c] = instance.outputs[0, :frames]
             return
         (instance,) = instances
         if self._ins == 1:
-            instance.inputs[0] = block[0] if channels == 1 else 0.5 * (block[0] + block[1])
+            instance.inputs[0, :frames] = block[0] if channels == 1 else 0.5 * (block[0] + block[1])
         elif self._ins == 2:
-            instance.inputs[0] = block[0]
-            instance.inputs[1] = block[-1]
+            instance.inputs[0, :frames] = block[0]
+            instance.inputs[1, :frames] = block[-1]
         for frame, message in self._notes:
             for notes in instance.notes:
                 notes.add(frame, message)
         self._notes.clear()
-        instance.run()
+        instance.run(frames)
+        outputs = instance.outputs[:, :frames]
         if channels == 1 and self._outs == 2:
-            out[0] = 0.5 * (instance.outputs[0] + instance.outputs[1])
+            out[0] = 0.5 * (outputs[0] + outputs[1])
         else:
-            out[0] = instance.outputs[0]
-            out[-1] = instance.outputs[self._outs - 1]
+            out[0] = outputs[0]
+            out[-1] = outputs[self._outs - 1]
 
     def get(self, number: int) -> float:
         return float(self._instances[0].controls[number])

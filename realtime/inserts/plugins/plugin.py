@@ -73,13 +73,16 @@ class Plugin(Protocol):
 
     info: PluginInfo
     parameters: tuple[PluginParameter, ...]
+    #: It may be run in parts of a block of so many frames; B where it must have it whole.
+    least_frames: int
 
     @property
     def latency_samples(self) -> int:
         """How much later the sound comes out than it went in."""
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
-        """The next B frames: ``block [C, B]`` in, ``out [C, B]`` out; they are different arrays."""
+        """The next B frames: ``block [C, B]`` in, ``out [C, B]`` out; they are different arrays. Or the next
+        part of them, of ``least_frames``."""
 
     def get(self, number: int) -> float:
         """Value of a parameter, by its number."""

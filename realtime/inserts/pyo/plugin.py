@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
@@ -11,12 +12,15 @@ from .classes import describe_class, latency_of, make_object, read_parameters
 from .program import PyoProgram
 from .server import PyoServer
 
+#: Of a buffer: as often a parameter on its way moves, and as exact notes are.
+_BUFFER_FRAMES: Final = 8
+
 
 class PyoPlugin:
     """Runs pyo's objects; a :class:`~struck.realtime.inserts.plugins.plugin.Plugin`.
 
-    Objects hear a block and make the same block: but for dynamics there is no latency. Notes come to a
-    graph's ``Notein`` at the beginning of the block they are in.
+    pyo works in buffers of 8 frames here. Objects hear one and make the same one: but for dynamics there is
+    no latency. Notes come to a graph's ``Notein`` at the beginning of the buffer they are in.
 
     Args:
         name: of a class of :data:`~struck.realtime.inserts.pyo.classes.CLASSES`; or empty.
@@ -34,7 +38,9 @@ class PyoPlugin:
         self, name: str, file: str, rate: int, channels: int, block_frames: int, state: str = ""
     ) -> None:
         self.latency_samples = 0
-        self._server = PyoServer(rate, channels, block_frames)
+        self.least_frames = min(_BUFFER_FRAMES, block_frames)
+        self._notes: list[tuple[int, bytes]] = []
+        self._server = PyoServer(rate, channels, self.least_frames)
         self._program: PyoProgram | None = None  # what a file has made lives as long as this
         self.info: PluginInfo
         self.parameters: tuple[PluginParameter, ...]
@@ -55,7 +61,13 @@ class PyoPlugin:
             self._restore(state)
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
-        self._server.process(block, out)
+        step = self.least_frames
+        for start in range(0, block.shape[1], step):
+            for frame, message in self._notes:
+                if start <= frame < start + step:
+                    self._server.note(message)
+            self._server.process(block[:, start : start + step], out[:, start : start + step])
+        self._notes.clear()
 
     def get(self, number: int) -> float:
         return self._values[number]
@@ -69,7 +81,7 @@ class PyoPlugin:
             setattr(self._made, parameter.symbol, int(value) if parameter.scale == "integer" else value)
 
     def note(self, frame: int, message: bytes) -> None:
-        self._server.note(message)
+        self._notes.append((frame, message))
 
     def save_state(self) -> str:
         values = {p.symbol: value for p, value in zip(self.parameters, self._values, strict=True)}

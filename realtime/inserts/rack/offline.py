@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from ....codec.events.events import Event
+from ....codec.events.amendments import StreamItem
 from ....patches.insert_patch import PLACES, InsertPatch
 from ...engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from ...engine.shared_memory import LANE_COUNT
 from ..plugins.plugin import FloatArray
 from .bay import RackBay
-from .event_notes import EventNotes
+from .note_rows import StreamNotes
 from .rack import Rack, RackPlan
 
 #: Frames of one callback: many of the rack's blocks, so that both sides seldom wait.
@@ -49,12 +49,12 @@ class OfflineInserts:
         self._inserts = tuple(insert for insert in inserts if insert.place in places)
         self._lanes = [PLACES.index(place) for place in places]
         self._rate, self._tell, self._log = rate, tell, log
-        self._notes: list[EventNotes] = []
+        self._notes: list[StreamNotes] = []
 
-    def hear(self, event: Event) -> None:
-        """An event plays the instruments among the inserts, ahead of its sound in :meth:`play`."""
+    def hear(self, item: StreamItem) -> None:
+        """What is told of an event plays the instruments among the inserts, ahead of :meth:`play`'s sound."""
         for notes in self._notes:
-            notes.play(event, event.onset_sample(self._rate))
+            notes.hear(item)
 
     def play(self, blocks: Iterable[FloatArray]) -> Generator[FloatArray, None, None]:
         """The sound of ``blocks``, each ``[F]`` or ``[F, C]`` of one or two channels, as blocks ``[F, 2]``.
@@ -79,10 +79,10 @@ class OfflineInserts:
             self._notes = []
             bay.close()
 
-    def _note_makers(self, rack: Rack) -> Iterator[EventNotes]:
-        for number, insert in enumerate(self._inserts):
+    def _note_makers(self, rack: Rack) -> Iterator[StreamNotes]:
+        for number in range(len(self._inserts)):
             if rack.takes_notes[number]:
-                yield EventNotes(rack.note_sender(number), self._rate, insert.mpe)
+                yield StreamNotes(rack.note_sender(number), self._rate)
 
     def _play(self, blocks: Iterable[FloatArray], bay: RackBay, rack: Rack) -> Iterator[FloatArray]:
         late = sum(rack.lane_delay_frames(lane) for lane in self._lanes)

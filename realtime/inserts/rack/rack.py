@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
 
 import numpy as np
@@ -29,15 +29,16 @@ from ...engine.exchange import (
     RackState,
     publish_number,
 )
-from ...engine.rings import push_row
+from ...engine.rings import LOST, push_row
 from ...engine.shared_memory import (
     CURRENT,
     DAMAGED_BLOCKS,
     DONE,
+    FIRST,
     HOST_WAITS,
     LATE_NOTES,
-    NOTE,
     PANIC,
+    RELEASE,
     SET_BYPASS,
     SET_PARAMETER,
     SET_WET,
@@ -46,13 +47,12 @@ from ...engine.shared_memory import (
 )
 from ...engine.waking import Waiter
 from .delay import choose_block_frames, rack_delay_frames
-from .event_notes import Send
+from .note_rows import Send
 from .process import RackProcess
 from .pulse import Pulse
 from .realtime_priority import realtime_priority
 from .spares import Spares
-from .wire import DAMAGED, FAILED, READY, STATE, RackJob
-from .wire import NOTE as TOLD
+from .wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob
 
 #: A plug-in may take so long to load, and a state to be saved.
 _LOAD_SECONDS: Final = 30.0
@@ -160,7 +160,9 @@ class Rack:
         publish_number(self._state.numbers, ASKED, 1)
 
     def leave(self, hurried: bool = False) -> None:
-        """From the next block on nothing more is sent; it rings on for a while, or not if ``hurried``."""
+        """From the next block on nothing more is sent, and notes end; it rings on for a while, or not if
+        ``hurried``."""
+        self._push(RELEASE, 0)
         publish_number(self._state.numbers, ASKED, 0)
         if hurried:
             publish_number(self._state.numbers, HURRIED, 1)
@@ -202,7 +204,7 @@ class Rack:
                     )
             self._set_first_values()
         for (kind, number, place), value in self._values.items():
-            self._push(kind, number, place, value)
+            self._push_value(kind, number, place, value, ramped=False)
 
     def _await_ready(self, process: RackProcess) -> dict[str, Any] | None:
         end = monotonic() + _LOAD_SECONDS
@@ -221,7 +223,7 @@ class Rack:
         for number, insert in enumerate(self.plan.inserts):
             for symbol, value in insert.parameters.items():
                 try:
-                    self.set_parameter(number, symbol, value)
+                    self.set_parameter(number, symbol, value, ramped=False)
                 except ValueError as error:
                     if self._parameters[number]:  # one that could not be had has none, and that was told
                         self._tell(f"insert {self._name(number)}: {error}; it stays as it is")
@@ -236,8 +238,8 @@ class Rack:
             found.append(parameter | {"value": value})
         return found
 
-    def set_parameter(self, number: int, symbol: str, value: float) -> None:
-        """Set a parameter of an insert, at once.
+    def set_parameter(self, number: int, symbol: str, value: float, ramped: bool = True) -> None:
+        """Set a parameter of an insert; where it ``ramped``, it goes there within 40 ms.
 
         Raises:
             ValueError: there is none of that name, or the value is out of its range.
@@ -247,7 +249,7 @@ class Rack:
                 low, high = parameter["low"], parameter["high"]
                 if not low <= value <= high:
                     raise ValueError(f"{symbol} is {value:g}; the range is {low:g} to {high:g}")
-                self._keep(SET_PARAMETER, number, place, value)
+                self._keep(SET_PARAMETER, number, place, value, ramped)
                 return
         raise ValueError(f"there is no parameter {symbol}")
 
@@ -261,25 +263,17 @@ class Rack:
         """Pass an insert by, or not."""
         self._keep(SET_BYPASS, number, 0, float(bypass))
 
-    def note(self, number: int, at_sample: int, message: bytes, note_id: int = 0) -> bool:
-        """Send a MIDI message of three bytes to an insert, for a sample of the stream; False if lost."""
-        first, second, third = message
-        with self._lock:
-            row = self._row
-            row[:] = NOTE, at_sample, number, first, second, third, note_id
-            return bool(push_row(self._state.memory.commands, row))
-
     def note_sender(self, number: int) -> Send:
-        """What sends notes to an insert."""
+        """What sends rows about notes to an insert; they return False where there is no room, counted."""
 
-        def send(at_sample: int, message: bytes, note_id: int) -> bool:
-            return self.note(number, at_sample, message, note_id)
+        def send(kind: float, at_sample: int, event_id: int, *values: float) -> bool:
+            return self._push(kind, number, *values, at_sample=at_sample, event_id=event_id)
 
         return send
 
     def panic(self) -> None:
-        """End all notes."""
-        self._push(PANIC, 0, 0, 0.0)
+        """End all notes at once."""
+        self._push(PANIC, 0)
 
     def save_state(self, number: int) -> str:
         """What an insert's plug-in saves of itself; empty if it does not, or has gone."""
@@ -298,16 +292,29 @@ class Rack:
                 self._has_saved.wait(0.1)
         return self._saved.get(number, "")
 
-    def _keep(self, kind: float, number: int, place: int, value: float) -> None:
+    def _keep(self, kind: float, number: int, place: int, value: float, ramped: bool = True) -> None:
         self._values[kind, number, place] = value
-        self._push(kind, number, place, value)
+        self._push_value(kind, number, place, value, ramped)
 
-    def _push(self, kind: float, number: int, place: int, value: float) -> None:
+    def _push_value(self, kind: float, number: int, place: int, value: float, ramped: bool) -> None:
+        if kind == SET_PARAMETER:
+            self._push(kind, number, place, value, float(ramped))
+        else:
+            self._push(kind, number, value)
+
+    def _push(self, kind: float, number: int, *values: float, at_sample: int = 0, event_id: int = 0) -> bool:
+        """Append a row; from file to file the process makes room, on a stage one that finds none is lost."""
         with self._lock:
             row = self._row
-            first = float(place) if kind == SET_PARAMETER else value
-            row[:] = kind, 0.0, number, first, value, 0.0, 0.0
-            push_row(self._state.memory.commands, row)
+            row[:] = 0.0
+            row[:FIRST] = kind, at_sample, number, event_id
+            row[FIRST : FIRST + len(values)] = values
+            end = monotonic() + _PATIENT_HANG_SECONDS
+            while not push_row(self._state.memory.commands, row):
+                if not self.plan.patient or self._process is None or monotonic() > end:
+                    return False
+                sleep(0.001)
+        return True
 
     # -- looking after it
 
@@ -435,6 +442,7 @@ class Rack:
             "insert_damaged": int(numbers[DAMAGED_SAMPLES]) + int(indices[DAMAGED_BLOCKS]),
             "insert_skipped_frames": int(indices[SKIPPED_FRAMES]),
             "insert_late_notes": int(indices[LATE_NOTES]),
+            "insert_lost_commands": int(self._state.memory.commands.index[LOST]),
             "insert_failures": sum(self._failures) + self._deaths,
         }
 

@@ -15,13 +15,13 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing import connection
 from typing import IO, Any, Final
 
 import numpy as np
 
 from ....codec.events.errors import StruckError
-from ....codec.takes.mpe import zone_messages
 from ....patches.insert_patch import PLACES, InsertPatch
 from ...engine.rings import READ, WRITE
 from ...engine.shared_memory import (
@@ -39,10 +39,11 @@ from ...engine.shared_memory import (
     map_memory,
 )
 from ...engine.waking import Waiter, publish
+from ..plugins.group import PluginGroup
 from ..plugins.plugin import Plugin
 from .chain import Chain, Insert
 from .requests import Requests
-from .wire import DAMAGED, FAILED, NOTE, READY, STATE, RackJob, to_line
+from .wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
 
 #: Opens the plug-in of an insert at a rate, for so many channels and frames a block.
 Open = Callable[[InsertPatch, int, int, int], Plugin]
@@ -123,7 +124,9 @@ class RackServer:
         self._indices[CURRENT] = 0
         # what was sent to one that died is told again
         self._memory.commands.index[READ] = self._memory.commands.index[WRITE]
-        self._inserts = [self._make_insert(number) for number in range(len(job.inserts))]
+        self._inserts: list[Insert] = []
+        for number in range(len(job.inserts)):
+            self._inserts.append(self._make_insert(number))
         self._chains = [
             Chain(self._indices, [self._inserts[n] for n, i in enumerate(job.inserts) if i.place == place])
             for place in PLACES
@@ -131,8 +134,7 @@ class RackServer:
         self._lanes = [
             lane for lane, place in enumerate(PLACES) if any(i.place == place for i in job.inserts)
         ]
-        chains = [self._chains[PLACES.index(insert.place)] for insert in job.inserts]
-        self._requests = Requests(self._memory.commands, self._indices, self._inserts, chains)
+        self._requests = Requests(self._memory.commands, self._indices, self._inserts)
         self._waiter = Waiter(self._indices, WRITTEN, PROCESS_WAITS)
         self._begun = 0
         self._next = 0
@@ -156,6 +158,7 @@ class RackServer:
         block = self._job.block_frames
         while not self._lines.ended:
             self._read_requests()
+            self._requests.read()  # what comes while nothing is played must not fill the ring
             written = self._waiter.wait(self._next + block - 1, _IDLE_SECONDS)
             self._follow_begin(written)
             while written >= self._next + block:
@@ -171,13 +174,10 @@ class RackServer:
         channels = job.channels[PLACES.index(patch.place)]
 
         def open_again() -> Plugin:
-            plugin = self._open(patch, job.rate, channels, job.block_frames)
+            plugin = self._open_voices(patch, channels)
             silence = np.zeros((channels, job.block_frames), np.float32)
             for _ in range(_WARM_UP_BLOCKS):  # some tell their latency only after they have run
                 plugin.process(silence, np.empty_like(silence))
-            if patch.mpe and plugin.info.takes_notes:
-                for message in zone_messages():
-                    plugin.note(0, bytes(message.bytes()))
             return plugin
 
         plugin = None
@@ -191,17 +191,30 @@ class RackServer:
                 self._send(kind=FAILED, insert=number, line=f"{type(error).__name__}: {error}")
             self._indices[CURRENT] = 0
         stated = job.latencies[number] if job.latencies else 0
+        before = [i for i, p in zip(self._inserts, job.inserts, strict=False) if p.place == patch.place]
         return Insert(
             number,
+            patch,
             plugin,
             open_again,
             channels,
             job.block_frames,
-            patch.wet,
-            patch.bypass,
-            patch.beside,
+            job.rate,
             stated if plugin is None else plugin.latency_samples,
+            sum(insert.latency_samples for insert in before),
         )
+
+    def _open_voices(self, patch: InsertPatch, channels: int) -> Plugin:
+        def open_one() -> Plugin:
+            return self._open(patch, self._job.rate, channels, self._job.block_frames)
+
+        if not patch.voices:
+            return open_one()
+        group = PluginGroup(open_one, patch.voices)
+        if not group.info.takes_notes:
+            group.close()
+            raise StruckError("it takes no notes, so it has no voices")
+        return group
 
     def _describe(self, insert: Insert) -> list[dict[str, Any]]:
         """A plug-in's parameters and their values now."""
@@ -209,8 +222,8 @@ class RackServer:
         if plugin is None:
             return []
         return [
-            {"symbol": p.symbol, "low": p.low, "high": p.high, "unit": p.unit, "value": plugin.get(number)}
-            for number, p in enumerate(plugin.parameters)
+            asdict(parameter) | {"value": plugin.get(number)}
+            for number, parameter in enumerate(plugin.parameters)
         ]
 
     def _warm_up(self) -> None:
@@ -310,7 +323,7 @@ class RackServer:
             state = "" if plugin is None else plugin.save_state()
             self._send(kind=STATE, insert=number, state=state)
         except StruckError as error:
-            self._send(kind=NOTE, insert=number, line=str(error))
+            self._send(kind=TOLD, insert=number, line=str(error))
             self._send(kind=STATE, insert=number, state="")
 
     def _send(self, **values: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ....patches.insert_patch import InsertPatch
 
 #: What "kind" of the process's messages may be.
-READY, NOTE, FAILED, DAMAGED, STATE = "ready", "note", "failed", "damaged", "state"
+READY, TOLD, FAILED, DAMAGED, STATE = "ready", "told", "failed", "damaged", "state"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+import numpy as np
+
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
 from .module import load_pedalboard
@@ -121,6 +123,7 @@ class PedalboardEffect:
     """
 
     latency_samples = 0
+    least_frames = 8
 
     def __init__(self, name: str, rate: int, block_frames: int, state: str = "") -> None:
         if name not in EFFECTS:
@@ -140,7 +143,7 @@ class PedalboardEffect:
             self._restore(state)
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
-        out[:] = self._effect.process(block, self._rate, self._frames, reset=False)
+        out[:] = self._effect.process(np.ascontiguousarray(block), self._rate, self._frames, reset=False)
 
     def get(self, number: int) -> float:
         return float(getattr(self._effect, self.parameters[number].symbol))

@@ -17,7 +17,8 @@ class FakePlugin:
 
     half: halves. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by 0. crash, kill, hang,
     nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER. slow: sleeps NUMBER ms in
-    every block. click: an impulse of 1 at every note-on. crash_at_load: at once.
+    every block. click: an impulse of 1 at every note-on. log: prints every message and its frame in the
+    stream. crash_at_load: at once.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
@@ -28,10 +29,12 @@ class FakePlugin:
             raise StruckError("there is no such plug-in")
         if self._kind == "crash_at_load":
             os.kill(os.getpid(), signal.SIGSEGV)
-        self.info = PluginInfo("fake", insert.plugin, self._kind, takes_notes=self._kind == "click")
+        self.info = PluginInfo("fake", insert.plugin, self._kind, takes_notes=self._kind in ("click", "log"))
+        self.least_frames = min(4, block_frames)
         self.parameters = (PluginParameter("gain", "Gain", 0.0, 2.0, 1.0),)
         self._gain = 1.0
         self._blocks = -16  # the warm-up does not count
+        self._frames = block_frames
         self._line = np.zeros((channels, self._number if self._kind == "delay" else 0), np.float32)
         self._clicks: list[int] = []
         self._path = insert.state
@@ -81,6 +84,9 @@ class FakePlugin:
         self._gain = value
 
     def note(self, frame: int, message: bytes) -> None:
+        if self._kind == "log" and self._blocks > 0:
+            at_frame = (self._blocks - 1) * self._frames + frame
+            print("MIDI", at_frame, *message, flush=True)
         if message[0] & 0xF0 == 0x90:
             self._clicks.append(frame)
 

@@ -6,7 +6,13 @@ import pytest
 from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.exchange import IN_USE, publish_number
 from struck.realtime.engine.rings import read_frames
-from struck.realtime.engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
+from struck.realtime.engine.shared_memory import (
+    BEGIN_NOTE,
+    EVENTS_LANE,
+    INPUT_LANE,
+    MASTER_LANE,
+    PHRASES_LANE,
+)
 from struck.realtime.engine.state import DRY, SLICE_FRAMES, make_engine_state
 from struck.realtime.inserts.rack.bay import RackBay
 from struck.realtime.inserts.rack.rack import RackPlan
@@ -89,7 +95,7 @@ def test_events_and_phrases_pass_their_own_places_only(engine):
     # the decoder's sound is mono; an instrument in its place is heard on both sides, at its sample
     engine.change(insert("click", place="events"))
     start = int(engine.state.numbers[0]) + 700
-    engine.bay.rack.note(0, start, bytes((0x90, 60, 100)))
+    engine.bay.rack.note_sender(0)(BEGIN_NOTE, start, 1, -12.0, 0.0, 0.0, start + 500)
     before = int(engine.state.numbers[0])
     out = engine.play(np.zeros_like(NOISE))
     loud = np.flatnonzero(out[:, 0] > 0.9)

@@ -5,12 +5,16 @@ import pytest
 import soundfile
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.takes.mpe import gain_to_velocity
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.realtime.commands.cli import main
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
 
 from ...codec.hearing.encoder_sounds import melody
 from ..host.test_host import Show
+from .plugin_bench import run
+from .test_instrument import event
 from .test_lv2 import MDA, opened
 
 RATE = 48_000
@@ -106,6 +110,63 @@ def test_heard_events_play_an_instrument_at_their_sample(play):
     first = np.flatnonzero(np.abs(out[:, 0]) > 1e-6)[0]
     assert first - late - soundings[0].at_sample in (0, 1)  # the piano's own first sample is silent
     assert show.summary["inserts"]["insert_late_notes"] == 0
+
+
+def test_an_instrument_on_stage_plays_ends_and_amendments_at_their_samples(play, sound_path, tmp_path):
+    """What comes out is what the instrument gives when the same messages are put to it by hand."""
+    opened(MDA + "Piano").close()
+    quiet = tmp_path / "quiet.wav"
+    soundfile.write(quiet, np.zeros(2 * RATE), RATE, subtype="FLOAT")
+    found = []
+
+    def during(performance):
+        first = performance.stage.play(event(10_000, hold=5.0, decay=5.0), "osc")
+        second = performance.stage.play(event(30_000, pitch=67.0, hold=5.0, decay=5.0), "midi")
+        performance.stage.end(second.id, 40_000 / RATE)
+        performance.stage.amend(first.id, 50_000 / RATE, {"gain_db": -3.0, "pitch": 60.2})
+        performance.stage.end(first.id, 60_000 / RATE)
+        found.append((performance, first, second))
+
+    show, out = play(PIANO, during, input=str(quiet))
+    (performance, first, second) = found[0]
+    late = performance.inserts.output_delay_frames
+    ends = {s.id: s.at_sample for s in show.soundings if isinstance(s, SoundingEnd)}
+    (amended,) = (s for s in show.soundings if isinstance(s, SoundingAmendment))
+    messages = [
+        (first.at_sample, bytes((0x90, 60, gain_to_velocity(first.event.gain_db)))),
+        (second.at_sample, bytes((0x90, 67, gain_to_velocity(second.event.gain_db)))),
+        (ends[second.id], bytes((0x80, 67, 64))),
+        (amended.at_sample, bytes((0xA0, 60, gain_to_velocity(amended.event.gain_db)))),
+        (ends[first.id], bytes((0x80, 60, 64))),
+    ]
+    assert [at for at, _ in messages] == pytest.approx([10_000, 30_000, 40_000, 50_000, 60_000], abs=3)
+    expected = run(opened(MDA + "Piano"), np.zeros((2, 80_000), np.float32), messages).T
+    assert len(out) >= 80_000
+    np.testing.assert_allclose(out[late:80_000], expected[: 80_000 - late], atol=1e-5)
+    assert show.summary["inserts"]["insert_late_notes"] == 0
+
+
+def test_a_panic_ends_the_notes_of_an_instrument(play, tmp_path):
+    opened(MDA + "Piano").close()
+    quiet = tmp_path / "quiet.wav"
+    soundfile.write(quiet, np.zeros(2 * RATE), RATE, subtype="FLOAT")
+    silenced = []
+
+    def during(performance):
+        performance.stage.play(event(10_000, hold=5.0, decay=5.0), "osc")
+        attend = performance.inserts.settle
+
+        def settle():
+            if performance.position_seconds > 0.5 and not silenced:
+                performance.stage.panic()
+                silenced.append(round(performance.position_seconds * RATE))
+            attend()
+
+        performance.inserts.settle = settle
+
+    _, out = play(PIANO, during, input=str(quiet))
+    assert np.abs(out[: silenced[0]]).max() > 0.01
+    assert np.abs(out[silenced[0] + RATE // 4 :]).max() < 1e-4
 
 
 def test_parameters_are_set_by_name_while_it_plays(play):

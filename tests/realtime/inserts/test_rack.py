@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from struck.codec.events.errors import StruckError
+from struck.realtime.engine.shared_memory import BEGIN_NOTE
 from struck.realtime.inserts.rack.delay import rack_delay_frames
 
 from .rack_host import RackHost, insert, tone
@@ -81,8 +82,9 @@ def test_parameters_are_checked_and_arrive():
         np.testing.assert_array_equal(out[64:], 0.25 * NOISE[: 6_400 - 64])
         rack.set_parameter(0, "gain", 2.0)
         assert rack.parameters(0)[0]["value"] == 2.0
-        out = host.play(NOISE[:640])
-        np.testing.assert_array_equal(out[192:], 2.0 * NOISE[128 : 640 - 64])
+        out = host.play(NOISE[:6_400])
+        settled = 64 + 64 + 1_920  # its way takes 40 ms
+        np.testing.assert_array_equal(out[settled + 64 :], 2.0 * NOISE[settled : 6_400 - 64])
         with pytest.raises(ValueError, match="the range is 0 to 2"):
             rack.set_parameter(0, "gain", 3.0)
         with pytest.raises(ValueError, match="no parameter size"):
@@ -110,13 +112,14 @@ def test_notes_sound_at_their_sample():
         rack = host.bay.rack
         assert rack.takes_notes == [False, True]
         wanted = [100, 1_000, 1_001, 4_095]
-        for at_sample in wanted:
-            assert rack.note(1, at_sample, bytes((0x90, 60, 100)))
+        send = rack.note_sender(1)
+        for id, at_sample in enumerate(wanted):
+            assert send(BEGIN_NOTE, at_sample, id, -12.0, 0.0, 0.0, at_sample + 500)
         out = host.play(np.zeros((8_000, 2), np.float32), lane=1)
         late = rack.delay_frames + rack.latency_samples[1]
         np.testing.assert_array_equal(np.flatnonzero(out[:, 0]), [at + late for at in wanted])
         assert rack.counters()["insert_late_notes"] == 0
-        rack.note(1, 0, bytes((0x90, 60, 100)))
+        send(BEGIN_NOTE, 0, 9, -12.0, 0.0, 0.0, 500)
         out = host.play(np.zeros((640, 2), np.float32), lane=1)
         assert np.count_nonzero(out[:, 0]) == 1
         assert rack.counters()["insert_late_notes"] == 1
