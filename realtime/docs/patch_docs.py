@@ -116,7 +116,7 @@ def _inserts() -> str:
         elif isinstance(default, bool):
             shown = str(default).lower()
         else:
-            shown = f"{default:g}" if isinstance(default, float) else "none"
+            shown = f"{default:g}" if isinstance(default, (int, float)) else "none"
         lines.append(f"| `{field.name}` | {field.unit} | {shown} | {field.meaning} |")
     return "\n".join([*lines, ""])
 

@@ -19,7 +19,7 @@ state = "text"
 bypass = true
 wet = 0.25
 beside = true
-mpe = true
+voices = 3
 
 [insert.parameters]
 size = 0.5
@@ -29,6 +29,7 @@ mix = 1
 place = "master"
 host = "pyo"
 plugin = "Chorus"
+mpe = true
 """
 
 
@@ -44,13 +45,13 @@ def test_every_key_arrives():
         bypass=True,
         wet=0.25,
         beside=True,
-        mpe=True,
+        voices=3,
         parameters={"size": 0.5, "mix": 1.0},
     )
-    assert second == InsertPatch("master", "pyo", "Chorus", name="Chorus")
+    assert second == InsertPatch("master", "pyo", "Chorus", name="Chorus", mpe=True)
     assert [field.name for field in INSERT_FIELDS] == [
         "place", "host", "plugin", "file", "name", "preset", "state", "bypass", "wet", "beside", "mpe",
-        "parameters",
+        "voices", "parameters",
     ]  # fmt: skip
 
 
@@ -72,6 +73,8 @@ GOOD = {"place": '"master"', "host": '"lv2"', "plugin": '"urn:x"'}
         ({"file": '"a.py"'}, "file is for the host pyo"),
         ({"plugin": "7"}, "plugin must be a string, not 7"),
         ({"wet": "1.5"}, "wet is 1.5; the range is 0 to 1"),
+        ({"voices": "17"}, "voices is 17; the range is 0 to 16"),
+        ({"voices": "2", "mpe": "true"}, "leave voices out"),
         ({"bypass": "1"}, "bypass must be true or false"),
         ({"parameters": '{a = "loud"}'}, "a must be a number"),
         ({"parameters": "{a = nan}"}, "a is nan"),
