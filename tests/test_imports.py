@@ -51,6 +51,7 @@ ROOMS = (
     "realtime/inserts/pyo",
     "realtime/inserts/vst3",
     "realtime/inserts/hosts",
+    "realtime/inserts/instruments",
     "realtime/inserts/rack",
     "realtime/inserts",
     "realtime/control",

@@ -13,8 +13,8 @@ from ...patches.patch import Patch
 from ..engine.exchange import IN_USE, RacksState, publish_number
 from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
 from ..engine.state import SLICE_FRAMES, EngineState
+from ..inserts.instruments.note_rows import Send, send_sounding
 from ..inserts.rack.bay import RackBay
-from ..inserts.rack.note_rows import Send, send_sounding
 from ..inserts.rack.rack import Rack, RackPlan
 from ..stage.soundings import Sounding
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from ....patches.insert_patch import InsertPatch
 from ...engine.shared_memory import CURRENT
+from ..instruments.instrument import Instrument
 from ..plugins.plugin import FloatArray, Plugin
 from .glide import GLIDE_SECONDS, Glide
-from .instrument import Instrument
 
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6

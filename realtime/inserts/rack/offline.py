@@ -12,9 +12,9 @@ from ....codec.events.amendments import StreamItem
 from ....patches.insert_patch import PLACES, InsertPatch
 from ...engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from ...engine.shared_memory import LANE_COUNT
+from ..instruments.note_rows import StreamNotes
 from ..plugins.plugin import FloatArray
 from .bay import RackBay
-from .note_rows import StreamNotes
 from .rack import Rack, RackPlan
 
 #: Frames of one callback: many of the rack's blocks, so that both sides seldom wait.

@@ -46,8 +46,8 @@ from ...engine.shared_memory import (
     WRITTEN,
 )
 from ...engine.waking import Waiter
+from ..instruments.note_rows import Send
 from .delay import choose_block_frames, rack_delay_frames
-from .note_rows import Send
 from .process import RackProcess
 from .pulse import Pulse
 from .realtime_priority import realtime_priority

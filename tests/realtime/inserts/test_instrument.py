@@ -8,9 +8,9 @@ from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_phys
 from struck.codec.events.events import Event
 from struck.codec.events.lives import sounding_seconds
 from struck.patches.insert_patch import InsertPatch
+from struck.realtime.inserts.instruments.instrument import Instrument
+from struck.realtime.inserts.instruments.note_rows import StreamNotes, send_sounding
 from struck.realtime.inserts.plugins.group import PluginGroup
-from struck.realtime.inserts.rack.instrument import Instrument
-from struck.realtime.inserts.rack.note_rows import StreamNotes, send_sounding
 from struck.realtime.inserts.rack.process import COMMAND
 from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd, SoundingEvent
 

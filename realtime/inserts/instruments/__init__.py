@@ -1,0 +1,1 @@
+"""Instruments: how events and what becomes of them reach plug-ins that make sound from notes."""
