@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ..codec.events.errors import StruckError
 from .section import Section
 
 #: Where in the signal path an insert may stand, in the order of the path.
@@ -72,28 +71,22 @@ INSERT_FIELDS: Final = (
 )
 
 
-def read_inserts(place: str, tables: list[Any], folder: Path | None = None) -> tuple[InsertPatch, ...]:
+def read_inserts(parent: Section, folder: Path | None = None) -> tuple[InsertPatch, ...]:
     """The tables ``[[insert]]`` of a patch.
 
     Args:
-        place: how a message says where it stands.
-        tables: as TOML has them.
+        parent: the patch.
         folder: of the patch's file, against which ``file`` is read; None for a patch that has no file, which
             may not name one: such a file is a program, and only the user's own patch may start it.
 
     Raises:
         StruckError: something in them is not known, of another type, or not possible.
     """
-    if len(tables) > MOST_INSERTS:
-        raise StruckError(f"{place}: {len(tables)} inserts are more than {MOST_INSERTS}")
     inserts: list[InsertPatch] = []
-    for number, values in enumerate(tables, 1):
-        where = f"{place} [[insert]] {number}"
-        if type(values) is not dict:
-            raise StruckError(f"{where}: must be a table, not {values!r}")
-        insert = _read_insert(Section(where, values), folder)
+    for section in parent.sections("insert", MOST_INSERTS):
+        insert = _read_insert(section, folder)
         if any(insert.name == other.name for other in inserts):
-            raise StruckError(f"{where}: there is another insert called {insert.name}; name them apart")
+            section.refuse("", f"there is another insert called {insert.name}; name them apart")
         inserts.append(insert)
     return tuple(inserts)
 
@@ -101,18 +94,18 @@ def read_inserts(place: str, tables: list[Any], folder: Path | None = None) -> t
 def _read_insert(section: Section, folder: Path | None) -> InsertPatch:
     for key in ("place", "host"):
         if key not in section.values:
-            raise StruckError(f"{section.place}: {key} is missing")
+            section.refuse("", f"{key} is missing")
     place = section.choice("place", "", PLACES)
     host = section.choice("host", "", HOSTS)
     plugin = section.take("plugin", str, "")
     file = section.take("file", str, "")
     if file and host != "pyo":
-        raise StruckError(f"{section.place}: file is for the host pyo; {host} takes plugin")
+        section.refuse("file", f"file is for the host pyo; {host} takes plugin")
     if bool(plugin) == bool(file):
-        raise StruckError(f"{section.place}: either plugin or file must be given")
+        section.refuse("", "either plugin or file must be given")
     if file:
         if folder is None:
-            raise StruckError(f"{section.place}: only a patch in a file of its own may name a file")
+            section.refuse("file", "only a patch in a file of its own may name a file")
         file = str(folder / Path(file).expanduser())
     table = section.section("parameters")
     parameters = {key: table.number(key, 0.0, -1e9, 1e9) for key in list(table.values)}
@@ -132,7 +125,7 @@ def _read_insert(section: Section, folder: Path | None) -> InsertPatch:
         parameters=parameters,
     )
     if insert.mpe and insert.voices:
-        raise StruckError(f"{section.place}: with mpe the instrument has voices enough; leave voices out")
+        section.refuse("voices", "with mpe the instrument has voices enough; leave voices out")
     section.refuse_rest()
     return insert
 

@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
-
-import numpy as np
+from typing import Final, NoReturn, TypeVar
 
 from ..codec.events.errors import StruckError
-from ..codec.events.event_spec import (
-    FIELDS,
-    GAIN_DB_HIGH,
-    GAIN_DB_LOW,
-    INDEX,
-    VECTOR_SIZE,
-    Field,
-    from_physical,
-)
-from ..codec.events.events import FloatArray
 from .insert_patch import InsertPatch, read_inserts
+from .note_patch import NotePatch, read_note
 from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
+from .source_patch import SourcePatch, read_source
+from .toml_text import TomlText
 
+#: The newest format of a patch's file; a file that names none is of the first.
+FORMAT: Final = 2
+#: Keys that the first format does not have.
+_SINCE_2: Final = ("program", "bank", "source", "safe")
 _PROFILES: Final = ("live", "tight", "instant")
-#: What the pressure on a sounding note can do.
-PRESSURE_TARGETS: Final = ("level", "brightness", "off")
+#: What a recall leaves as it is unless a patch says otherwise: the stage's levels, not the sound's.
+SAFE: Final = ("output_db", "ceiling_db", "input_db")
+#: Parts of a patch that it may name as safe, beside controls.
+SAFE_PARTS: Final = ("source", "note", "phrases", "inserts")
+MOST_BANKS: Final = 1 << 14
 #: Whoever has the controls knows their ranges; here they must be finite.
 _LARGEST: Final = 1e9
 
-
-@dataclass(frozen=True)
-class NotePatch:
-    """What a MIDI note sounds like and how it is played.
-
-    Args:
-        sound: physical values of fields of the event vector, by name; the pitch is the note's. Fields that
-            are not named are in the middle of their range.
-        gain_db: level of velocity 127.
-        velocity_brightness_db: dB per octave by which the softest note's partials fall more steeply.
-        bend_range_semitones: of the pitch wheel, until the sender sets it.
-        mpe: all channels are one MPE zone.
-        channels: 1 to 16, those listened to.
-        release: a note-off ends the note; without, notes ring out.
-        pressure: what aftertouch does to a sounding note: ``level``, ``brightness`` or ``off``.
-        pressure_db: what the strongest adds: dB of level, or dB per octave of brightness.
-    """
-
-    sound: Mapping[str, float] = field(default_factory=dict)
-    gain_db: float = -12.0
-    velocity_brightness_db: float = 6.0
-    bend_range_semitones: float = 2.0
-    mpe: bool = False
-    channels: tuple[int, ...] = tuple(range(1, 17))
-    release: bool = True
-    pressure: str = "level"
-    pressure_db: float = 6.0
-
-    @property
-    def vector(self) -> FloatArray:
-        """The event vector, float32 ``[32]``."""
-        vector = np.zeros(VECTOR_SIZE, dtype=np.float32)
-        for name, value in self.sound.items():
-            vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
-        return vector
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,23 +40,38 @@ class Patch:
         name: the file's, without extension.
         description: one line for people.
         profile: ``live``, ``tight`` or ``instant``.
+        program: MIDI's number, 0 to 127, by which it is recalled; None: by its name only.
+        bank: MIDI's, 0 to 16,383: 128 times controller 0, and controller 32.
+        source: which channels of the input are heard.
         controls: values of the performer's controls, by name; the others take their defaults.
         note: of MIDI notes.
         phrases: of the accompaniment.
         inserts: plug-ins in the signal path, in order.
+        safe: controls, and parts of :data:`SAFE_PARTS`, that its recall leaves as they are.
+        text: its file; faults that are found later are told with their line.
     """
 
     name: str
     description: str = ""
     profile: str = "live"
+    program: int | None = None
+    bank: int = 0
+    source: SourcePatch = field(default_factory=SourcePatch)
     controls: Mapping[str, float] = field(default_factory=dict)
     note: NotePatch = field(default_factory=NotePatch)
     phrases: PhrasePatch = field(default_factory=PhrasePatch)
     inserts: tuple[InsertPatch, ...] = ()
+    safe: tuple[str, ...] = SAFE
+    text: TomlText | None = field(default=None, repr=False, compare=False)
+
+    def refuse(self, path: tuple[str | int, ...], message: str) -> NoReturn:
+        """Raise StruckError with the patch's name, ``message``, and the line on which ``path`` stands."""
+        line = None if self.text is None else self.text.line(path)
+        raise StruckError(f"patch {self.name}{message}" + ("" if line is None else f" (line {line})"))
 
 
 def shipped_patches() -> list[str]:
-    """Names of the patches that come with struck, in the order of MIDI's program numbers."""
+    """Names of the patches that come with struck."""
     return sorted(
         item.name.removesuffix(".toml")
         for item in files(__package__).iterdir()
@@ -154,63 +132,77 @@ def parse_patch(name: str, data: bytes, folder: Path | None = None) -> Patch:
     Raises:
         StruckError: see :func:`load_patch`.
     """
+    patch, faults = inspect_patch(name, data, folder)
+    if faults:
+        raise faults[0]
+    assert patch is not None
+    return patch
+
+
+def inspect_patch(
+    name: str, data: bytes, folder: Path | None = None
+) -> tuple[Patch | None, list[StruckError]]:
+    """The patch in a TOML file's bytes as far as it can be read, and one fault for each of its tables.
+
+    Args:
+        name, data, folder: as of :func:`parse_patch`.
+
+    Returns:
+        The patch, None where the file is none at all, and what is wrong with it.
+    """
+    faults: list[StruckError] = []
+
+    def part(read: Callable[[], T], default: T) -> T:
+        try:
+            return read()
+        except StruckError as error:
+            faults.append(error)
+            return default
+
     try:
-        values = tomllib.loads(data.decode("utf-8-sig"))  # Windows saves text with a mark
-    except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
-        raise StruckError(f"patch {name}: {error}") from error
-    reader = Section(f"patch {name}", values)
+        text = TomlText(f"patch {name}", data)
+        top = Section.of_text(text)
+        _check_format(top)
+    except StruckError as error:
+        return None, [error]
     patch = Patch(
         name=name,
-        description=reader.take("description", str, ""),
-        profile=reader.take("profile", str, "live"),
-        controls=_read_numbers(reader.section("controls")),
-        note=_read_note(reader.section("note")),
-        phrases=read_phrases(reader.section("phrases")),
-        inserts=read_inserts(f"patch {name}", reader.take("insert", list, []), folder),
+        description=part(lambda: top.take("description", str, ""), ""),
+        profile=part(lambda: top.choice("profile", "live", _PROFILES), "live"),
+        program=part(lambda: top.whole("program", 0, 0, 127) if "program" in top.values else None, None),
+        bank=part(lambda: top.whole("bank", 0, 0, MOST_BANKS - 1), 0),
+        source=part(lambda: read_source(top.section("source")), SourcePatch()),
+        controls=part(lambda: _read_numbers(top.section("controls")), {}),
+        note=part(lambda: read_note(top.section("note")), NotePatch()),
+        phrases=part(lambda: read_phrases(top.section("phrases")), PhrasePatch()),
+        inserts=part(lambda: read_inserts(top, folder), ()),
+        safe=part(lambda: _read_safe(top), SAFE),
+        text=text,
     )
-    if patch.profile not in _PROFILES:
-        raise StruckError(f"patch {name}: profile is {patch.profile}; it must be {' or '.join(_PROFILES)}")
-    reader.refuse_rest()
-    return patch
+    part(top.refuse_rest, None)
+    return patch, faults
+
+
+def _check_format(top: Section) -> None:
+    """Refuse a newer file, and in a file of the first format what that does not know."""
+    number = top.take("format", int, 1)
+    if number > FORMAT:
+        top.refuse("format", f"format is {number}; this struck reads 1 to {FORMAT}, so it is too old for it")
+    if number < 1:
+        top.refuse("format", f"format is {number}; it must be 1 to {FORMAT}")
+    if number == 1:
+        for key in _SINCE_2:
+            if key in top.values:
+                top.refuse(key, f"{key} needs format = 2")
+
+
+def _read_safe(top: Section) -> tuple[str, ...]:
+    names = top.take("safe", list, list(SAFE))
+    for name in names:
+        if type(name) is not str:
+            top.refuse("safe", f"safe must be a list of names, not {name!r}")
+    return tuple(names)
 
 
 def _read_numbers(section: Section) -> dict[str, float]:
     return {key: section.number(key, 0.0, -_LARGEST, _LARGEST) for key in list(section.values)}
-
-
-def _read_note(section: Section) -> NotePatch:
-    sound_section = section.section("sound")
-    sound = {}
-    for key in list(sound_section.values):
-        if key not in INDEX or key == "pitch":
-            raise StruckError(f"{sound_section.place}: unknown: {key}")
-        spec = FIELDS[INDEX[key]]
-        sound[key] = sound_section.number(key, 0.0, *physical_range(spec))
-    channels = section.take("channels", list, list(range(1, 17)))
-    if not channels or not all(type(channel) is int and 1 <= channel <= 16 for channel in channels):
-        raise StruckError(f"{section.place}: channels must be numbers from 1 to 16, not {channels!r}")
-    note = NotePatch(
-        sound=sound,
-        gain_db=section.number("gain_db", NotePatch.gain_db, GAIN_DB_LOW, GAIN_DB_HIGH),
-        velocity_brightness_db=section.number(
-            "velocity_brightness_db", NotePatch.velocity_brightness_db, 0.0, 36.0
-        ),
-        bend_range_semitones=section.number(
-            "bend_range_semitones", NotePatch.bend_range_semitones, 0.0, 96.0
-        ),
-        mpe=section.take("mpe", bool, NotePatch.mpe),
-        channels=tuple(channels),
-        release=section.take("release", bool, NotePatch.release),
-        pressure=section.take("pressure", str, NotePatch.pressure),
-        pressure_db=section.number("pressure_db", NotePatch.pressure_db, 0.0, 24.0),
-    )
-    if note.pressure not in PRESSURE_TARGETS:
-        known = " or ".join(PRESSURE_TARGETS)
-        raise StruckError(f"{section.place}: pressure is {note.pressure}; it must be {known}")
-    section.refuse_rest()
-    return note
-
-
-def physical_range(field: Field) -> tuple[float, float]:
-    """Ends of a field's values; a share lies between 0 and 1 whatever its scale's ends say."""
-    return (0.0, 1.0) if field.scale == "logistic" else (field.low, field.high)

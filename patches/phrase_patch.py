@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
-from ..codec.events.errors import StruckError
 from ..codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from .section import Section
 
@@ -98,7 +97,7 @@ def read_phrases(section: Section) -> PhrasePatch:
         elif type(default) is tuple:
             pitches = section.take(field.name, list, [])
             if not all(type(pitch) is int and 0 <= pitch <= 127 for pitch in pitches):
-                raise StruckError(f"{section.place}: {field.name} must be notes from 0 to 127, not {pitches}")
+                section.refuse(field.name, f"{field.name} must be notes from 0 to 127, not {pitches}")
             values[field.name] = tuple(pitches)
         else:
             values[field.name] = section.take(field.name, type(default), default)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from .mended_sound import CUT, UNKNOWN, MendedSound, find_mend
 __all__ = ["WRITABLE", "AudioReader", "AudioWriter", "open_audio", "read_mono"]
 
 FloatArray = NDArray[np.float32]
+#: Of a number of channels, the weight of each.
+Weigh = Callable[[int], Sequence[float]]
 
 #: Samples (frames times channels) taken from a file at a time. Fixed, so that what comes out does not
 #: depend on how much the caller asks for.
@@ -42,13 +44,20 @@ _MAGNITUDE_LIMIT: Final = 1e6
 class AudioReader:
     """A sound file as mono float32 at ``rate``; use :func:`open_audio`. Iterate with :meth:`blocks`.
 
-    Channels are averaged. Damaged samples (NaN, infinite, beyond 120 dB over full scale) become 0. What the
-    user should know is in :attr:`notes`, complete once the end has been reached.
+    Channels are averaged, or weighed. Damaged samples (NaN, infinite, beyond 120 dB over full scale) are 0.
+    What the user should know is in :attr:`notes`, complete once the end has been reached.
     """
 
-    def __init__(self, path: Path, rate: int | None) -> None:
+    def __init__(self, path: Path, rate: int | None, weigh: Weigh | None = None) -> None:
         self.path = path
         self._file, self._mended, self.notes = _open_sound_file(path)
+        self._weights: FloatArray | None = None
+        if weigh is not None:
+            try:
+                self._weights = np.asarray(weigh(self._file.channels), np.float32)
+            except StruckError:
+                self.close()
+                raise
         self.source_rate: int = self._file.samplerate
         self.source_channels: int = self._file.channels
         self._promised_frames: int | None = None if _tells_no_length(self._file) else self._file.frames
@@ -104,7 +113,7 @@ class AudioReader:
             resampler = soxr.ResampleStream(self.source_rate, self.rate, 1, dtype="float32", quality="HQ")
         frames = max(64, _READ_SAMPLES // self.source_channels)
         while len(source := self._read_source(frames)):
-            mono = source.mean(axis=1, dtype=np.float32) if source.shape[1] > 1 else source[:, 0]
+            mono = self._mono(source)
             yield mono if resampler is None else resampler.resample_chunk(mono)
         if resampler is not None and self._source_frames_read:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
@@ -116,6 +125,11 @@ class AudioReader:
             self.notes.append(_read_what_is_there(self.path, UNKNOWN, self.duration_seconds))
         if self.replaced_count:
             self.notes.append(f"{self.path}: {self.replaced_count} damaged samples (NaN, inf) replaced by 0")
+
+    def _mono(self, source: FloatArray) -> FloatArray:
+        if source.shape[1] == 1:
+            return source[:, 0]
+        return source.mean(axis=1, dtype=np.float32) if self._weights is None else source @ self._weights
 
     def _read_source(self, frames: int) -> FloatArray:
         """Up to ``frames`` frames ``[T, C]``; none at the end, or where a cut compressed file breaks off."""
@@ -140,20 +154,22 @@ class AudioReader:
         return source
 
 
-def open_audio(path: str | Path, rate: int | None = None) -> AudioReader:
+def open_audio(path: str | Path, rate: int | None = None, weigh: Weigh | None = None) -> AudioReader:
     """Open a sound file as a stream of mono float32 samples; close it or use ``with``.
 
     Args:
         path: any file that libsndfile reads. A file of no samples is valid: it yields none.
         rate: wanted rate in Hz; None keeps the file's own.
+        weigh: says how much each of so many channels counts; None averages them.
 
     Raises:
         ValueError: ``rate`` is outside 1,000 to 768,000 Hz.
-        StruckError: the file is missing, empty, not a sound file, or of an impossible rate.
+        StruckError: the file is missing, empty, not a sound file, or its rate is impossible; what ``weigh``
+            raises.
     """
     if rate is not None and not _SOURCE_RATE_LOW <= rate <= _SOURCE_RATE_HIGH:
         raise ValueError(f"rate is {rate}; the range is {_SOURCE_RATE_LOW} to {_SOURCE_RATE_HIGH} Hz")
-    return AudioReader(Path(path), rate)
+    return AudioReader(Path(path), rate, weigh)
 
 
 def read_mono(path: str | Path, rate: int, tell: Callable[[str], None] = lambda note: None) -> FloatArray:

@@ -22,6 +22,7 @@ from ..screen.standard_streams import prepare_standard_streams
 from . import devices as commands_devices
 from . import live as commands_live
 from . import measure as commands_measure
+from . import patches as commands_patches
 from . import phrase as commands_phrase
 from . import plugins as commands_plugins
 from . import sound as commands_sound
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands_take.add_to(commands)
     commands_phrase.add_to(commands)
     commands_devices.add_to(commands)
+    commands_patches.add_to(commands)
     commands_plugins.add_to(commands)
     commands_measure.add_to(commands)
     commands_train.add_to(commands)

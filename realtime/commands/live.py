@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from ...models.mars.conditions import TEMPO_RANGE_BPM
 from .console import Console, format_values
-from .options import Commands, add_command, add_weights, load_weights, number, output_rate, whole_number
+from .options import (
+    Commands,
+    add_command,
+    add_patches,
+    add_weights,
+    load_weights,
+    number,
+    output_rate,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from ..host.settings import LiveSettings
@@ -43,7 +52,10 @@ def add_to(commands: Commands) -> None:
         help="how far the encoder looks ahead: live 0.19 s, tight 0.05 s, instant 0.01 s "
         "(default: the patch's)",
     )
-    sound.add_argument("--patch", default="default", metavar="P", help="a shipped patch, or a .toml file")
+    sound.add_argument(
+        "--patch", default="default", metavar="P", help="a patch of struck patches list, or a .toml file"
+    )
+    add_patches(sound)
     sound.add_argument(
         "--rate",
         type=output_rate,
@@ -151,6 +163,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         rate=options.rate,
         block_frames=options.block,
         patch=options.patch,
+        patches=options.patches,
         controls=() if options.dry is None else (("dry_db", options.dry),),
         record=options.record,
         record_audio=options.record_audio,

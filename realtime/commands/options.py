@@ -46,6 +46,16 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_patches(parser: Any) -> None:
+    """``--patches``, to a parser or a group of one."""
+    parser.add_argument(
+        "--patches",
+        type=Path,
+        metavar="DIR",
+        help="folder of your own patches (default: struck/patches in $XDG_CONFIG_HOME or ~/.config)",
+    )
+
+
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",

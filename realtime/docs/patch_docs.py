@@ -9,7 +9,8 @@ from ...codec.events.event_spec import FIELDS, to_physical
 from ...models.mars.chords import CHORDS
 from ...models.mars.conditions import FAMILIES, STYLES
 from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
-from ...patches.patch import load_patch, physical_range, shipped_patches
+from ...patches.note_patch import physical_range
+from ...patches.patch import load_patch, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
 from .docs_tables import replace_tables
@@ -26,9 +27,9 @@ def patch_tables() -> str:
 
 def _patches() -> str:
     lines = ["## Shipped patches", "", "| program | patch | profile | what |", "| --- | --- | --- | --- |"]
-    for number, name in enumerate(shipped_patches()):
+    for name in shipped_patches():
         patch = load_patch(name)
-        lines.append(f"| {number} | `{name}` | {patch.profile} | {patch.description} |")
+        lines.append(f"| {patch.program} | `{name}` | {patch.profile} | {patch.description} |")
     return "\n".join([*lines, ""])
 
 

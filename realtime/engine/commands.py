@@ -73,7 +73,7 @@ COMMANDS: Final = (
     CommandKind(
         "control",
         "a gain goes to a new value within milliseconds",
-        {"key": "place among the engine's gains", "value": "the factor"},
+        {"key": "place among the engine's gains, its width and its weights", "value": "the factor"},
     ),
     CommandKind("panic", "silence: no voice, no waiting event, no release, no room, no phrase", {}),
     CommandKind("start_phrase", "a filled slot is played from its beginning", _START),

@@ -80,6 +80,8 @@ from .state import (
     REFUSED_PHRASES,
     SLICE_FRAMES,
     STARVED,
+    WEIGHTS,
+    WIDTH,
 )  # fmt: skip
 
 #: 120 dB over full scale: not sound but damage.
@@ -205,7 +207,7 @@ def _mix(state, out, frames):
     smoothing = state.rates[1]
     wide = state.racks[0, ACTIVE] != 0  # what went through inserts has all channels
     for n in range(frames):
-        for i in range(CEILING):
+        for i in range(len(gains)):
             if gains[i] != targets[i]:
                 gains[i] += smoothing * (targets[i] - gains[i])
                 if abs(gains[i] - targets[i]) < 1e-5:
@@ -213,14 +215,16 @@ def _mix(state, out, frames):
         total = 0.0
         for c in range(inputs):
             source[n, c] = np.float32(gains[INPUT] * source[n, c])
-            total += source[n, c]
-        mono[n, 0] = np.float32(total / inputs)
+            total += gains[WEIGHTS + c] * source[n, c]
+        mono[n, 0] = np.float32(total)
         played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
         for c in range(out.shape[1]):
             if wide:
                 played = gains[EVENTS] * state.wide[0, n, c] + gains[PHRASES] * state.wide[1, n, c]
-            # one input to both outputs; two inputs to one output as their mean
-            dry = mono[n, 0] if inputs != out.shape[1] else source[n, c]
+            # one input, or one that is chosen, to both outputs; two inputs to one output as they are heard
+            dry = float(mono[n, 0])
+            if inputs == out.shape[1]:
+                dry = (1.0 - gains[WIDTH]) * dry + gains[WIDTH] * source[n, c]
             value = gains[OUTPUT] * (played + gains[DRY] * dry)
             if not abs(value) <= _DAMAGE:
                 value = 0.0

@@ -5,12 +5,11 @@ The gains act in the engine, smoothed; the others change events on their way in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
-from ...codec.events.errors import StruckError
+from ...patches.patch import SAFE_PARTS, Patch
 
 
 @dataclass(frozen=True)
@@ -81,20 +80,23 @@ def from_control(parameter: Parameter, position: int) -> float:
     return p.default + (p.high - p.default) * (position - 64) / 63.0
 
 
-def check_controls(patch: str, controls: Mapping[str, float]) -> None:
-    """Refuse what a patch of this name says of controls, where it is wrong.
+def check_controls(patch: Patch) -> None:
+    """Refuse what a patch says of controls, where it is wrong.
 
     Raises:
         StruckError: a control is not known, or out of its range.
     """
-    for name, value in controls.items():
+    for name, value in patch.controls.items():
+        place = ("controls", name)
         if name not in PARAMETER:
-            raise StruckError(f"patch {patch}: no control is called {name}; they are {', '.join(PARAMETER)}")
+            patch.refuse(place, f": no control is called {name}; they are {', '.join(PARAMETER)}")
         low, high = PARAMETER[name].low, PARAMETER[name].high
         if not low <= value <= high:
-            raise StruckError(
-                f"patch {patch} [controls]: {name} is {value:g}; the range is {low:g} to {high:g}"
-            )
+            patch.refuse(place, f" [controls]: {name} is {value:g}; the range is {low:g} to {high:g}")
+    for name in patch.safe:
+        if name not in PARAMETER and name not in SAFE_PARTS:
+            known = ", ".join((*SAFE_PARTS, *PARAMETER))
+            patch.refuse(("safe",), f": safe names {name!r}; it may name {known}")
 
 
 def gain_from_db(gain_db: float) -> float:

@@ -38,6 +38,10 @@ _POWER_SECONDS: Final = 0.3
 _SMOOTHING_SECONDS: Final = 0.005
 GAIN_COUNT: Final = len(ENGINE_PARAMETERS)
 INPUT, DRY, EVENTS, PHRASES, OUTPUT, CEILING = range(GAIN_COUNT)
+#: After the gains: the share of the input's own channels in the dry sound, the rest being what is heard; then
+#: the weight of each input channel in what is heard.
+WIDTH: Final = GAIN_COUNT
+WEIGHTS: Final = GAIN_COUNT + 1
 
 
 class EngineState(NamedTuple):
@@ -50,8 +54,8 @@ class EngineState(NamedTuple):
     capture: SampleRing  # [N, 1] what the encoder hears
     recording: SampleRing  # [N, C_out] what went out
     feed: SampleRing  # [N, C_in] a file in place of the device's input
-    targets: np.ndarray  # float64 [GAIN_COUNT] where the gains go, as factors
-    gains: np.ndarray  # float64 [GAIN_COUNT] where they are; the ceiling's is in the limiter
+    targets: np.ndarray  # float64 [WEIGHTS + C_in] where the gains go, as factors
+    gains: np.ndarray  # float64 [WEIGHTS + C_in] where they are; the ceiling's is in the limiter
     limiter: np.ndarray  # float64 [8]
     levels: np.ndarray  # float64 [6, 2] peaks of both sides, the most since the start, powers
     rates: np.ndarray  # float64 [4] device rate in Hz, smoothing factor, falls of peak and power per frame
@@ -93,7 +97,8 @@ def make_engine_state(
         if count not in (1, 2):
             raise ValueError(f"{name} is {count}; it must be 1 or 2")
     ring_frames = max(2 * SLICE_FRAMES, round(ring_seconds * check_rate(rate)))
-    defaults = np.array([gain_from_db(PARAMETER[name].default) for name in ENGINE_PARAMETERS])
+    gains = [gain_from_db(PARAMETER[name].default) for name in ENGINE_PARAMETERS]
+    defaults = np.array([*gains, 1.0, *[1.0 / input_channels] * input_channels])
     numbers = np.zeros(32, dtype=np.int64)
     numbers[CAPTURING] = 1
     return EngineState(

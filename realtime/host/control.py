@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ...patches.patch import shipped_patches
+from ...patches.shelf import Shelf
 from ..control.access import Access
 from ..control.acting import Actor
 from ..control.feed import Feed
@@ -24,6 +24,7 @@ class Performance(Protocol):
     stage: Stage
     state: CallbackState
     messages: Messages
+    shelf: Shelf
     gauges: Gauges
     log: Log
 
@@ -55,7 +56,7 @@ def _status(host: Performance) -> dict[str, Any]:
     """What changes seldom, as the page shows it."""
     return {
         "patch": host.stage.patch(),
-        "patches": shipped_patches(),
+        "patches": host.shelf.names(),
         "latency": {part: round(seconds, 5) for part, seconds in host.latency().items()},
         "counters": {name: number for name, number in host.gauges.faults().items() if number},
         "peers": host.messages.peers(),

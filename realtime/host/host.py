@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from ...codec.events.errors import StruckError
 from ...codec.events.events import Event
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_files import AudioReader, open_audio
@@ -18,7 +20,9 @@ from ...codec.hearing.encoder import StreamingEncoder
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
-from ...patches.patch import Patch, find_patch, load_patch
+from ...patches.patch import Patch, load_patch
+from ...patches.shelf import Shelf
+from ...patches.source_patch import SourcePatch
 from ..control.port import ControlPort
 from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
@@ -115,13 +119,13 @@ class Host:
         self._backing: Backing | None = None
         self._control: ControlPort | None = None
         self._patch_lock = Lock()
-        #: Where files of patches are found while it plays; None: only shipped ones are.
-        self._patch_folder = Path(settings.patch).parent if settings.patch.lower().endswith(".toml") else None
         #: What failed for good while the rest went on, one line each.
         self.faults: list[str] = []
         try:
-            self.patch = load_patch(settings.patch)
-            check_controls(self.patch.name, self.patch.controls)
+            named = settings.patch.lower().endswith(".toml")
+            self.shelf = Shelf(settings.patches, Path(settings.patch).parent if named else None)
+            self.patch = load_patch(settings.patch) if named else self.shelf.find(settings.patch)
+            check_controls(self.patch)
             self.profile = PROFILES[settings.profile or self.patch.profile]
             self._open_engine()
             self._open_stage()
@@ -141,7 +145,10 @@ class Host:
         self.rate = choose_rate(s.rate, sink or source, s.input_file)
         self._reader: AudioReader | None = None
         if s.input_file is not None:
-            self._reader = self._stack.enter_context(open_audio(s.input_file, self.rate))
+            self._file_source = self.patch.source
+            weigh = None if self._file_source == SourcePatch() else self._file_source.weights
+            reader = open_audio(s.input_file, self.rate, weigh)
+            self._reader = self._stack.enter_context(reader)
         inputs = max(1, stream_channels(source, "input"))
         outputs = stream_channels(sink, "output") or (1 if s.is_offline and not self.patch.inserts else 2)
         self._cycles = CycleClock()
@@ -224,7 +231,9 @@ class Host:
         )
         self._stack.callback(phrases.close)
         self._stack.callback(ExpressionThread(stage).close)
-        self.messages = Messages(s, stage, self.patch, self.latency, phrases, self.tempo, phrases.own_beats)
+        self.messages = Messages(
+            s, stage, self.patch, self.shelf, self.latency, phrases, self.tempo, phrases.own_beats
+        )
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
@@ -233,6 +242,7 @@ class Host:
         stage.add_panic(self.inserts.panic)
         stage.note_patch(self.patch.name)
         self._apply_controls(self.patch)
+        self._choose_input(self.patch)
         for name, value in s.controls:
             stage.set_control(name, value)
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
@@ -423,31 +433,53 @@ class Host:
         From any thread: of two changes at once one comes after the other, whole.
 
         Args:
-            name: of a shipped patch, or of a file in the folder of the patch that the performance began with.
+            name: see :meth:`struck.patches.shelf.Shelf.find`.
 
         Raises:
             StruckError: there is no such patch, or it is broken.
         """
         with self._patch_lock:
-            self._change_patch(find_patch(name, self._patch_folder))
+            self._change_patch(self.shelf.find(name))
 
     def _change_patch(self, patch: Patch) -> None:
-        check_controls(patch.name, patch.controls)
-        check_phrases(patch.name, patch.phrases)
+        check_controls(patch)
+        check_phrases(patch)
         self.patch = patch
         self.stage.note_patch(patch.name)
-        self._apply_controls(patch)
-        self.messages.change_patch(patch)
-        self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))
-        self.inserts.change(patch)
+        self._apply_controls(patch, patch.safe)
+        if "source" not in patch.safe:
+            self._choose_input(patch)
+        if "note" not in patch.safe:
+            self.messages.change_patch(patch)
+        if "phrases" not in patch.safe:
+            self.accompaniment.change_patch(patch, NoteTemplates(note_settings(patch)))
+        if "inserts" not in patch.safe:
+            self.inserts.change(patch)
         if self._recordings is not None:
             self._recordings.patch(patch.name, self.stage.controls())
         if patch.profile != self.profile.name:
             self._tell(f"patch {patch.name} is for the profile {patch.profile}; {self.profile.name} goes on")
 
-    def _apply_controls(self, patch: Patch) -> None:
+    def _apply_controls(self, patch: Patch, safe: Sequence[str] = ()) -> None:
         for parameter in PARAMETERS:
-            self.stage.set_control(parameter.name, patch.controls.get(parameter.name, parameter.default))
+            if parameter.name not in safe:
+                value = patch.controls.get(parameter.name, parameter.default)
+                self.stage.set_control(parameter.name, value)
+
+    def _choose_input(self, patch: Patch) -> None:
+        """Hear the channels that a patch names; those of a file were chosen when it was opened."""
+        if self._reader is not None:
+            if patch.source != self._file_source:
+                self._tell(f"patch {patch.name}: an input file keeps the channels that it was opened with")
+            return
+        source, count = patch.source, self.state.engine.source.shape[1]
+        try:
+            weights = source.weights(count)
+        except StruckError as error:
+            self._tell(f"patch {patch.name} {error}; the mean of all is heard")
+            source = SourcePatch()
+            weights = source.weights(count)
+        self.stage.choose_input(weights, 1.0 if source == SourcePatch() else 0.0)
 
     def status(self) -> Status:
         """What the screen shows; for one caller, as some figures are since the call before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from ...codec.events.errors import StruckError
-from ...patches.patch import Patch, shipped_patches
+from ...patches.patch import Patch
+from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
 from ..midi.connections import MidiInput, MidiOutput
 from ..midi.mpe_out import MpeSender
@@ -32,6 +32,7 @@ class Messages:
         settings: which ports and addresses.
         stage: what is played on.
         patch: whose notes MIDI plays.
+        shelf: the patches that program changes choose from.
         latency: the latency ledger, seconds by part.
         phrases: plays the notes of its channel as phrases.
         clock: follows the clock of the MIDI inputs.
@@ -46,12 +47,13 @@ class Messages:
         settings: LiveSettings,
         stage: Stage,
         patch: Patch,
+        shelf: Shelf,
         latency: Callable[[], Mapping[str, float]],
         phrases: PhraseKeys | None = None,
         clock: ClockFollower | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
     ) -> None:
-        self._stage = stage
+        self._stage, self._shelf = stage, shelf
         self._phrases, self._clock, self._beats = phrases, clock, beats
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
@@ -172,11 +174,8 @@ class Messages:
         if self._ports is not None:
             self._ports.close()
 
-    def _change_program(self, number: int) -> None:
-        names = shipped_patches()
-        if number >= len(names):
-            raise StruckError(f"there is no program {number}; there are 0 to {len(names) - 1}")
-        self._stage.load_patch(names[number])
+    def _change_program(self, bank: int, number: int) -> None:
+        self._stage.load_patch(self._shelf.program(bank, number))
 
     def _record_midi(self, at_sample: int, data: bytes) -> None:
         if self._take is not None:

@@ -33,7 +33,8 @@ class LiveSettings:
         profile: ``live``, ``tight`` or ``instant``; None takes the patch's.
         rate: in Hz, a multiple of 150 from 22,050 to 192,000; None takes the device's, or the file's.
         block_frames: 32 to 2,048; None takes 64, with JACK the server's period.
-        patch: of :func:`struck.patches.patch.load_patch`.
+        patch: of :func:`struck.patches.patch.load_patch`, or of ``patches``.
+        patches: folder of the user's own patches; None takes the usual one, if it is there.
         controls: by name, over the patch's.
         record: take to record, ``.mcap``; ``record_audio``: sound of the output, ``.wav``.
         exact: the take keeps float vectors.
@@ -63,6 +64,7 @@ class LiveSettings:
     rate: int | None = None
     block_frames: int | None = None
     patch: str = "default"
+    patches: Path | None = None
     controls: tuple[tuple[str, float], ...] = ()
     record: Path | None = None
     record_audio: Path | None = None

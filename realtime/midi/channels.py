@@ -29,6 +29,7 @@ class Channel:
     pressure: int = 0  # of the channel, 0 to 127
     parameter: tuple[int, int] = NO_PARAMETER  # registered, (coarse, fine)
     brightness: int | None = None  # of the next note in an MPE zone
+    bank: int = 0  # 0 to 16,383, of the programs to come
     deferred: set[int] = field(default_factory=set)  # keys whose note-off waits for the pedal
 
     @property

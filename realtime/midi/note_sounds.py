@@ -21,7 +21,7 @@ from ...codec.events.event_spec import (
 from ...codec.events.events import Event, FloatArray
 from ...codec.events.quantize import quantize_gains, quantize_vectors
 from ...codec.takes.mpe import control_to_tilt, velocity_to_gain
-from ...patches.patch import PRESSURE_TARGETS
+from ...patches.note_patch import PRESSURE_TARGETS
 from ..stage.shaping import Expression
 from .channels import USUAL_BEND_SEMITONES
 

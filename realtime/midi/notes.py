@@ -28,6 +28,7 @@ NOTES_PER_SECOND: Final = 2_000.0
 NOTES_AT_ONCE: Final = 256
 
 #: Controllers with a meaning of their own; the rest go to the table of parameters.
+BANK_COARSE, BANK_FINE = 0, 32
 SUSTAIN: Final = 64
 RPN_FINE, RPN_COARSE, NRPN_FINE, NRPN_COARSE = 100, 101, 98, 99
 ALL_SOUND_OFF: Final = 120
@@ -126,7 +127,7 @@ class NotePlayer:
         clock: of the stream.
         notes: what a note sounds like.
         controls: by controller number, called with 0 to 127; see :func:`map_controls`.
-        on_program: called with a program number 0 to 127.
+        on_program: called with a bank, 0 to 16,383, and a program number 0 to 127.
         on_clock: called with the arrival in monotonic seconds and the message: clock, start, continue, stop,
             song position.
         on_midi: called with every valid message and the stream position at which it takes effect.
@@ -140,7 +141,7 @@ class NotePlayer:
         notes: NoteSettings,
         *,
         controls: Mapping[int, Callable[[int], None]] | None = None,
-        on_program: Callable[[int], None] | None = None,
+        on_program: Callable[[int, int], None] | None = None,
         on_clock: Callable[[float, bytes], None] | None = None,
         on_midi: Callable[[int, bytes], None] | None = None,
         phrases: PhraseKeys | None = None,
@@ -220,7 +221,7 @@ class NotePlayer:
         elif kind == 0xB0:
             self._control(at_sample, number, message[1], message[2])
         elif kind == 0xC0 and self._on_program:
-            self._on_program(message[1])
+            self._on_program(self._channels[number].bank, message[1])
         elif kind == 0xD0:
             self._press(number, message[1])
         elif kind == 0xA0 and 1 + 128 * number + message[1] in self._sounding:
@@ -351,6 +352,10 @@ class NotePlayer:
             channel.brightness = value
             for key in self._keys(number):
                 self._express(key, tilt=control_to_tilt(value))
+        elif control == BANK_COARSE:
+            channel.bank = value << 7 | channel.bank & 127
+        elif control == BANK_FINE:
+            channel.bank = channel.bank & ~127 | value
         elif control == RPN_COARSE:
             channel.parameter = (value, channel.parameter[1])
         elif control == RPN_FINE:

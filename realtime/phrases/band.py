@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ...codec.events.errors import StruckError
 from ...codec.events.events import Event
 from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import TEMPO_RANGE_BPM, PhraseConditions
@@ -35,8 +34,9 @@ _LEAST_SECONDS: Final = 0.001
 _SAME_TEMPO: Final = 0.005
 
 
-def check_phrases(name: str, phrases: PhrasePatch) -> None:
+def check_phrases(patch: Patch) -> None:
     """Raise StruckError where a patch names a style, an instrument or a chord that there is not."""
+    phrases = patch.phrases
     try:
         PhraseConditions(
             style=phrases.style,
@@ -45,7 +45,7 @@ def check_phrases(name: str, phrases: PhrasePatch) -> None:
             tempo_bpm=phrases.tempo_bpm,
         )
     except (TypeError, ValueError) as error:
-        raise StruckError(f"patch {name} [phrases]: {error}") from None
+        patch.refuse(("phrases",), f" [phrases]: {error}")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Accompaniment:
         maker: PhraseMaker | None = None,
         clock: ClockFollower | None = None,
     ) -> None:
-        check_phrases(patch.name, patch.phrases)
+        check_phrases(patch)
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
         self._clock = clock
         self._led_bpm: float | None = None  # for which phrases are made while a clock leads

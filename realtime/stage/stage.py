@@ -26,7 +26,7 @@ from ...codec.weights.codec_weights import CodecWeights
 from ..engine import commands
 from ..engine.clock import StreamClock
 from ..engine.parameters import ENGINE_PARAMETERS, PARAMETER, PARAMETERS, gain_from_db
-from ..engine.state import POSITION, EngineState
+from ..engine.state import POSITION, WIDTH, EngineState
 from .command_sender import CommandSender
 from .lives import Life, Lives
 from .outcomes import Outcome, Outcomes, Witness
@@ -79,6 +79,7 @@ class Stage:
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._patch = ""
         self._watchers: list[Watcher] = []
+        self._input: tuple[float, ...] = ()  # width and weights, once they have been chosen
         self._lives = Lives()
         #: Set while something waits for :meth:`send_expressions`.
         self.moved = Signal()
@@ -326,6 +327,7 @@ class Stage:
             self._sender.owe(commands.panic())
             for place, name in enumerate(ENGINE_PARAMETERS):
                 self._sender.owe(commands.control(place, gain_from_db(self._controls[name])))
+            self._send_input()
             taken = self._sender.settle_within(_RESUME_SECONDS)
         self._after_panic()
         return taken
@@ -388,6 +390,21 @@ class Stage:
     def _tell_watchers(self, kind: str, name: str, value: float | str) -> None:
         for watcher in self._watchers:
             watcher(kind, name, value)
+
+    def choose_input(self, weights: Sequence[float], width: float) -> None:
+        """Say what of the input is heard, and played as the dry sound.
+
+        Args:
+            weights: of each of the input's channels.
+            width: share of the channels themselves in the dry sound, 0 to 1; the rest is what is heard.
+        """
+        with self._lock:
+            self._input = (width, *weights)
+            self._send_input()
+
+    def _send_input(self) -> None:
+        for place, factor in enumerate(self._input, WIDTH):
+            self._sender.owe(commands.control(place, factor))
 
     def controls(self) -> dict[str, float]:
         """Where all controls stand."""

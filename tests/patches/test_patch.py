@@ -5,7 +5,8 @@ import pytest
 
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import FIELDS, INDEX, read_field
-from struck.patches.patch import NotePatch, Patch, find_patch, load_patch, parse_patch, shipped_patches
+from struck.patches.note_patch import NotePatch
+from struck.patches.patch import Patch, find_patch, load_patch, parse_patch, shipped_patches
 from struck.realtime.engine.parameters import PARAMETER
 from struck.realtime.host.peers import note_settings
 

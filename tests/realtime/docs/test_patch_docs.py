@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from struck.patches.patch import NotePatch, parse_patch
+from struck.patches.note_patch import NotePatch
+from struck.patches.patch import parse_patch
 from struck.realtime.docs.patch_docs import DOCS_PATH, with_tables
 
 PAGE = DOCS_PATH.read_text(encoding="utf-8")

@@ -40,6 +40,7 @@ from struck.realtime.engine.state import (
     REFUSED_PHRASES,
     SLICE_FRAMES,
     STARVED,
+    WIDTH,
     limiter_gain,
     make_engine_state,
     publish_number,
@@ -513,3 +514,24 @@ def test_a_block_longer_than_a_slice_and_a_block_of_nothing():
     out = host.run(sound, (len(sound),))
     assert np.array_equal(out[:, 0], sound[:, 0])
     assert host.state.capture.index[OFFERED] == len(sound)
+
+
+def test_what_is_heard_of_a_stereo_input_is_chosen_and_changes_without_a_step():
+    host = EngineHost(inputs=2, outputs=2)
+    host.settle(dry_db=0.0, ceiling_db=0.0)
+    seconds = np.arange(9_600) / 48_000.0
+    left, right = 0.2 * np.sin(2e3 * seconds), 0.1 * np.sin(5e2 * seconds)
+    source = np.column_stack([left, right]).astype(np.float32)
+    plain = host.run(source)
+    assert take(host.state.capture)[:, 0] == pytest.approx(0.5 * (left + right), abs=1e-6)
+    for weights, width, heard in (((1, 0), 0, left), ((0.5, -0.5), 0, 0.5 * (left - right))):
+        for place, factor in enumerate((width, *weights), WIDTH):
+            assert host.send(commands.CONTROL, 0, place, factor)
+        out = host.run(source)
+        settled = take(host.state.capture)[4_800:, 0]
+        assert settled == pytest.approx(heard[4_800:], abs=1e-5)
+        largest = np.abs(np.diff(out, axis=0)).max()
+        assert largest <= 1.2 * max(np.abs(np.diff(plain, axis=0)).max(), np.abs(np.diff(heard)).max())
+        delay = len(out) - np.argmax(np.correlate(out[:, 0], heard, "full")) - 1
+        assert abs(delay) <= 256  # the limiter's look-ahead
+        assert out[:, 0] == pytest.approx(out[:, 1])

@@ -12,6 +12,7 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import read_field
 from struck.codec.events.events import Event
 from struck.patches.patch import load_patch, parse_patch, shipped_patches
+from struck.patches.shelf import Shelf
 from struck.realtime.host import peers as messages_module
 from struck.realtime.host.peers import Messages
 from struck.realtime.host.settings import LiveSettings
@@ -111,7 +112,14 @@ def open_messages(stage, ports):
 
     def make(patch=PATCH, clock=None, beats=lambda: None, **options):
         found = Messages(
-            LiveSettings(**options), stage, patch, lambda: {"total_seconds": 0.25}, None, clock, beats
+            LiveSettings(**options),
+            stage,
+            patch,
+            Shelf(),
+            lambda: {"total_seconds": 0.25},
+            None,
+            clock,
+            beats,
         )
         opened.append(found)
         return found
@@ -165,7 +173,8 @@ def test_programs_choose_patches_and_missing_ones_are_told(open_messages, ports,
     for number in (0, 3, len(names), 127):
         ports[0].inputs["keys"](stage.clock.now, bytes([0xC0, number]))
     assert stage.patches == [names[0], names[3]]
-    assert f"there is no program {len(names)}; there are 0 to {len(names) - 1}" in " ".join(stage.lines)
+    told = " ".join(stage.lines)
+    assert f"there is no program {len(names)} in bank 0; there are: 0 bells, 1 default" in told
 
 
 def test_controllers_turn_the_table_of_parameters(open_messages, ports, stage):
@@ -196,7 +205,7 @@ class Phrases:
 def test_notes_of_the_phrase_channel_are_phrases_and_no_notes(ports, stage):
     phrases = Phrases()
     patch = parse_patch("p", b"[note]\nchannels = [1]")  # whatever the notes listen to
-    found = Messages(LiveSettings(midi_in=("keys",)), stage, patch, dict, phrases)
+    found = Messages(LiveSettings(midi_in=("keys",)), stage, patch, Shelf(), dict, phrases)
     for message in (
         b"\x91\x3c\x64", b"\x91\x00\x01", b"\x91\x3c\x00", b"\x81\x00\x40", b"\x90\x39\x7f", b"\x91\x7f\x7f",
     ):  # fmt: skip
@@ -208,7 +217,7 @@ def test_notes_of_the_phrase_channel_are_phrases_and_no_notes(ports, stage):
 
 def test_all_notes_off_and_a_lost_port_end_phrases(ports, stage):
     phrases = Phrases()
-    found = Messages(LiveSettings(midi_in=("keys",)), stage, PATCH, dict, phrases)
+    found = Messages(LiveSettings(midi_in=("keys",)), stage, PATCH, Shelf(), dict, phrases)
     ports[0].inputs["keys"](stage.clock.now, b"\xb1\x7b\x00")
     ports[0].inputs["keys"](stage.clock.now, b"\xb0\x7b\x00")
     assert phrases.orders == [("all",)]
@@ -219,7 +228,7 @@ def test_all_notes_off_and_a_lost_port_end_phrases(ports, stage):
 
 def test_of_a_flood_of_phrases_some_are_dropped(ports, stage):
     phrases = Phrases()
-    found = Messages(LiveSettings(midi_in=("keys",)), stage, PATCH, dict, phrases)
+    found = Messages(LiveSettings(midi_in=("keys",)), stage, PATCH, Shelf(), dict, phrases)
     for number in range(400):
         ports[0].inputs["keys"](stage.clock.now, bytes([0x91, number % 128, 100]))
     assert len(phrases.orders) == 256
@@ -299,7 +308,7 @@ def test_ports_that_are_away_are_shown_and_looked_for(open_messages, ports):
 )
 def test_what_cannot_be_had_leaves_nothing_open(options, stage, ports):
     with pytest.raises(StruckError):
-        Messages(LiveSettings(**options), stage, PATCH, dict)
+        Messages(LiveSettings(**options), stage, PATCH, Shelf(), dict)
     assert all(made.closed for made in ports)
 
 
@@ -309,7 +318,9 @@ def test_the_port_of_osc_is_free_after_a_failure(stage, ports):
     port = holder.getsockname()[1]
     holder.close()
     with pytest.raises(StruckError, match="missing"):
-        Messages(LiveSettings(osc_listen=f"127.0.0.1:{port}", midi_in=("missing",)), stage, PATCH, dict)
+        Messages(
+            LiveSettings(osc_listen=f"127.0.0.1:{port}", midi_in=("missing",)), stage, PATCH, Shelf(), dict
+        )
     again = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     again.bind(("127.0.0.1", port))
     again.close()

@@ -459,26 +459,28 @@ def test_controllers_move_parameters():
 def test_programs_clock_and_recording():
     programs, clock, recorded = [], [], []
     rig = Rig(
-        on_program=programs.append,
+        on_program=lambda *place: programs.append(place),
         on_clock=lambda *values: clock.append(values),
         on_midi=lambda *values: recorded.append(values),
     )
+    rig.send("control_change", control=0, value=2)
+    rig.send("control_change", control=32, value=3)
     rig.send("program_change", program=5)
     for status in (0xFA, 0xF8, 0xFC, 0xFE):
         rig.player.receive(2.0, bytes((status,)))
     rig.player.receive(2.0, b"\xf2\x05\x01")
     rig.player.receive(2.0, b"\xf0\x7d\x01\xf7")
-    assert programs == [5]
+    assert programs == [(259, 5)]
     assert clock == [(2.0, b"\xfa"), (2.0, b"\xf8"), (2.0, b"\xfc"), (2.0, b"\xf2\x05\x01")]
     assert rig.stage.counts["midi_clock"] == 4
-    assert recorded[0] == (48_000 + 64, b"\xc0\x05")
-    assert [data for _, data in recorded[1:]] == [
+    assert recorded[2] == (48_000 + 64, b"\xc0\x05")
+    assert [data for _, data in recorded[3:]] == [
         b"\xfa", b"\xf8", b"\xfc", b"\xf2\x05\x01", b"\xf0\x7d\x01\xf7"
     ]  # fmt: skip
 
 
 def test_a_patch_that_fails_is_told():
-    def load(number):
+    def load(bank, number):
         raise StruckError(f"there is no patch {number}")
 
     rig = Rig(on_program=load)
