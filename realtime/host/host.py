@@ -461,10 +461,9 @@ class Host:
             self._tell(f"patch {patch.name} is for the profile {patch.profile}; {self.profile.name} goes on")
 
     def _apply_controls(self, patch: Patch, safe: Sequence[str] = ()) -> None:
-        for parameter in PARAMETERS:
-            if parameter.name not in safe:
-                value = patch.controls.get(parameter.name, parameter.default)
-                self.stage.set_control(parameter.name, value)
+        self.stage.recall_controls(
+            {p.name: patch.controls.get(p.name, p.default) for p in PARAMETERS if p.name not in safe}
+        )
 
     def _choose_input(self, patch: Patch) -> None:
         """Hear the channels that a patch names; those of a file were chosen when it was opened."""

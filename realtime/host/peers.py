@@ -22,6 +22,7 @@ from ..recording.take_recorder import TakeRecorder
 from ..stage.stage import Stage
 from ..tempo.clock_out import ClockSender
 from ..tempo.follower import ClockFollower
+from .recaller import Recaller
 from .settings import LiveSettings
 
 
@@ -53,7 +54,7 @@ class Messages:
         clock: ClockFollower | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
     ) -> None:
-        self._stage, self._shelf = stage, shelf
+        self._stage = stage
         self._phrases, self._clock, self._beats = phrases, clock, beats
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
@@ -69,6 +70,7 @@ class Messages:
         self._sender: OscSender | None = None
         self._targets = settings.osc_send
         self._notes = note_settings(patch)
+        self._recaller = Recaller(shelf, stage.load_patch, stage.tell, stage.count)
         try:
             self._open_osc(settings, latency)
             self._open_midi(settings)
@@ -163,6 +165,7 @@ class Messages:
 
     def close(self) -> None:
         """Close all; what was still to be sent is sent."""
+        self._recaller.close()
         if self._sender is not None:
             self._sender.close()
         if self._server is not None:
@@ -175,7 +178,7 @@ class Messages:
             self._ports.close()
 
     def _change_program(self, bank: int, number: int) -> None:
-        self._stage.load_patch(self._shelf.program(bank, number))
+        self._recaller.ask(bank, number)
 
     def _record_midi(self, at_sample: int, data: bytes) -> None:
         if self._take is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ class Life:
         latest_sample: device sample of its onset or of its latest amendment; the next comes after it.
         fades_sample: device sample at which it will have faded by 60 dB, as it sounds now.
         moved: its player has moved something that is not heard yet.
+        controls: those that it keeps since another patch was recalled; None: it follows those of the stage.
     """
 
     origin: str
@@ -34,6 +36,7 @@ class Life:
     latest_sample: int = 0
     fades_sample: int = 0
     moved: bool = False
+    controls: Mapping[str, float] | None = None
 
 
 class Lives:

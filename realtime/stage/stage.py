@@ -235,7 +235,7 @@ class Stage:
         self._tell_sinks(told)
 
     def _shaped(self, life: Life) -> Event:
-        return shape(life.raw, self._controls, life.expression)
+        return shape(life.raw, life.controls or self._controls, life.expression)
 
     def _become(self, becoming: Sequence[tuple[int, Life, Event]], at_sample: int) -> list[SoundingAmendment]:
         """Let events sound as others from ``at_sample`` on; what is told of it. With the lock."""
@@ -372,20 +372,36 @@ class Stage:
         Raises:
             ValueError: there is no such control, or the value is not finite.
         """
-        if name not in PARAMETER:
-            raise ValueError(f"no control is called {name}; they are {', '.join(PARAMETER)}")
-        value = PARAMETER[name].check(value)
+        value = _checked(name, value)
         with self._lock:
-            changed = self._controls[name] != value
-            self._controls[name] = value
+            self._turn(name, value)
             if name in SHAPING_CONTROLS:
                 for _, life in self._lives.items():
-                    life.moved = True
+                    life.moved = life.moved or life.controls is None
                 self.moved.set()
-            if name in ENGINE_PARAMETERS:
-                self._sender.owe(commands.control(ENGINE_PARAMETERS.index(name), gain_from_db(value)))
-            if changed:
-                self._tell_watchers("control", name, value)
+
+    def recall_controls(self, values: Mapping[str, float]) -> None:
+        """Turn controls as another patch says: what sounds keeps those that shape it, to its end.
+
+        Raises:
+            ValueError: as :meth:`set_control`; nothing is turned.
+        """
+        values = {name: _checked(name, value) for name, value in values.items()}
+        with self._lock:
+            kept = {name: self._controls[name] for name in SHAPING_CONTROLS}
+            for _, life in self._lives.items():
+                life.controls = life.controls or kept
+            for name, value in values.items():
+                self._turn(name, value)
+
+    def _turn(self, name: str, value: float) -> None:
+        """Set a control and tell the engine; with the lock."""
+        changed = self._controls[name] != value
+        self._controls[name] = value
+        if name in ENGINE_PARAMETERS:
+            self._sender.owe(commands.control(ENGINE_PARAMETERS.index(name), gain_from_db(value)))
+        if changed:
+            self._tell_watchers("control", name, value)
 
     def _tell_watchers(self, kind: str, name: str, value: float | str) -> None:
         for watcher in self._watchers:
@@ -474,3 +490,9 @@ class Stage:
     def _as_in_take(self, event: Event) -> Event:
         """``event`` as a take can hold it."""
         return event if self._exact else restore_events(quantize_events([event]))[0]
+
+
+def _checked(name: str, value: float) -> float:
+    if name not in PARAMETER:
+        raise ValueError(f"no control is called {name}; they are {', '.join(PARAMETER)}")
+    return PARAMETER[name].check(value)

@@ -280,15 +280,15 @@ def test_a_show_that_began_with_a_shipped_patch_opens_no_file(weights, sound_pat
 def test_of_two_changes_of_patch_at_once_one_comes_after_the_other(weights, sound_path):
     def play(performance):
         stage = performance.stage
-        begun, set_control = threading.Event(), stage.set_control
+        begun, recall_controls = threading.Event(), stage.recall_controls
 
-        def set_slowly(name, value):
+        def recall_slowly(values):
             if threading.current_thread() is slow:
                 begun.set()
-                time.sleep(0.002)  # so that the other thread could come in between
-            set_control(name, value)
+                time.sleep(0.05)  # so that the other thread could come in between
+            recall_controls(values)
 
-        stage.set_control = set_slowly
+        stage.recall_controls = recall_slowly
         slow = threading.Thread(target=stage.load_patch, args=("bells",))
         slow.start()
         assert begun.wait(30.0)

@@ -483,3 +483,22 @@ def test_warming_up_plays_nothing():
     show.stage.warm_up()
     assert show.commands() == []
     assert show.heard == []
+
+
+def test_what_sounds_keeps_its_controls_when_others_are_recalled():
+    show = Show()
+    before = show.stage.play(event(0.0, pitch=60.0), "midi")
+    show.blocks(2)
+    show.stage.recall_controls({"transpose": 12.0, "decay": 2.0, "events_db": -6.0})
+    after = show.stage.play(event(0.1, pitch=60.0), "midi")
+    show.heard.clear()
+    show.stage.set_control("transpose", 5.0)
+    show.stage.send_expressions()
+    assert [sounding.id for sounding in show.heard] == [after.id]
+    show.stage.express(before.id, Expression(bend_semitones=1.0))
+    show.stage.send_expressions()
+    assert read_field(show.heard[-1].event.vector, "pitch") == pytest.approx(61.0, abs=0.02)
+    assert show.stage.controls()["events_db"] == -6.0
+    with pytest.raises(ValueError, match="no control is called wobble"):
+        show.stage.recall_controls({"transpose": 1.0, "wobble": 1.0})
+    assert show.stage.controls()["transpose"] == 5.0

@@ -1,0 +1,63 @@
+"""Carries out program changes on a thread of its own: of a burst the last one counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ...codec.events.errors import StruckError
+from ...patches.shelf import Shelf
+
+
+class Recaller:
+    """Recalls patches by program. :meth:`ask` returns at once: a MIDI input must go on playing its notes.
+
+    Args:
+        shelf: of patches.
+        recall: called with a patch's name.
+        tell: takes one line for the performer.
+        count: counts ``programs_skipped``, asked for and replaced by a later one before their turn came.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        recall: Callable[[str], None],
+        tell: Callable[[str], None],
+        count: Callable[[str], None],
+    ) -> None:
+        self._shelf, self._recall, self._tell, self._count = shelf, recall, tell, count
+        self._wanted: tuple[int, int] | None = None
+        self._condition = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="recall", daemon=True)
+        self._thread.start()
+
+    def ask(self, bank: int, number: int) -> None:
+        """Recall the patch of a program, unless another is asked for before its turn."""
+        with self._condition:
+            skipped = self._wanted is not None
+            self._wanted = bank, number
+            self._condition.notify()
+        if skipped:
+            self._count("programs_skipped")
+
+    def close(self) -> None:
+        """End the thread; what was asked for last is recalled first."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while self._wanted is None and not self._closing:
+                    self._condition.wait()
+                wanted, self._wanted = self._wanted, None
+            if wanted is None:
+                return
+            try:
+                self._recall(self._shelf.program(*wanted))
+            except StruckError as error:
+                self._tell(f"MIDI: {error}")
