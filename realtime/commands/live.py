@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.mars.conditions import TEMPO_RANGE_BPM
+from ..tempo.leader import LEADERS, MIDI
 from .console import Console, format_values
 from .options import (
     Commands,
@@ -126,11 +127,18 @@ def add_to(commands: Commands) -> None:
         "--clock-out", metavar="N", help="send the phrases' tempo as MIDI clock to this port"
     )
     messages.add_argument(
+        "--follow",
+        choices=LEADERS,
+        default=MIDI,
+        help="what leads the tempo of phrases: midi, a clock that comes in; link, Ableton Link; jack, JACK's "
+        "transport (default: midi)",
+    )
+    messages.add_argument(
         "--clock-offset",
         type=number(-500.0, 500.0),
         default=0.0,
         metavar="MS",
-        help="take the MIDI clock that comes in as so much later; negative: earlier (default: 0)",
+        help="take what is followed as so much later; negative: earlier (default: 0)",
     )
     messages.add_argument("--sysex", action="store_true", help="also send whole vectors to --midi-out")
     messages.add_argument(
@@ -171,6 +179,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         midi_in=tuple(options.midi_in),
         midi_out=options.midi_out,
         clock_out=options.clock_out,
+        follow=options.follow,
         clock_offset_seconds=options.clock_offset / 1e3,
         sysex=options.sysex,
         osc_listen=options.osc_listen,

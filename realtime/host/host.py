@@ -48,7 +48,7 @@ from ..stage.file_driver import FileDriver
 from ..stage.hearing_thread import Listener
 from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
-from ..tempo.follower import ClockFollower
+from ..tempo.leaders import open_leader
 from .block_load import LoadMeter
 from .control import open_control
 from .gauges import Gauges
@@ -225,7 +225,15 @@ class Host:
             tempo_bpm=s.tempo_bpm,
             as_events=s.as_events,
         )
-        self.tempo = ClockFollower(s.clock_offset_seconds, stage.count, self._tell)
+        self.tempo = open_leader(
+            s.follow,
+            s.tempo_bpm or self.patch.phrases.tempo_bpm,
+            s.clock_offset_seconds,
+            self.clock.output_latency_seconds,
+            stage.count,
+            self._tell,
+        )
+        self._stack.callback(self.tempo.close)
         phrases = self.accompaniment = Accompaniment(
             band, self.patch, engine, stage, notes, reserved, clock=self.tempo
         )

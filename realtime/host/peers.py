@@ -22,6 +22,7 @@ from ..recording.take_recorder import TakeRecorder
 from ..stage.stage import Stage
 from ..tempo.clock_out import ClockSender
 from ..tempo.follower import ClockFollower
+from ..tempo.leader import Leader
 from .recaller import Recaller
 from .settings import LiveSettings
 
@@ -36,7 +37,7 @@ class Messages:
         shelf: the patches that program changes choose from.
         latency: the latency ledger, seconds by part.
         phrases: plays the notes of its channel as phrases.
-        clock: follows the clock of the MIDI inputs.
+        clock: leads the tempo; a follower of MIDI clocks has those of the inputs.
         beats: the beats of now, for the clock that goes out; None while another's clock is followed.
 
     Raises:
@@ -51,11 +52,12 @@ class Messages:
         shelf: Shelf,
         latency: Callable[[], Mapping[str, float]],
         phrases: PhraseKeys | None = None,
-        clock: ClockFollower | None = None,
+        clock: Leader | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
     ) -> None:
         self._stage = stage
-        self._phrases, self._clock, self._beats = phrases, clock, beats
+        self._phrases, self._beats = phrases, beats
+        self._clock = clock if isinstance(clock, ClockFollower) else None
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
         self._inputs: list[MidiInput] = []

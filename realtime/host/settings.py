@@ -9,6 +9,7 @@ from typing import Final
 from ...codec.events.errors import StruckError
 from ...codec.files.audio_files import WRITABLE
 from ...codec.files.part_files import is_same_file, refuse_same_file
+from ..tempo.leader import MIDI
 
 #: Where ``--input`` and ``--output`` name a file by its extension although it is not there.
 _SOUND_EXTENSIONS: Final = (*WRITABLE, ".mp3", ".aif", ".aiff", ".caf", ".w64", ".au", ".opus")
@@ -40,7 +41,8 @@ class LiveSettings:
         exact: the take keeps float vectors.
         midi_in, midi_out: names of ports.
         clock_out: name of a port that the phrases' tempo goes to as MIDI clock.
-        clock_offset_seconds: a clock that is followed counts as so much later, negative: earlier.
+        follow: what leads the tempo: ``midi``, a clock that comes in, ``link`` or ``jack``.
+        clock_offset_seconds: what is followed counts as so much later, negative: earlier.
         sysex: MIDI out also sends whole vectors.
         osc_listen: address; None does not listen. osc_send: addresses.
         control: address of the control port, which listens for OSC too; None opens none.
@@ -72,6 +74,7 @@ class LiveSettings:
     midi_in: tuple[str, ...] = ()
     midi_out: str | None = None
     clock_out: str | None = None
+    follow: str = MIDI
     clock_offset_seconds: float = 0.0
     sysex: bool = False
     osc_listen: str | None = None
@@ -108,6 +111,8 @@ class LiveSettings:
         ):
             raise StruckError(f"cannot record {self.output_file} from a device: the extension must be .wav")
         self._refuse_same_files()
+        if self.follow != MIDI and self.is_offline and not self.paced:
+            raise StruckError(f"--follow {self.follow} needs a device that keeps time, or --paced")
         if self.paced and not self.is_offline:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
         if self.control is not None and self.osc_listen is not None:

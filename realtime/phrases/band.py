@@ -16,7 +16,7 @@ from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.state import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
-from ..tempo.follower import ClockFollower
+from ..tempo.leader import Leader
 from .bank import PhraseBank
 from .beats import Beats
 from .hand import ALONE
@@ -88,13 +88,14 @@ class Accompaniment:
         notes: NoteTemplates,
         reserved: tuple[int, ...] = (),
         maker: PhraseMaker | None = None,
-        clock: ClockFollower | None = None,
+        clock: Leader | None = None,
     ) -> None:
         check_phrases(patch)
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
         self._clock = clock
         self._led_bpm: float | None = None  # for which phrases are made while a clock leads
         self._patch = self._with_options(patch.phrases)
+        self._tell_leader(patch.phrases)
         job = Job(
             rate=stage.clock.rate,
             weights="" if settings.weights is None else str(settings.weights),
@@ -157,6 +158,7 @@ class Accompaniment:
         if same != (self._patch.tempo_bpm, self._patch.beats_per_bar):
             self._beats = self._make_beats(phrases, self._beats.next_bar(position))
         self._patch = phrases
+        self._tell_leader(patch.phrases)
         # A clock that leads makes another grid of these beats before anything goes by them.
         self._accompanist.change(phrases, self._beats, self._note)
         if phrases.channel:
@@ -274,6 +276,12 @@ class Accompaniment:
         if tempo_bpm is not None:
             phrases = replace(phrases, tempo_bpm=tempo_bpm)
         return replace(phrases, as_events=True) if s.as_events else phrases
+
+    def _tell_leader(self, phrases: PhrasePatch) -> None:
+        """What of the patch matters to who leads."""
+        if self._clock is not None:
+            self._clock.beats_per_bar = phrases.beats_per_bar
+            self._clock.propose(self._settings.tempo_bpm or phrases.tempo_bpm)
 
     def _make_beats(self, patch: PhrasePatch, origin_sample: int) -> Beats:
         return Beats.of_tempo(self._stage.clock.rate, patch.tempo_bpm, patch.beats_per_bar, origin_sample)

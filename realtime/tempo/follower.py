@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
 from .beat_line import BeatLine
 from .clock_fit import CLOCKS_PER_BEAT, ClockFit
+from .leader import ClockState, Leader
 
 SONG_POSITION: Final = 0xF2
 CLOCK, START, CONTINUE, STOP = 0xF8, 0xFA, 0xFB, 0xFC
@@ -26,16 +26,7 @@ _CLOCKS_TO_LOCK: Final = 24
 _RESTART_SECONDS: Final = 0.005
 
 
-class ClockState(Enum):
-    """How a clock is followed."""
-
-    OFF = "off"  # none has come
-    WAITING = "waiting"  # for enough clocks, or since the song was stopped and its clock with it
-    LOCKED = "locked"
-    DROPOUT = "dropout"  # lost; its tempo goes on
-
-
-class ClockFollower:
+class ClockFollower(Leader):
     """Beats by a MIDI clock. Of several senders the first is followed until its clock is lost or stopped.
 
     *Start* is a warning: the clock after it is beat 0. *Continue* goes on where the song was stopped, or
@@ -45,7 +36,8 @@ class ClockFollower:
 
     Args:
         offset_seconds: everything so much later; negative: earlier, such as for a sound card's delay.
-        count: counts ``clock_dropouts``, losses; ``clock_ignored``, messages of another sender.
+        count: counts ``clock_dropouts``, losses; ``clock_jumps``, where clocks were lost or came twice;
+            ``clock_ignored``, messages of another sender.
         tell: takes lines for the performer.
     """
 
@@ -135,8 +127,12 @@ class ClockFollower:
                 fit.restart(arrival_seconds)
         self._lost = False
         number = fit.add(arrival_seconds, missing)
-        if fit.recount is not None and self._origin < fit.recount.number:
-            self._origin -= fit.recount.lost
+        if fit.recount is not None:
+            lost = fit.recount.lost
+            self._count("clock_jumps", 1)
+            self._tell(f"the MIDI clock jumped: {abs(lost)} clocks {'lost' if lost > 0 else 'too many'}")
+            if self._origin < fit.recount.number:
+                self._origin -= lost
         if self._next_position is not None:
             self._origin = number - self._next_position
             self._next_position = None
@@ -191,17 +187,3 @@ class ClockFollower:
             beat = (found.number - self._origin) / CLOCKS_PER_BEAT
             beat_seconds = CLOCKS_PER_BEAT * found.interval_seconds
             return BeatLine(found.seconds + self._offset_seconds, beat, beat_seconds, self._song)
-
-    def stats(self, now_seconds: float) -> dict[str, int | float]:
-        """Figures by name, for OSC: the state by its number, in the order of :class:`ClockState`."""
-        line = self.line()
-        found: dict[str, int | float] = {"clock_state": list(ClockState).index(self.state(now_seconds))}
-        return found if line is None else {**found, "clock_bpm": line.tempo_bpm}
-
-    def describe(self, now_seconds: float) -> str:
-        """In a few words, for the screen; empty before a clock comes."""
-        state = self.state(now_seconds)
-        line = self.line()
-        if state is ClockState.OFF:
-            return ""
-        return f"clock {state.value}" + ("" if line is None else f" {line.tempo_bpm:.1f} bpm")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from struck.realtime.midi.ports import MidiPorts
-from struck.realtime.tempo.follower import CLOCK, START, ClockFollower, ClockState
+from struck.realtime.tempo.follower import CLOCK, START, ClockFollower
+from struck.realtime.tempo.leader import ClockState
 
 from .clock_master import clock_master
 from .jack_rig import jack_server

@@ -2,7 +2,8 @@
 
 import pytest
 
-from struck.realtime.tempo.follower import CONTINUE, SONG_POSITION, START, STOP, ClockFollower, ClockState
+from struck.realtime.tempo.follower import CONTINUE, SONG_POSITION, START, STOP, ClockFollower
+from struck.realtime.tempo.leader import ClockState
 
 from .midi_master import JITTERS, Master
 
