@@ -201,6 +201,7 @@ def run_live(options: argparse.Namespace, console: Console) -> None:
     settings = make_settings(options)
     with console.patience("the first start compiles for this machine; that takes a minute or two, once"):
         from ..host.host import Host
+    from ..control.qr_code import qr_code
     from ..host.signals import StopSignals
     from ..screen.screen import Screen
     from ..screen.teller import Teller
@@ -208,6 +209,9 @@ def run_live(options: argparse.Namespace, console: Console) -> None:
     teller = Teller()
     # Until it is open a signal interrupts as in any command: nothing has been played, nothing is left behind.
     performance = Host(settings, load_weights(options), teller)
+    address = performance.screen_address
+    if address is not None:
+        print(f"{qr_code(address, sys.stderr)}struck: screen at {address}", file=sys.stderr, flush=True)
     with StopSignals() as signals:
         with Screen(performance.status, teller), performance:
             teller.tell(performance.ledger.describe())

@@ -61,6 +61,14 @@ class Access:
             return True
         return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
 
+    def invitation(self, port: int) -> str:
+        """The address of the screen for people: with the token where it listens to a network."""
+        if self.host.lower() in ("localhost", "127.0.0.1", "::1"):
+            return f"http://localhost:{port}"
+        host = _reached_address() if self.host in ("0.0.0.0", "::", "") else self.host
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{port}/screen/#token={self.token}"
+
 
 def host_name(header: str | None) -> str | None:
     """The host in a ``Host`` header, in small letters; None where it is malformed.
@@ -79,3 +87,13 @@ def host_name(header: str | None) -> str | None:
 def _own_names() -> frozenset[str]:
     own = socket.gethostname().lower()
     return frozenset({"localhost", "127.0.0.1", "::1", own, f"{own.partition('.')[0]}.local"})
+
+
+def _reached_address() -> str:
+    """The address by which others on the network reach this machine, as far as it knows."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: asks which of ours a packet would leave from
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

@@ -15,7 +15,17 @@ from typing import Any, Final
 from ...codec.events.event_spec import read_field
 from ...codec.events.lives import sounding_seconds
 from ...codec.playing.block import ACTIVE
-from ..engine.state import IN_PEAK, IN_POWER, OUT_PEAK, OUT_POWER, EngineState, limiter_gain, position_seconds
+from ..engine.slots import SLOT_COUNT
+from ..engine.state import (
+    IN_PEAK,
+    IN_POWER,
+    OUT_PEAK,
+    OUT_POWER,
+    EngineState,
+    limiter_gain,
+    position_seconds,
+    slot_is_playing,
+)
 from ..stage.soundings import Sounding, SoundingEnd, SoundingEvent
 from ..stage.stage import Stage
 
@@ -67,6 +77,9 @@ class Feed:
             "limiter": round(20.0 * math.log10(limiter_gain(state)), 1),
             "voices": int(state.decoder.numbers[ACTIVE]),
         }
+        phrases = [slot for slot in range(SLOT_COUNT) if slot_is_playing(state, slot)]
+        if phrases:
+            frame["phrases"] = phrases
         events = [_describe(self._queue.popleft(), clock.rate) for _ in range(len(self._queue))]
         if events:
             frame["events"] = events
@@ -74,9 +87,13 @@ class Feed:
             frame["changes"] = changes
         return json.dumps(frame, separators=(",", ":"))
 
-    def status(self) -> str:
-        """What changes seldom; may wait for locks, so not from the port's thread."""
-        return json.dumps({"status": self._status()}, separators=(",", ":"))
+    def status(self, tree: int) -> str:
+        """What changes seldom; may wait for locks, so not from the port's thread.
+
+        Args:
+            tree: counts how often addresses came or went: then a page looks again what there is.
+        """
+        return json.dumps({"status": {**self._status(), "tree": tree}}, separators=(",", ":"))
 
 
 def _levels(state: EngineState, power: int, peak: int, channels: int) -> list[list[float]]:

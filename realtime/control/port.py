@@ -23,8 +23,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from ...codec.events.errors import StruckError
-from ..osc.address_book import AddressBook, changed_address
+from ..osc.address_book import AddressBook, Leaf, changed_address
 from ..osc.addresses import Peer, resolve
+from ..osc.namespace import STATISTIC, Argument
 from ..osc.packets import write_values
 from ..stage.stage import Stage
 from ..stage.token_bucket import KindTeller, SenderBuckets
@@ -90,7 +91,7 @@ class ControlPort:
         name: str = "struck",
     ) -> None:
         self._stage, self._book, self._feed, self._actor = stage, book, feed, actor
-        self._access = access
+        self._access, self._port = access, port
         self._info = host_info(name, port)
         self._pages = Pages()
         self._sockets = _bind_all(host, port)
@@ -105,12 +106,19 @@ class ControlPort:
         self._changes: deque[_Change] = deque(maxlen=_QUEUED_CHANGES_MAX)
         self._waking = False
         self._last_status = ""
+        self._seen: dict[str, tuple[Argument, ...]] = {}
+        self._tree = 0
         self._workers = ThreadPoolExecutor(1, "struck-control-looks")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="struck-control", daemon=True)
         stage.add_watcher(self._on_change)
         stage.add_sink(feed)
+
+    @property
+    def invitation(self) -> str:
+        """The address of the screen, for people."""
+        return self._access.invitation(self._port)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -228,6 +236,8 @@ class ControlPort:
         token = parse_qs(question).get("token", [None])[0]
         may_change = self._access.may_change(connection.remote_address[0], token)
         try:
+            if not self._listeners and not self._viewers:  # what came and went while nobody looked
+                self._see(await self._look(self._book.everything))
             if path == LIVE_PATH:
                 await self._attend_viewer(Client(connection, may_change))
             else:
@@ -259,7 +269,7 @@ class ControlPort:
 
     async def _attend_viewer(self, viewer: Client) -> None:
         viewer.offer(json.dumps({"hello": {"may_change": viewer.may_change, "rate": self._stage.clock.rate}}))
-        viewer.offer(self._last_status or await self._look(self._feed.status))
+        viewer.offer(self._last_status or await self._look(lambda: self._feed.status(self._tree)))
         self._viewers[viewer.peer] = viewer
         self._feed.watch(True)
         try:
@@ -353,12 +363,40 @@ class ControlPort:
             if client.is_lost(now):
                 self._stage.count("control_slow")
                 client.connection.transport.abort()
+        if self._listeners or self._viewers:
+            self._tell_tree(await self._look(self._book.everything))
         if self._viewers:
-            self._last_status = await self._look(self._feed.status)
+            self._last_status = await self._look(lambda: self._feed.status(self._tree))
             for viewer in tuple(self._viewers.values()):
                 viewer.offer(self._last_status)
         else:
             self._last_status = ""
+
+    def _see(self, leaves: dict[str, Leaf]) -> None:
+        self._seen = {address: leaf.arguments for address, leaf in leaves.items()}
+
+    def _tell_tree(self, leaves: dict[str, Leaf]) -> None:
+        """Tell of addresses that came, went or are others now, and of counters that moved."""
+        before = self._seen
+        self._see(leaves)
+        told = [
+            *(("PATH_REMOVED", address) for address in before if address not in leaves),
+            *(("PATH_ADDED", address) for address in leaves if address not in before),
+            *(("PATH_CHANGED", a) for a in leaves if a in before and before[a] != self._seen[a]),
+        ]
+        self._tree += any(address not in leaves or leaves[address].route.comes_in for _, address in told)
+        for command, address in told:
+            text = json.dumps({"COMMAND": command, "DATA": address})
+            for listener in self._listeners.values():
+                listener.offer(text)
+        for listener in self._listeners.values():
+            for address in listener.listened:
+                leaf = leaves.get(address)
+                if leaf is not None and leaf.route is STATISTIC and leaf.read is not None:
+                    values = leaf.read()
+                    if listener.sent.get(address, values) != values:
+                        listener.offer(write_values(address, leaf.arguments, values))
+                    listener.sent[address] = values
 
 
 class _Connection(ServerConnection):

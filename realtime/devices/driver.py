@@ -107,6 +107,7 @@ class DeviceDriver:
         self.losses = 0
         # Of streams that were closed.
         self._past_xruns = 0
+        self._latency_frames = 0
         self._last_failure = ""
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._next_try = 0.0
@@ -179,6 +180,13 @@ class DeviceDriver:
         if self._state != "idle":
             raise ValueError(f"start of a driver that is {self._state}")
         self._start_streams()
+
+    def tell_latency(self, frames: int) -> None:
+        """Tell the devices' server, where there is one, how much later than the input the output is."""
+        self._latency_frames = frames
+        for stream in self._streams:
+            if isinstance(stream, JackStream):
+                stream.tell_latency(frames)
 
     def stop(self) -> None:
         """No more calls. The devices are given back; a stopped driver does not start again."""
@@ -302,6 +310,7 @@ class DeviceDriver:
         return self._rate
 
     def _start_streams(self) -> None:
+        self.tell_latency(self._latency_frames)
         for stream in self._streams:
             stream.start()
         self._state = "running"

@@ -26,10 +26,10 @@ from .bounded_call import GuardedCall
 _AUDIO_TYPE: Final = b"32 bit float mono audio"
 _PORT_IS_INPUT, _PORT_IS_OUTPUT = 1, 2
 _NO_START_SERVER: Final = 1
-_CAPTURE_LATENCY, _PLAYBACK_LATENCY = 0, 1
+CAPTURE_LATENCY, PLAYBACK_LATENCY = 0, 1
 _ANSWER_SECONDS: Final = 5.0
-# FluidSynth's ports, as any nobody set a latency for, may say 2**32 - 1 samples.
-_LONGEST_LATENCY_SECONDS: Final = 10.0
+#: FluidSynth's ports, as any nobody set a latency for, may say 2**32 - 1 samples.
+LONGEST_LATENCY_SECONDS: Final = 10.0
 _LIBRARIES: Final = {
     "darwin": ("libjack.0.dylib", "/usr/local/lib/libjack.0.dylib", "/opt/homebrew/lib/libjack.0.dylib"),
     "win32": ("libjack64.dll",),
@@ -49,6 +49,9 @@ _SIGNATURES: Final[dict[str, tuple]] = {
     "jack_on_shutdown": (None, _pointer, _pointer, _pointer),
     "jack_port_register": (_pointer, _pointer, _string, _string, ctypes.c_ulong, ctypes.c_ulong),
     "jack_port_by_name": (_pointer, _pointer, _string),
+    "jack_set_latency_callback": (ctypes.c_int, _pointer, _pointer, _pointer),
+    "jack_recompute_total_latencies": (ctypes.c_int, _pointer),
+    "jack_port_set_latency_range": (None, _pointer, ctypes.c_int, _pointer),
     "jack_port_get_latency_range": (None, _pointer, ctypes.c_int, _pointer),
     "jack_get_ports": (_pointer, _pointer, _string, _string, ctypes.c_ulong),
     "jack_free": (None, _pointer),
@@ -131,10 +134,11 @@ class JackClient:
         """The server is gone, or threw the client out, or it is being closed."""
         return bool(self._down[0])
 
-    def set_callbacks(self, process: int, xrun: int, userdata: int) -> None:
+    def set_callbacks(self, process: int, xrun: int, latency: int, userdata: int) -> None:
         """Addresses of compiled functions, before :meth:`activate`; the caller keeps them alive."""
         failed = self._call.jack_set_process_callback(self._pointer, process, userdata)
         failed |= self._call.jack_set_xrun_callback(self._pointer, xrun, userdata)
+        failed |= self._call.jack_set_latency_callback(self._pointer, latency, userdata)
         if failed:
             raise StruckError("JACK refuses callbacks")
 
@@ -150,6 +154,11 @@ class JackClient:
         """From now on the process callback runs."""
         if self._call.jack_activate(self._pointer):
             raise StruckError("JACK refuses to run the client")
+
+    def renew_latencies(self) -> None:
+        """Let JACK ask all clients anew how late they are."""
+        if not self.is_dead:
+            self._call.jack_recompute_total_latencies(self._pointer)
 
     def find_ports(self, sources: bool) -> list[str]:
         """Full names of the audio ports one can listen to (``sources``) or play to, in JACK's order."""
@@ -175,10 +184,10 @@ class JackClient:
         if not pointer:
             return 0.0
         span = (ctypes.c_uint32 * 2)()
-        mode = _CAPTURE_LATENCY if is_source else _PLAYBACK_LATENCY
+        mode = CAPTURE_LATENCY if is_source else PLAYBACK_LATENCY
         self._call.jack_port_get_latency_range(pointer, mode, ctypes.byref(span))
         seconds = span[1] / self.rate
-        return seconds if seconds < _LONGEST_LATENCY_SECONDS else 0.0
+        return seconds if seconds < LONGEST_LATENCY_SECONDS else 0.0
 
     def close(self, seconds: float = 2.0) -> bool:
         """Close the client, also a dead one.

@@ -6,6 +6,9 @@ with a shorter one::
     JACK    |-------- 128 --------|-------- 128 --------|
     blocks  |--- 64 ---|--- 64 ---|--- 64 ---|--- 64 ---|
 
+How late the sound is on the way through struck stands at its ports, for hosts that compensate it: an output
+is as much later than the inputs as heard events are.
+
 JACK's ports belong to the user as well: struck connects its own to the chosen client's once, at the start and
 when that client comes back, and leaves them alone otherwise.
 """
@@ -26,9 +29,10 @@ from ..engine.c_pointers import (
     as_pointer,
     c_callback,
     call_port_buffer,
+    call_port_latency,
     call_stream_callback,
 )
-from .jack import JackLibrary
+from .jack import CAPTURE_LATENCY, LONGEST_LATENCY_SECONDS, JackLibrary
 from .rates import advise_rate
 
 #: The client to name for ports that the user connects.
@@ -40,32 +44,35 @@ class MissingDevice(StruckError):
 
 
 # places in JackState.words: addresses of the stream callback, of what it is handed and of its arrays, of
-# jack_port_get_buffer; most frames of a block; what has been counted
+# jack_port_get_buffer; most frames of a block; what has been counted; addresses of what reads and what sets
+# a port's latency, and the frames from an input to an output
 (
     CALLBACK, USERDATA, SOURCE, SINK, TIMES, GET_BUFFER, BLOCK, PERIODS, POSITION, XRUNS, XRUNS_SEEN, ENDED,
-) = range(12)  # fmt: skip
+    GET_LATENCY, SET_LATENCY, LATENCY,
+) = range(15)  # fmt: skip
 
 
 class JackState(NamedTuple):
     """What the compiled callbacks know the stream by, C and D channels in and out."""
 
-    words: np.ndarray  # int64 [12]
+    words: np.ndarray  # int64 [15]
     inputs: np.ndarray  # int64 [C] addresses of ports
     outputs: np.ndarray  # int64 [D]
     source: np.ndarray  # float32 [N, C] a block
     sink: np.ndarray  # float32 [N, D]
     times: np.ndarray  # float64 [3] a block's PaStreamCallbackTimeInfo
     seconds: np.ndarray  # float64 [3] latencies in and out; of a frame
+    span: np.ndarray  # uint32 [2] least and most latency in frames, of the port that is asked
 
 
 def _make_state(block_frames: int, inputs: list[int], outputs: list[int]) -> JackState:
     """A state of zeros with addresses of ports."""
     # Written, not left for the audio thread to be the first: pages are mapped when they are touched.
     source, sink = (np.full((block_frames, len(p)), 0.0, np.float32) for p in (inputs, outputs))
-    words, times = np.zeros(ENDED + 1, np.int64), np.full(3, 0.0)
+    words, times = np.zeros(LATENCY + 1, np.int64), np.full(3, 0.0)
     words[[SOURCE, SINK, TIMES]] = [a.ctypes.data if a.size else 0 for a in (source, sink, times)]
     ports = np.array(inputs, np.int64), np.array(outputs, np.int64)
-    return JackState(words, *ports, source, sink, times, np.zeros(3))
+    return JackState(words, *ports, source, sink, times, np.zeros(3), np.zeros(2, np.uint32))
 
 
 _state_at = state_reader(typeof(_make_state(1, [0], [0])))
@@ -117,6 +124,25 @@ def _count_xrun(userdata):
     """A thread of libjack."""
     _state_at(userdata).words[XRUNS] += 1
     return 0
+
+
+@c_callback(types.void(types.int32, types.voidptr))
+def _tell_latency(mode, userdata):
+    """A thread of libjack: what the ports of one side know of latency, and ours, is told to the other's."""
+    state = _state_at(userdata)
+    words, span = state.words, state.span
+    forward = mode == CAPTURE_LATENCY
+    known, told = (state.inputs, state.outputs) if forward else (state.outputs, state.inputs)
+    longest = int64(LONGEST_LATENCY_SECONDS / state.seconds[2])
+    least, most = longest, int64(0)
+    for n in range(len(known)):
+        call_port_latency(words[GET_LATENCY], known[n], int64(mode), span.ctypes.data)
+        if int64(span[1]) < longest:  # others have none set
+            least, most = min(least, int64(span[0])), max(most, int64(span[1]))
+    own = words[LATENCY] if len(state.inputs) and len(state.outputs) else int64(0)
+    span[0], span[1] = np.uint32(min(least, most) + own), np.uint32(most + own)
+    for n in range(len(told)):
+        call_port_latency(words[SET_LATENCY], told[n], int64(mode), span.ctypes.data)
 
 
 class JackStream:
@@ -208,7 +234,11 @@ class JackStream:
         self._state.words[GET_BUFFER] = library.address_of("jack_port_get_buffer")
         self._state.words[BLOCK] = self.block_frames
         self._table = make_address_table(self._state)
-        client.set_callbacks(_process.address, _count_xrun.address, self._table.ctypes.data)
+        self._state.words[GET_LATENCY] = library.address_of("jack_port_get_latency_range")
+        self._state.words[SET_LATENCY] = library.address_of("jack_port_set_latency_range")
+        client.set_callbacks(
+            _process.address, _count_xrun.address, _tell_latency.address, self._table.ctypes.data
+        )
 
     def _peer_ports(self, sources: bool) -> list[str]:
         """Ports of the chosen client, as many as ours; one alone is used for both of ours."""
@@ -217,6 +247,13 @@ class JackStream:
             return []
         ports = [port for port in self._client.find_ports(sources) if port.rpartition(":")[0] == peer]
         return ports[: len(self._own[sources])]
+
+    def tell_latency(self, frames: int) -> None:
+        """Tell JACK how many frames later than at the inputs the sound is at the outputs."""
+        if self._state.words[LATENCY] != frames:
+            self._state.words[LATENCY] = frames
+            if self._started:
+                self._client.renew_latencies()
 
     def start(self) -> None:
         """Blocks come from now on."""

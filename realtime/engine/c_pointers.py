@@ -92,3 +92,19 @@ def call_port_buffer(typing_context, function, port, frames):
         return builder.ptrtoint(pointer, ir.IntType(64))
 
     return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def call_port_latency(typing_context, function, port, mode, span):
+    """Call ``void jack_port_[gs]et_latency_range(jack_port_t *, mode, range *)`` at an address; all int64."""
+
+    def generate(context, builder, signature, arguments):
+        function, port, mode, span = arguments
+        values = [
+            builder.inttoptr(port, cgutils.voidptr_t), builder.trunc(mode, ir.IntType(32)),
+            builder.inttoptr(span, cgutils.voidptr_t),
+        ]  # fmt: skip
+        builder.call(_function_at(builder, function, ir.VoidType(), values), values)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), generate

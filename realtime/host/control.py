@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -12,7 +13,9 @@ from ..control.feed import Feed
 from ..control.port import ControlPort
 from ..engine.callback import CallbackState
 from ..osc.addresses import parse_address
+from ..phrases.band import Accompaniment
 from ..stage.stage import Stage
+from ..tempo.follower import ClockFollower, ClockState
 from .gauges import Gauges
 from .log import Log
 from .peers import Messages
@@ -27,6 +30,8 @@ class Performance(Protocol):
     shelf: Shelf
     gauges: Gauges
     log: Log
+    tempo: ClockFollower
+    accompaniment: Accompaniment
 
     def latency(self) -> Mapping[str, float]: ...
 
@@ -59,6 +64,17 @@ def _status(host: Performance) -> dict[str, Any]:
         "patches": host.shelf.names(),
         "latency": {part: round(seconds, 5) for part, seconds in host.latency().items()},
         "counters": {name: number for name, number in host.gauges.faults().items() if number},
+        "tempo": _tempo(host),
         "peers": host.messages.peers(),
         "log": host.log.lines(),
     }
+
+
+def _tempo(host: Performance) -> dict[str, Any]:
+    """Beats per minute, and whose they are: a clock's by its state, or phrases' own."""
+    now = time.perf_counter()
+    line, state = host.tempo.line(), host.tempo.state(now)
+    if line is not None and state is not ClockState.OFF:
+        return {"bpm": round(line.tempo_bpm, 1), "state": state.value}
+    own = host.accompaniment.stats().get("tempo_bpm")
+    return {"bpm": own, "state": "own" if state is ClockState.OFF else state.value}

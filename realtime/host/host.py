@@ -182,10 +182,19 @@ class Host:
             output_seconds,
         )
         self.ledger: LatencyLedger = replace(ledger, inserts_seconds=inserts.delay_seconds)
+        self._tell_latency()
 
     def _on_inserts_changed(self) -> None:
         self.ledger = replace(self.ledger, inserts_seconds=self.inserts.delay_seconds)
+        self._tell_latency()
         self._tell(self.ledger.describe())
+
+    def _tell_latency(self) -> None:
+        """Let JACK know, for hosts that compensate: heard events are so much later than the input."""
+        if self._driver is not None:
+            listening = self.settings.input != NONE
+            seconds = self.ledger.engine_seconds + self.ledger.inserts_seconds if listening else 0.0
+            self._driver.tell_latency(round(seconds * self.rate))
 
     def _attend_file(self) -> None:
         """After each block from a file: what was sent to the inserts is waited for."""
@@ -247,6 +256,7 @@ class Host:
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
         stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter)
         stage.add_sink(self.inserts)
+        self.messages.book.add_source(self.inserts.leaves)
         stage.add_panic(self.inserts.panic)
         stage.note_patch(self.patch.name)
         self._apply_controls(self.patch)
@@ -427,6 +437,11 @@ class Host:
             self._tell("the engine does not take commands; what was played before may still sound")
         if self._backing is not None:
             self._backing.restart()
+
+    @property
+    def screen_address(self) -> str | None:
+        """Where the performer's screen is, for people; None without a control port."""
+        return None if self._control is None else self._control.invitation
 
     # -- while it plays
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Final
@@ -16,6 +17,8 @@ from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.instruments.note_rows import Send, send_sounding
 from ..inserts.rack.bay import RackBay
 from ..inserts.rack.rack import Rack, RackPlan
+from ..osc.address_book import Leaf, insert_leaf
+from ..osc.namespace import address_part
 from ..stage.soundings import Sounding
 
 #: Racks that have rung out are looked for so often.
@@ -136,23 +139,42 @@ class Inserts:
             self._rack.settle()
 
     def set_parameter(self, insert: str, symbol: str, value: float) -> None:
-        """Set a parameter of an insert by their names; ``wet`` and ``bypass`` are every insert's.
+        """Set a parameter of an insert by their names, as they are or as they stand in addresses of OSC.
+
+        ``wet`` and ``bypass`` are every insert's.
 
         Raises:
             ValueError: there is no such insert or parameter, or the value is out of its range.
         """
         rack = self._rack
         for number, patch in enumerate(self._inserts):
-            if rack is not None and patch.name == insert:
+            if rack is not None and insert in (patch.name, address_part(patch.name)):
                 if symbol == "wet":
                     rack.set_wet(number, value)
                 elif symbol == "bypass":
                     rack.set_bypass(number, value != 0.0)
                 else:
+                    symbols = [parameter["symbol"] for parameter in rack.parameters(number)]
+                    symbol = next((s for s in symbols if symbol in (s, address_part(s))), symbol)
                     rack.set_parameter(number, symbol, value)
                 return
         known = ", ".join(patch.name for patch in self._inserts) or "none"
         raise ValueError(f"no insert is called {insert}; there are: {known}")
+
+    def leaves(self) -> list[Leaf]:
+        """The addresses of all parameters of all inserts."""
+        rack = self._rack
+        found: list[Leaf] = []
+        if rack is None or len(rack.plan.inserts) != len(self._inserts):
+            return found
+        for number, patch in enumerate(self._inserts):
+            found.append(insert_leaf(patch.name, "wet", 0.0, 1.0, "", partial(rack.wet, number)))
+            found.append(insert_leaf(patch.name, "bypass", 0.0, 1.0, "", partial(rack.bypass, number)))
+            for place, parameter in enumerate(rack.parameters(number)):
+                low, high, unit = (parameter[key] for key in ("low", "high", "unit"))
+                read = partial(_value_of, rack, number, place)
+                found.append(insert_leaf(patch.name, parameter["symbol"], low, high, unit or "", read))
+        return found
 
     @property
     def delay_seconds(self) -> float:
@@ -174,3 +196,7 @@ class Inserts:
             self._thread.join()
         self.counters()  # they are asked for afterwards, too
         self._bay.close()
+
+
+def _value_of(rack: Rack, number: int, place: int) -> float:
+    return float(rack.parameters(number)[place]["value"])

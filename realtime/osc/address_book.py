@@ -24,6 +24,7 @@ CONTAINERS: Final[dict[str, str]] = {
     "/": "struck",
     "/struck": "what struck takes and tells",
     "/struck/control": "what a performer can turn while playing",
+    "/struck/insert": "plug-ins and effects of the patch",
     "/struck/stats": "counters and levels; without a name it asks for all of them by OSC",
 }
 
@@ -124,7 +125,25 @@ def control_address(name: str) -> str:
 
 def changed_address(kind: str, name: str) -> str:
     """Address of what a stage tells its watchers of."""
+    if kind == "insert":
+        return insert_address(*name.split("/", 1))
     return control_address(name) if kind == "control" else osc.PATCH.address
+
+
+def insert_address(insert: str, parameter: str) -> str:
+    """Address of a parameter of an insert."""
+    stem = osc.INSERT_VALUE.address.split("/<")[0]
+    return f"{stem}/{osc.address_part(insert)}/{osc.address_part(parameter)}"
+
+
+def insert_leaf(
+    insert: str, parameter: str, low: float, high: float, unit: str, read: Callable[[], float]
+) -> Leaf:
+    """The leaf of a parameter of an insert."""
+    (argument,) = osc.INSERT_VALUE.arguments
+    ranged = replace(argument, low=low, high=high, unit=unit)
+    address = insert_address(insert, parameter)
+    return Leaf(address, osc.INSERT_VALUE, (ranged,), f"{parameter} of {insert}", lambda: (read(),))
 
 
 def containers(leaves: Mapping[str, Leaf]) -> set[str]:

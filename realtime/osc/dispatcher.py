@@ -132,6 +132,7 @@ class OscDispatcher:
             osc.CONTROL.address: self._set_control,
             osc.PATCH.address: self._load_patch,
             osc.INSERT.address: self._set_insert,
+            osc.INSERT_VALUE.address: self._set_insert_value,
             osc.PHRASE.address: self._play_phrase,
             osc.PANIC.address: self._panic,
             osc.PING.address: self._pong,
@@ -312,6 +313,10 @@ class OscDispatcher:
 
     def _set_insert(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.set_insert(*values)
+
+    def _set_insert_value(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        insert, _, parameter = name.partition("/")
+        self._stage.set_insert(insert, parameter, values[0])
 
     def _play_phrase(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.play_phrase(*values)

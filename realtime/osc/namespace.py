@@ -176,6 +176,15 @@ INSERT: Final = Route(
     "sets a parameter of an insert; out of its range it is refused",
     sounding=True,
 )
+INSERT_VALUE: Final = Route(
+    f"/struck/insert/<insert>/{NAME}",
+    "in, out",
+    (Argument("value", "f", "in the parameter's own unit; out of its range it is refused"),),
+    "in: sets the parameter of an insert, or its `wet` or `bypass`; without a value asks where it stands. "
+    "Out: the answer",
+    sounding=True,
+    readable=True,
+)
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
@@ -240,26 +249,44 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, AMEND, END, CONTROL, PATCH, INSERT, PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY,
-    SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, PHRASE, PANIC, PING, PONG, STATS, STATISTIC,
+    LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}
+#: Those with names in their address, by their number of parts.
+_NAMED: Final[dict[int, list[Route]]] = {}
+for _route in NAMESPACE:
+    if _route.address.endswith(NAME):
+        _NAMED.setdefault(_route.address.count("/") + 1, []).append(_route)
 
 
 def find_route(address: str) -> tuple[Route, str] | None:
     """The row of the table that ``address`` belongs to, and the name at its end, "" if the row has none.
 
-    >>> find_route("/struck/control/room_mix")[1]
-    'room_mix'
+    Of a row with two names they are one, with the ``/`` between them.
+
+    >>> find_route("/struck/control/room_mix")[1], find_route("/struck/insert/plate/wet")[1]
+    ('room_mix', 'plate/wet')
     >>> find_route("/struck/unknown") is None
     True
     """
     route = _ROUTES.get(address)
     if route is not None and not address.endswith(NAME):
         return route, ""
-    stem, _, name = address.rpartition("/")
-    route = _ROUTES.get(f"{stem}/{NAME}")
-    if route is None or not name or name == NAME:
-        return None
-    return route, name
+    parts = address.split("/")
+    for route in _NAMED.get(len(parts), ()):
+        stem = route.address.split("/<")[0] + "/"
+        name = address.removeprefix(stem)
+        if name != address and all(name.split("/")) and NAME not in name:
+            return route, name
+    return None
+
+
+def address_part(name: str) -> str:
+    """``name`` as a part of an address: without what has a meaning there.
+
+    >>> address_part("Plate Reverb 2/3")
+    'Plate_Reverb_2_3'
+    """
+    return "".join("_" if c in " #*,/?[]{}" or not c.isprintable() or not c.isascii() else c for c in name)

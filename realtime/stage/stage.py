@@ -115,10 +115,11 @@ class Stage:
         self._panic_calls.append(call)
 
     def add_watcher(self, watcher: Watcher) -> None:
-        """Let ``watcher`` know of every control and patch that changes, whoever changed it, in their order.
+        """Let ``watcher`` know of every control, insert and patch that changes, in their order.
 
-        It is called with the kind, ``control`` or ``patch``, the name of the control ("" for a patch) and the
-        new value; some locks are held meanwhile: it must not block, nor call the stage.
+        It is called, whoever made the change, with the kind, ``control``, ``insert`` or ``patch``; the name
+        of the control, of insert and parameter with a ``/`` between them, "" for a patch; and the new value.
+        Some locks are held meanwhile: it must not block, nor call the stage.
         """
         self._watchers.append(watcher)
 
@@ -434,6 +435,8 @@ class Stage:
         """
         if self._set_insert is not None:
             self._set_insert(insert, parameter, value)
+            with self._lock:
+                self._tell_watchers("insert", f"{insert}/{parameter}", value)
 
     def load_patch(self, name: str) -> None:
         """Change to the patch ``name``.

@@ -95,17 +95,30 @@ export class Controls {
   }
 
   async load() {
-    const answer = await fetch("/struck/control");
+    const answer = await fetch("/struck");
     const { CONTENTS } = await answer.json();
     const focused = document.activeElement?.id;
     this.#sliders.clear();
-    for (const [name, node] of Object.entries(CONTENTS)) {
-      if (node.RANGE?.length === 1 && node.TYPE === "f") {
-        this.#sliders.set(node.FULL_PATH, new Slider(node, name, this.#connection));
-      }
+    const groups = [this.#group(CONTENTS.control)];
+    for (const insert of Object.values(CONTENTS.insert?.CONTENTS ?? {})) {
+      const title = document.createElement("h3");
+      title.textContent = insert.DESCRIPTION;
+      groups.push(title, this.#group(insert));
     }
-    this.#element.replaceChildren(...[...this.#sliders.values()].map((slider) => slider.element));
+    this.#element.replaceChildren(...groups);
     if (focused) document.getElementById(focused)?.focus();
+  }
+
+  #group({ CONTENTS }) {
+    const group = document.createElement("div");
+    group.className = "sliders";
+    for (const [name, node] of Object.entries(CONTENTS)) {
+      if (node.RANGE?.length !== 1 || node.TYPE !== "f") continue;
+      const slider = new Slider(node, name, this.#connection);
+      this.#sliders.set(node.FULL_PATH, slider);
+      group.append(slider.element);
+    }
+    return group;
   }
 
   enable(enabled) {

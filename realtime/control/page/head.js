@@ -1,6 +1,8 @@
 // What is always in sight: panic, the patch, latency, voices, counters, and whether struck is there at all.
 
 const element = (id) => document.getElementById(id);
+// How the tempo is known, with a sign beside the word: a colour alone would not do.
+const CLOCKS = { own: "own", locked: "\u25cf locked", waiting: "\u25cb waiting", dropout: "\u26a0 lost", off: "off" };
 const value = (id) => element(id).querySelector("dd");
 
 export class Head {
@@ -58,6 +60,8 @@ export class Head {
     element("latency").title = Object.entries(parts)
       .map(([part, seconds]) => `${part.replace("_seconds", "").replaceAll("_", " ")} ${(1000 * seconds).toFixed(1)} ms`)
       .join("\n");
+    const { bpm, state } = status.tempo;
+    value("tempo").textContent = bpm ? `${bpm.toFixed(1)} ${CLOCKS[state] ?? state}` : CLOCKS[state] ?? state;
     const counters = Object.entries(status.counters).map(([name, count]) => `${name.replaceAll("_", " ")} ${count}`);
     const list = element("counters");
     if (list.dataset.text !== counters.join()) {

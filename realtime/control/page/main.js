@@ -25,13 +25,25 @@ function enable(enabled) {
   controls.enable(enabled);
 }
 
-connection.addEventListener("hello", async ({ detail }) => {
+let tree = null; // as counted by struck: another count, other controls
+
+async function load() {
   try {
     await controls.load();
   } catch {
-    return; // the connection has gone again, and tells so itself
+    return false; // the connection has gone again, and tells so itself
   }
-  enable(detail.may_change);
+  enable(connection.mayChange);
+  return true;
+}
+
+connection.addEventListener("status", ({ detail }) => {
+  if (tree !== null && detail.tree !== tree) load();
+  tree = detail.tree;
+});
+connection.addEventListener("hello", async ({ detail }) => {
+  tree = null;
+  if (!(await load())) return;
   head.say(detail.may_change ? "" : "View only: to play, open the address with the token that struck shows in the terminal");
   document.body.dataset.state = "connected";
 });

@@ -33,6 +33,8 @@ export class Roll {
   #delay = 0; // from leaving the engine to being heard
   #told = 0;
   #begun = [];
+  #sounding = new Map();
+  #blocks = [];
 
   constructor(connection, canvas, text, legend) {
     this.#canvas = canvas;
@@ -44,6 +46,8 @@ export class Roll {
     connection.addEventListener("lost", () => {
       this.#offset = null;
       this.#events.clear();
+      this.#sounding.clear();
+      this.#blocks = [];
     });
     for (const kind of Object.values(KINDS)) legend.append(this.#legend(kind));
     const draw = () => {
@@ -75,6 +79,7 @@ export class Roll {
     if (this.#offset === null || ahead > this.#offset || this.#offset - ahead > 1) this.#offset = ahead;
     else this.#offset += 0.002 * (ahead - this.#offset);
     for (const found of frame.events ?? []) this.#take(found);
+    this.#phrase(frame.t, frame.phrases ?? []);
   }
 
   #take(found) {
@@ -92,6 +97,39 @@ export class Roll {
       this.#events.set(id, { at, kind, noise, release, until, states: [{ at, pitch, gain }] });
       this.#begun.push(at);
       if (this.#events.size > MOST) this.#events.delete(this.#events.keys().next().value);
+    }
+  }
+
+  // Phrases are sound, not events: a block for as long as their slot of the player sounds.
+  #phrase(now, slots) {
+    for (const slot of slots) {
+      if (!this.#sounding.has(slot)) {
+        const block = { slot, from: now, until: null };
+        this.#sounding.set(slot, block);
+        this.#blocks.push(block);
+      }
+    }
+    for (const [slot, block] of this.#sounding) {
+      if (slots.includes(slot)) continue;
+      block.until = now;
+      this.#sounding.delete(slot);
+    }
+    this.#blocks = this.#blocks.filter(({ until }) => until === null || until > now - SPAN - 1);
+  }
+
+  #drawBlocks(context, height, now, x) {
+    context.font = "11px system-ui, sans-serif";
+    for (const { slot, from, until } of this.#blocks) {
+      const left = Math.max(-2, x(from));
+      const row = height - 16 * ((slot % 4) + 1);
+      const width = Math.max(2, x(until ?? now) - left);
+      context.fillStyle = "#1d4a2c";
+      context.strokeStyle = KINDS.phrase.colour;
+      context.lineWidth = 1;
+      context.fillRect(left, row, width, 13);
+      context.strokeRect(left + 0.5, row + 0.5, width - 1, 12);
+      context.fillStyle = "#e8eef5";
+      if (width > 60) context.fillText(`phrase ${slot + 1}`, Math.max(4, left + 4), row + 7);
     }
   }
 
@@ -113,6 +151,7 @@ export class Roll {
       if (event.until < now - SPAN - 1 && event.at < now - SPAN - 1) this.#events.delete(id);
       else this.#event(context, event, now, x, y);
     }
+    this.#drawBlocks(context, height, now, x);
     this.#tell(now);
   }
 

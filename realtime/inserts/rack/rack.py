@@ -263,6 +263,14 @@ class Rack:
         """Pass an insert by, or not."""
         self._keep(SET_BYPASS, number, 0, float(bypass))
 
+    def wet(self, number: int) -> float:
+        """The share of an insert's sound."""
+        return self._values.get((SET_WET, number, 0), self.plan.inserts[number].wet)
+
+    def bypass(self, number: int) -> float:
+        """1 where an insert is passed by, else 0."""
+        return self._values.get((SET_BYPASS, number, 0), float(self.plan.inserts[number].bypass))
+
     def note_sender(self, number: int) -> Send:
         """What sends rows about notes to an insert; they return False where there is no room, counted."""
 

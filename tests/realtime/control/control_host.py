@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import threading
+import time
 from contextlib import closing
 
 import numpy as np
@@ -13,7 +15,7 @@ from struck.realtime.control.acting import Actor
 from struck.realtime.control.feed import Feed
 from struck.realtime.control.port import ControlPort
 from struck.realtime.engine.engine import process_engine
-from struck.realtime.engine.state import make_engine_state
+from struck.realtime.engine.state import POSITION, make_engine_state
 from struck.realtime.osc import namespace as osc
 from struck.realtime.osc.address_book import AddressBook
 from struck.realtime.osc.packets import read_message, split_packet, write_message
@@ -59,6 +61,10 @@ class ControlHost:
         self.feed = Feed(self.engine, self.stage, self.status)
         self.control = ControlPort(self.stage, self.book, self.feed, actor, "127.0.0.1", self.port, access)
         actor.reply = self.control.reply
+        #: The output's last block.
+        self.last = np.zeros((64, 2), np.float32)
+        self._stopping = threading.Event()
+        self._player = threading.Thread(target=self._play_on, daemon=True)
 
     def load_patch(self, name):
         if name not in PATCHES:
@@ -71,7 +77,8 @@ class ControlHost:
             "patches": list(PATCHES),
             "latency": {"total_seconds": 0.25, "output_device_seconds": 0.0},
             "counters": {name: n for name, n in self.stage.counts().items() if name.startswith("control")},
-            "peers": [],
+            "tempo": {"bpm": 120.0, "state": "own"},
+            "peers": ["OSC in 127.0.0.1"],
             "log": [(number, line) for number, line in enumerate(self.lines, 1)],
         }
 
@@ -79,6 +86,31 @@ class ControlHost:
         source, out = np.zeros((64, 1), np.float32), np.zeros((64, 2), np.float32)
         for _ in range(blocks):
             process_engine(self.engine, source, out)
+        self.last = out
+
+    def play_on(self):
+        """Play from now on, at the pace of the clock."""
+        self._player.start()
+
+    def _play_on(self):
+        began, rate = time.monotonic(), self.clock.rate
+        played = 0
+        while not self._stopping.is_set():
+            due = int((time.monotonic() - began) * rate) // 64
+            self.play(due - played)
+            played = due
+            self.stage.send_expressions()
+            self.stage.attend()
+            time.sleep(0.004)
+
+    @property
+    def position_seconds(self):
+        return self.engine.numbers[POSITION] / self.clock.rate
+
+    def drop_clients(self):
+        """Cut all connections, as a network that fails does."""
+        viewers = [viewer.connection.transport for viewer in self.control._viewers.values()]
+        self.control._loop.call_soon_threadsafe(lambda: [transport.abort() for transport in viewers])
 
     def __enter__(self):
         self.osc.start()
@@ -86,6 +118,9 @@ class ControlHost:
         return self
 
     def __exit__(self, *exception):
+        self._stopping.set()
+        if self._player.is_alive():
+            self._player.join()
         self.control.close()
         self.osc.close()
 
