@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PACKAGES := codec models realtime patches
 # As in pyproject.toml: the optional dependencies called live.
 LIVE := python-rtmidi pyo
+RIG := pedalboard playwright axe-playwright-python python-oscquery
 
 .PHONY: demo test setup live check format bench clean
 
@@ -36,13 +37,15 @@ setup: .venv/installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-# What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports, plug-ins. Those tests are skipped
-# where it cannot be had.
+# What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports, plug-ins, a browser for the
+# screen, others' clients of OSCQuery. Those tests are skipped where it cannot be had.
 .venv/rig: .venv/installed
 	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core \
-		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2
-	@for p in $(LIVE) pedalboard; do $(PIP) --only-binary $$p $$p 2>/dev/null || \
+		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 chromium
+	@for p in $(LIVE) $(RIG); do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
+	@! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --prefix .venv oscquery@1.1.1 || \
+		echo "going on without npm's oscquery (its test is skipped)" >&2
 	@touch $@
 
 # MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled. What cannot be had keeps

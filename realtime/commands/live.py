@@ -157,6 +157,9 @@ def add_to(commands: Commands) -> None:
         help="open the control port: OSC, OSCQuery and the performer's screen at http://localhost:P; "
         "without host on this machine only",
     )
+    messages.add_argument(
+        "--announce", action="store_true", help="announce the control port on the network (zeroconf)"
+    )
     add_weights(parser)
 
 
@@ -185,6 +188,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         osc_listen=options.osc_listen,
         osc_send=tuple(options.osc_send),
         control=options.control,
+        announce=options.announce,
         backing=options.backing,
         duration_seconds=options.duration,
         compute_seconds=None if options.compute is None else options.compute / 1e3,

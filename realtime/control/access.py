@@ -61,11 +61,21 @@ class Access:
             return True
         return token is not None and hmac.compare_digest(token.encode(), self.token.encode())
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self.host.lower() in ("localhost", "127.0.0.1", "::1")
+
+    @property
+    def reached_host(self) -> str:
+        """The host by which others reach it, as far as it knows."""
+        return _reached_address() if self.host in ("0.0.0.0", "::", "") else self.host
+
     def invitation(self, port: int) -> str:
         """The address of the screen for people: with the token where it listens to a network."""
-        if self.host.lower() in ("localhost", "127.0.0.1", "::1"):
+        if self.is_local:
             return f"http://localhost:{port}"
-        host = _reached_address() if self.host in ("0.0.0.0", "::", "") else self.host
+        host = self.reached_host
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{port}/screen/#token={self.token}"
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ...codec.events.errors import StruckError
 from ...patches.shelf import Shelf
 from ..control.access import Access
 from ..control.acting import Actor
+from ..control.announcement import Announcement
 from ..control.feed import Feed
 from ..control.port import ControlPort
 from ..engine.callback import CallbackState
 from ..osc.addresses import parse_address
 from ..phrases.band import Accompaniment
 from ..stage.stage import Stage
-from ..tempo.follower import ClockFollower, ClockState
+from ..tempo.leader import ClockState, Leader
 from .gauges import Gauges
 from .log import Log
 from .peers import Messages
@@ -30,7 +33,7 @@ class Performance(Protocol):
     shelf: Shelf
     gauges: Gauges
     log: Log
-    tempo: ClockFollower
+    tempo: Leader
     accompaniment: Accompaniment
 
     def latency(self) -> Mapping[str, float]: ...
@@ -57,6 +60,23 @@ def open_control(address: str, host: Performance) -> ControlPort:
     return control
 
 
+def announce(address: str, port: int) -> Announcement:
+    """Announce the control port of ``address`` on the network.
+
+    Raises:
+        StruckError: others do not reach it, or zeroconf is not there.
+    """
+    where, _ = parse_address(address)
+    access = Access(where)
+    if access.is_local:
+        raise StruckError("--announce is for a port that others reach, such as --control 0.0.0.0:9000")
+    try:
+        found = socket.gethostbyname(access.reached_host)
+    except OSError as error:
+        raise StruckError(f"the control port cannot be announced: {error.strerror or error}") from error
+    return Announcement("struck", found, port)
+
+
 def _status(host: Performance) -> dict[str, Any]:
     """What changes seldom, as the page shows it."""
     return {
@@ -71,10 +91,10 @@ def _status(host: Performance) -> dict[str, Any]:
 
 
 def _tempo(host: Performance) -> dict[str, Any]:
-    """Beats per minute, and whose they are: a clock's by its state, or phrases' own."""
+    """Beats per minute, and whose they are: a leader's by its state, or phrases' own."""
     now = time.perf_counter()
     line, state = host.tempo.line(), host.tempo.state(now)
     if line is not None and state is not ClockState.OFF:
-        return {"bpm": round(line.tempo_bpm, 1), "state": state.value}
+        return {"bpm": round(line.tempo_bpm, 1), "state": state.value, "leader": host.tempo.name}
     own = host.accompaniment.stats().get("tempo_bpm")
     return {"bpm": own, "state": "own" if state is ClockState.OFF else state.value}

@@ -50,7 +50,7 @@ from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
 from ..tempo.leaders import open_leader
 from .block_load import LoadMeter
-from .control import open_control
+from .control import announce, open_control
 from .gauges import Gauges
 from .inserts import Inserts
 from .log import Log
@@ -280,6 +280,10 @@ class Host:
         if s.control is not None:
             self._control = open_control(s.control, self)
             self._stack.callback(self._control.close)
+            if s.announce:
+                port = self.messages.osc_port
+                assert port is not None
+                self._stack.callback(announce(s.control, port).close)
         self._watch = Watch(engine, load, recordings, self._reader, self._tell, stage.count, self.rate)
         self.faults = self._watch.faults
 

@@ -46,6 +46,7 @@ class LiveSettings:
         sysex: MIDI out also sends whole vectors.
         osc_listen: address; None does not listen. osc_send: addresses.
         control: address of the control port, which listens for OSC too; None opens none.
+        announce: the control port is announced on the network.
         backing: sound file that plays along, looped.
         duration_seconds: end after this; None goes on until the input ends, or until interrupted.
         compute_seconds: what the encoder is given per hop; more is safer and later.
@@ -80,6 +81,7 @@ class LiveSettings:
     osc_listen: str | None = None
     osc_send: tuple[str, ...] = ()
     control: str | None = None
+    announce: bool = False
     backing: Path | None = None
     duration_seconds: float | None = None
     compute_seconds: float | None = None
@@ -117,6 +119,8 @@ class LiveSettings:
             raise StruckError("--paced is for a performance from file to file; devices keep time themselves")
         if self.control is not None and self.osc_listen is not None:
             raise StruckError("--control listens for OSC too; leave --osc-listen out")
+        if self.announce and self.control is None:
+            raise StruckError("--announce is for the port that --control opens")
         messages = (self.midi_in, self.midi_out, self.clock_out, self.osc_listen, self.control)
         if self.is_offline and not self.paced and any(messages):
             raise StruckError("MIDI and OSC need a device that keeps time, or --paced")

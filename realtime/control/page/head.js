@@ -60,8 +60,9 @@ export class Head {
     element("latency").title = Object.entries(parts)
       .map(([part, seconds]) => `${part.replace("_seconds", "").replaceAll("_", " ")} ${(1000 * seconds).toFixed(1)} ms`)
       .join("\n");
-    const { bpm, state } = status.tempo;
-    value("tempo").textContent = bpm ? `${bpm.toFixed(1)} ${CLOCKS[state] ?? state}` : CLOCKS[state] ?? state;
+    const { bpm, state, leader } = status.tempo;
+    const how = (CLOCKS[state] ?? state) + (leader && leader !== "clock" ? ` (${leader})` : "");
+    value("tempo").textContent = bpm ? `${bpm.toFixed(1)} ${how}` : how;
     const counters = Object.entries(status.counters).map(([name, count]) => `${name.replaceAll("_", " ")} ${count}`);
     const list = element("counters");
     if (list.dataset.text !== counters.join()) {

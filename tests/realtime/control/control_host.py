@@ -46,7 +46,10 @@ class ControlHost:
         self.stage = Stage(self.engine, RANDOM_WEIGHTS, self.clock, self.lines.append)
         self.phrases = []
         self.stage.hand_over(
-            self.load_patch, lambda *phrase: self.phrases.append(phrase), lambda: dict(self.stage.counts())
+            self.load_patch,
+            lambda *phrase: self.phrases.append(phrase),
+            lambda: dict(self.stage.counts()),
+            lambda insert, parameter, value: None,
         )
         self.stage.note_patch("default")
         self.book = AddressBook(self.stage)
@@ -162,7 +165,9 @@ async def receive(socket, count, seconds=20.0):
     found = []
     async with asyncio.timeout(seconds):
         while len(found) < count:
-            found += [read_message(timed.message) for timed in split_packet(await socket.recv())]
+            message = await socket.recv()
+            if isinstance(message, bytes):  # texts tell of addresses that come and go
+                found += [read_message(timed.message) for timed in split_packet(message)]
     return found
 
 

@@ -16,7 +16,7 @@ from .test_query import leaves_of
 
 ROOT = Path(__file__).parents[3]
 #: Where `make test` puts what comes from npm; elsewhere NODE_PATH says where it is.
-MODULES = [Path(p) for p in (str(ROOT / ".venv" / "node_modules"), *os.environ.get("NODE_PATH", "").split(":")) if p]
+MODULES = [ROOT / ".venv" / "node_modules", *map(Path, os.environ.get("NODE_PATH", "").split(os.pathsep))]
 
 READ_ALL = """
 const { OSCQueryDiscovery } = require("oscquery");
@@ -64,7 +64,8 @@ def test_the_client_of_npm_reads_all_of_it(host, tmp_path):
 
 
 def test_the_client_of_pypi_reads_every_address_with_a_value(host):
-    client_module = pytest.importorskip("pythonoscquery.osc_query_client", reason="python-oscquery is not installed")
+    reason = "python-oscquery is not installed"
+    client_module = pytest.importorskip("pythonoscquery.osc_query_client", reason=reason)
     from zeroconf import ServiceInfo
 
     service = ServiceInfo(

@@ -9,6 +9,7 @@ import pytest
 
 from struck.realtime.engine.parameters import PARAMETER, PARAMETERS
 from struck.realtime.osc import namespace as osc
+from struck.realtime.osc.address_book import insert_leaf
 from struck.realtime.osc.packets import read_message, split_packet, write_message
 
 from ..osc.osc_host import udp_socket
@@ -174,6 +175,67 @@ def test_osc_by_websocket_sets_asks_and_loads(host):
 
     assert asyncio.run(run()) == [("/struck/control/events_db", [-6.0])]
     assert host.json("/struck/patch?VALUE") == {"VALUE": ["pad"]}
+
+
+def test_what_comes_and_goes_is_told(host):
+    leaves = []
+    host.book.add_source(lambda: leaves)
+    address = "/struck/insert/plate/wet"
+
+    async def run():
+        async with host.connect() as socket:
+            await settle(socket)
+            leaves.append(insert_leaf("plate", "wet", 0.0, 1.0, "", lambda: 0.5))
+            told = [await commands(socket, address)]
+            leaves[0] = insert_leaf("plate", "wet", 0.0, 2.0, "", lambda: 0.5)
+            told.append(await commands(socket, address))
+            leaves.clear()
+            told.append(await commands(socket, address))
+            return told
+
+    async def commands(socket, address):
+        async with asyncio.timeout(20.0):
+            while True:
+                message = await socket.recv()
+                if isinstance(message, str) and json.loads(message)["DATA"] == address:
+                    return json.loads(message)["COMMAND"]
+
+    assert asyncio.run(run()) == ["PATH_ADDED", "PATH_CHANGED", "PATH_REMOVED"]
+
+
+def test_the_parameter_of_an_insert_is_a_node_like_any_other(host):
+    host.book.add_source(lambda: [insert_leaf("tube amp", "drive", -6.0, 24.0, "dB", lambda: 3.0)])
+    node = host.json("/struck/insert/tube_amp/drive")
+    assert node["VALUE"] == [3.0]
+    assert node["RANGE"] == [{"MIN": -6.0, "MAX": 24.0}]
+    assert node["CLIPMODE"] == ["none"]
+    assert node["UNIT"] == ["gain.db"]
+
+    async def run():
+        async with host.connect() as socket:
+            await listen(socket, "/struck/insert/tube_amp/drive")
+            await settle(socket)
+            host.stage.set_insert("tube amp", "drive", 6.0)
+            return await receive(socket, 1)
+
+    assert asyncio.run(run()) == [("/struck/insert/tube_amp/drive", [6.0])]
+
+
+def test_a_counter_that_is_listened_to_is_told_when_it_moves(host):
+    host.stage.count("midi_messages")
+
+    async def run():
+        async with host.connect() as socket:
+            await listen(socket, "/struck/stats/midi_messages")
+            await settle(socket)
+            await asyncio.sleep(1.2)  # seen once
+            host.stage.count("midi_messages", 5)
+            while True:
+                (found,) = await receive(socket, 1)
+                if found[0] == "/struck/stats/midi_messages":
+                    return found
+
+    assert asyncio.run(run()) == ("/struck/stats/midi_messages", [6])
 
 
 def test_who_sets_a_control_beyond_its_end_is_told_where_it_stands(host):
