@@ -42,6 +42,7 @@ ROOMS = (
     "realtime/devices",
     "realtime/recording",
     "realtime/stage",
+    "realtime/mapping",
     "realtime/midi",
     "realtime/osc",
     "realtime/tempo",

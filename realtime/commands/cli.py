@@ -20,6 +20,7 @@ from typing import Any, Never
 from ...codec.events.errors import StruckError, StruckWarning
 from ..screen.standard_streams import prepare_standard_streams
 from . import devices as commands_devices
+from . import learn as commands_learn
 from . import live as commands_live
 from . import measure as commands_measure
 from . import patches as commands_patches
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands_phrase.add_to(commands)
     commands_devices.add_to(commands)
     commands_patches.add_to(commands)
+    commands_learn.add_to(commands)
     commands_plugins.add_to(commands)
     commands_measure.add_to(commands)
     commands_train.add_to(commands)

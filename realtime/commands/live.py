@@ -122,6 +122,14 @@ def add_to(commands: Commands) -> None:
         metavar="N",
         help="play the notes of this port; virtual:NAME makes one; may be repeated",
     )
+    messages.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="what controllers turn, of struck learn; may be repeated",
+    )
     messages.add_argument("--midi-out", metavar="N", help="send events as MPE notes to this port")
     messages.add_argument(
         "--clock-out", metavar="N", help="send the phrases' tempo as MIDI clock to this port"
@@ -181,6 +189,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         exact=options.exact,
         midi_in=tuple(options.midi_in),
         midi_out=options.midi_out,
+        maps=tuple(options.map),
         clock_out=options.clock_out,
         follow=options.follow,
         clock_offset_seconds=options.clock_offset / 1e3,

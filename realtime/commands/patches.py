@@ -101,6 +101,7 @@ def _check(path: Path, console: Console) -> tuple[list[str], list[str]]:
     """Faults of a patch, and what is only worth knowing."""
     from ...patches.patch import inspect_patch
     from ..engine.parameters import check_controls
+    from ..mapping.targets import check_target
     from ..phrases.band import check_phrases
 
     try:
@@ -116,6 +117,12 @@ def _check(path: Path, console: Console) -> tuple[list[str], list[str]]:
             check(patch)
         except StruckError as error:
             faults.append(str(error))
+    for number, entry in enumerate(patch.map):
+        try:
+            check_target(entry.target, entry.low, entry.high)
+        except StruckError as error:
+            line = None if patch.text is None else patch.text.line(("map", number, "target"))
+            faults.append(f"patch {patch.name} [[map]] {number + 1}: {error} (line {line})")
     return faults, _missing_plugins(patch, console)
 
 

@@ -9,10 +9,12 @@ from ...codec.events.event_spec import FIELDS, to_physical
 from ...models.mars.chords import CHORDS
 from ...models.mars.conditions import FAMILIES, STYLES
 from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
+from ...patches.map_patch import MAP_FIELDS
 from ...patches.note_patch import physical_range
 from ...patches.patch import load_patch, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
+from ..mapping.targets import ACTIONS
 from .docs_tables import replace_tables
 
 _WORDS: Final = {"style": STYLES, "instrument": FAMILIES, "chord": tuple(CHORDS)}
@@ -21,8 +23,8 @@ DOCS_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "patches.md"
 
 
 def patch_tables() -> str:
-    """The shipped patches, the controls, the fields of notes' sound, phrases and inserts, as Markdown."""
-    return "\n".join([_patches(), _controls(), _sound(), _phrases(), _inserts()])
+    """The shipped patches, the controls, the fields of sounds, phrases, inserts and maps, as Markdown."""
+    return "\n".join([_patches(), _controls(), _sound(), _phrases(), _inserts(), _map()])
 
 
 def _patches() -> str:
@@ -119,6 +121,16 @@ def _inserts() -> str:
         else:
             shown = f"{default:g}" if isinstance(default, (int, float)) else "none"
         lines.append(f"| `{field.name}` | {field.unit} | {shown} | {field.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def _map() -> str:
+    lines = ["## Keys of `[[map]]`", "", "| key | what | default | meaning |", "| --- | --- | --- | --- |"]
+    for field in MAP_FIELDS:
+        lines.append(f"| `{field.name}` | {field.unit} | {field.default} | {field.meaning} |")
+    lines += ["", "Actions are done when the controller goes up through its middle:", ""]
+    lines += ["| action | does |", "| --- | --- |"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in ACTIONS.items()]
     return "\n".join([*lines, ""])
 
 

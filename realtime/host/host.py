@@ -249,7 +249,15 @@ class Host:
         self._stack.callback(phrases.close)
         self._stack.callback(ExpressionThread(stage).close)
         self.messages = Messages(
-            s, stage, self.patch, self.shelf, self.latency, phrases, self.tempo, phrases.own_beats
+            s,
+            stage,
+            self.patch,
+            self.shelf,
+            self.latency,
+            phrases,
+            self.tempo,
+            phrases.own_beats,
+            self.inserts.find_parameter,
         )
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
@@ -476,6 +484,8 @@ class Host:
         self._apply_controls(patch, patch.safe)
         if "source" not in patch.safe:
             self._choose_input(patch)
+        if "map" not in patch.safe:
+            self.messages.change_map(patch)
         if "note" not in patch.safe:
             self.messages.change_patch(patch)
         if "phrases" not in patch.safe:

@@ -176,6 +176,22 @@ class Inserts:
                 found.append(insert_leaf(patch.name, parameter["symbol"], low, high, unit or "", read))
         return found
 
+    def find_parameter(self, insert: str, symbol: str) -> tuple[float, float, bool]:
+        """Ends of a parameter of an insert, and whether it goes in equal ratios.
+
+        Raises:
+            ValueError: there is no such insert or parameter.
+        """
+        if symbol in ("wet", "bypass") and any(patch.name == insert for patch in self._inserts):
+            return 0.0, 1.0, False
+        rack = self._rack
+        for number, patch in enumerate(self._inserts):
+            if rack is not None and patch.name == insert:
+                for parameter in rack.parameters(number):
+                    if parameter["symbol"] == symbol:
+                        return parameter["low"], parameter["high"], parameter.get("scale") == "log"
+        raise ValueError(f"no insert {insert} has a parameter {symbol}")
+
     @property
     def delay_seconds(self) -> float:
         """Of both together: the ledger's term."""

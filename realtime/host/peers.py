@@ -8,6 +8,7 @@ from functools import partial
 from ...patches.patch import Patch
 from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
+from ..mapping.targets import FindParameter
 from ..midi.connections import MidiInput, MidiOutput
 from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
@@ -23,6 +24,7 @@ from ..stage.stage import Stage
 from ..tempo.clock_out import ClockSender
 from ..tempo.follower import ClockFollower
 from ..tempo.leader import Leader
+from .maps import Maps
 from .recaller import Recaller
 from .settings import LiveSettings
 
@@ -39,6 +41,7 @@ class Messages:
         phrases: plays the notes of its channel as phrases.
         clock: leads the tempo; a follower of MIDI clocks has those of the inputs.
         beats: the beats of now, for the clock that goes out; None while another's clock is followed.
+        find_parameter: of inserts, for maps.
 
     Raises:
         StruckError: a port or address cannot be had; nothing is left open.
@@ -54,6 +57,7 @@ class Messages:
         phrases: PhraseKeys | None = None,
         clock: Leader | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
+        find_parameter: FindParameter | None = None,
     ) -> None:
         self._stage = stage
         self._phrases, self._beats = phrases, beats
@@ -73,7 +77,16 @@ class Messages:
         self._targets = settings.osc_send
         self._notes = note_settings(patch)
         self._recaller = Recaller(shelf, stage.load_patch, stage.tell, stage.count)
+        actions = {
+            "panic": stage.panic,
+            "patch/next": lambda: self._recaller.step(stage.patch(), 1),
+            "patch/previous": lambda: self._recaller.step(stage.patch(), -1),
+        }
+        self._maps: Maps | None = None
         try:
+            if settings.midi_in:
+                self._maps = Maps(settings.maps, stage, actions, find_parameter)
+                self._maps.change_patch(patch.map)
             self._open_osc(settings, latency)
             self._open_midi(settings)
         except BaseException:
@@ -100,6 +113,8 @@ class Messages:
         self._ports = MidiPorts(stage.tell)
         controls = map_controls(stage, PARAMETERS, from_control)
         for name in settings.midi_in:
+            assert self._maps is not None
+            mapper = self._maps.open(name, lambda output: self._open_feedback(output).send)
             player = NotePlayer(
                 stage,
                 stage.clock,
@@ -109,6 +124,7 @@ class Messages:
                 on_clock=None if self._clock is None else partial(self._clock.receive, name),
                 on_midi=self._record_midi,
                 phrases=self._phrases,
+                on_control=mapper.receive,
             )
             self._players.append(player)
             self._inputs.append(self._ports.open_input(name, player.receive, player.release_all))
@@ -121,8 +137,14 @@ class Messages:
             self._clock_output = self._ports.open_output(settings.clock_out)
             self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats)
 
+    def _open_feedback(self, name: str) -> MidiOutput:
+        assert self._ports is not None
+        return self._ports.open_output(name)
+
     def start(self) -> None:
         """Listen and send from now on."""
+        if self._maps is not None:
+            self._maps.start()
         if self._server is not None:
             self._server.start()
         if self._sender is not None:
@@ -159,6 +181,11 @@ class Messages:
         """The port where OSC is listened for; None where it is not."""
         return None if self._server is None else self._server.address[1]
 
+    def change_map(self, patch: Patch) -> None:
+        """Let controllers turn what ``patch`` says, beside what their own files say."""
+        if self._maps is not None:
+            self._maps.change_patch(patch.map)
+
     def change_patch(self, patch: Patch) -> None:
         """Let notes sound as ``patch`` says."""
         notes = note_settings(patch)
@@ -168,6 +195,8 @@ class Messages:
     def close(self) -> None:
         """Close all; what was still to be sent is sent."""
         self._recaller.close()
+        if self._maps is not None:
+            self._maps.close()
         if self._sender is not None:
             self._sender.close()
         if self._server is not None:

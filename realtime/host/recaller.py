@@ -1,4 +1,4 @@
-"""Carries out program changes on a thread of its own: of a burst the last one counts."""
+"""Recalls patches on a thread of its own, by program or one by one: of a burst the last one counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Recaller:
         count: Callable[[str], None],
     ) -> None:
         self._shelf, self._recall, self._tell, self._count = shelf, recall, tell, count
-        self._wanted: tuple[int, int] | None = None
+        self._wanted: Callable[[], str] | None = None
         self._condition = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="recall", daemon=True)
@@ -35,9 +35,22 @@ class Recaller:
 
     def ask(self, bank: int, number: int) -> None:
         """Recall the patch of a program, unless another is asked for before its turn."""
+        self._ask(lambda: self._shelf.program(bank, number))
+
+    def step(self, current: str, count: int) -> None:
+        """Recall the patch so many places after ``current`` on the shelf; after the last comes the first."""
+
+        def name() -> str:
+            names = self._shelf.names()
+            place = names.index(current) if current in names else -1 if count > 0 else 0
+            return names[(place + count) % len(names)]
+
+        self._ask(name)
+
+    def _ask(self, name: Callable[[], str]) -> None:
         with self._condition:
             skipped = self._wanted is not None
-            self._wanted = bank, number
+            self._wanted = name
             self._condition.notify()
         if skipped:
             self._count("programs_skipped")
@@ -58,6 +71,6 @@ class Recaller:
             if wanted is None:
                 return
             try:
-                self._recall(self._shelf.program(*wanted))
+                self._recall(wanted())
             except StruckError as error:
                 self._tell(f"MIDI: {error}")

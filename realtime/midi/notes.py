@@ -132,6 +132,8 @@ class NotePlayer:
             song position.
         on_midi: called with every valid message and the stream position at which it takes effect.
         phrases: plays the notes of its channel.
+        on_control: called with every message of a channel; if it returns True, a map has it, and it plays and
+            turns nothing here; but what ends a note always does.
     """
 
     def __init__(
@@ -145,8 +147,9 @@ class NotePlayer:
         on_clock: Callable[[float, bytes], None] | None = None,
         on_midi: Callable[[int, bytes], None] | None = None,
         phrases: PhraseKeys | None = None,
+        on_control: Callable[[bytes], bool] | None = None,
     ) -> None:
-        self._stage, self._clock = stage, clock
+        self._stage, self._clock, self._on_control = stage, clock, on_control
         self._phrases = phrases
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
@@ -180,9 +183,17 @@ class NotePlayer:
             if self._on_midi:
                 self._on_midi(at_sample, message)
             try:
-                self._perform(arrival_seconds, at_sample, message)
+                if not self._is_mapped(message):
+                    self._perform(arrival_seconds, at_sample, message)
             except (StruckError, ValueError) as error:
                 self._stage.tell(f"MIDI: {error}")
+
+    def _is_mapped(self, message: bytes) -> bool:
+        if self._on_control is None or message[0] >= 0xF0:
+            return False
+        mapped = self._on_control(message)
+        ends = message[0] & 0xF0 == 0x80 or (message[0] & 0xF0 == 0x90 and not message[2])
+        return mapped and not ends
 
     def release_all(self) -> None:
         """End all notes: their sender is gone, and their note-offs with it."""

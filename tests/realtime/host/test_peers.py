@@ -13,6 +13,7 @@ from struck.codec.events.event_spec import read_field
 from struck.codec.events.events import Event
 from struck.patches.patch import load_patch, parse_patch, shipped_patches
 from struck.patches.shelf import Shelf
+from struck.realtime.engine.parameters import PARAMETERS
 from struck.realtime.host import peers as messages_module
 from struck.realtime.host.peers import Messages
 from struck.realtime.host.settings import LiveSettings
@@ -85,6 +86,15 @@ class LiveStage(FakeStage):
 
     def set_control(self, name, value):
         self.set.append((name, value))
+
+    def controls(self):
+        return {p.name: p.default for p in PARAMETERS} | dict(self.set)
+
+    def set_insert(self, insert, parameter, value):
+        self.set.append((insert, parameter, value))
+
+    def patch(self):
+        return "default"
 
     def add_sink(self, sink):
         self.sinks.append(sink)
@@ -352,3 +362,26 @@ def test_the_tempo_of_phrases_goes_out_as_a_clock(open_messages, ports):
     found.close()
     assert set(ports[0].sent) <= {b"\xfa", b"\xf8", b"\xfc"}
     assert ports[0].closed
+
+
+def test_maps_of_files_and_of_the_patch_turn_and_recall(open_messages, ports, stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "struck" / "maps"
+    folder.mkdir(parents=True)
+    entry = '[[map]]\nsource = "cc {}"\ntakeover = "jump"\ntarget = "{}"\n'
+    (folder / "keys.toml").write_text('port = "KEY"\n' + entry.format(7, "room_mix"))
+    (folder / "pads.toml").write_text('port = "pads"\n' + entry.format(7, "decay"))
+    (folder / "any.toml").write_text(entry.format(72, "room_mix"))  # names no port: only with --map
+    (folder / "bad.toml").write_text("volume = 3\n")
+    (tmp_path / "named.toml").write_text(entry.format(9, "patch/next"))
+    patch = parse_patch("p", b'format = 2\n[[map]]\nsource = "wheel"\ntarget = "dry_db"\ntakeover = "jump"\n')
+    found = open_messages(patch, midi_in=("keys",), maps=(tmp_path / "named.toml",))
+    assert any("map bad.toml: unknown: volume (line 1); it is left out" in line for line in stage.lines)
+    play = ports[0].inputs["keys"]
+    for message in (b"\xb0\x07\x7f", b"\xe0\x7f\x7f", b"\xb0\x48\x7f", b"\xb0\x09\x7f"):
+        play(stage.clock.now, message)
+    found.change_map(parse_patch("q", b""))
+    play(stage.clock.now, b"\xe0\x00\x00")
+    found.close()
+    assert stage.set == [("room_mix", 1.0), ("dry_db", 12.0), ("decay", 10.0)]
+    assert stage.patches == ["marimba"]

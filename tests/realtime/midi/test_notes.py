@@ -630,3 +630,20 @@ def test_a_pedal_is_lifted_also_where_the_patch_has_left_its_channel(lift):
     rig.play(62)
     rig.send("note_off", note=62)
     assert names(rig)[-1] == "end"
+
+
+def test_what_a_map_has_plays_nothing_but_note_offs_still_end():
+    mapped = []
+
+    def on_control(message):
+        mapped.append(message)
+        return message[1] == 60
+
+    rig = Rig(on_control=on_control)
+    rig.send("note_on", note=60, velocity=100)
+    assert rig.stage.calls == []
+    rig.send("note_on", note=61, velocity=100)
+    rig.player._on_control = lambda message: True
+    rig.send("note_off", note=61)
+    assert [call[0] for call in rig.stage.calls] == ["play", "end"]
+    assert len(mapped) == 2

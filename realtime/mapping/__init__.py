@@ -1,0 +1,1 @@
+"""What controllers turn: maps, takeover, learning."""
