@@ -35,6 +35,8 @@ ROOM_T60_SECONDS: Final = (0.25, 0.6, 1.3, 2.6)
 
 #: The encoder hears mono at this rate; onsets are whole samples at it.
 ANALYSIS_RATE: Final = 22_050
+#: Samples from one analysis frame to the next.
+FRAME_SAMPLES: Final = 256
 
 #: No partial or noise band sounds above this, whatever the device rate: it is what the encoder hears.
 BANDWIDTH_HZ: Final = ANALYSIS_RATE / 2.0

@@ -44,6 +44,11 @@ class EventLife:
         return next((end for end, at in zip(faded, later, strict=False) if at > end), faded[-1])
 
     @property
+    def is_heard(self) -> bool:
+        """Whether it sounds at all: what ends as it begins was taken back."""
+        return self.end is None or self.end.at_seconds > self.event.onset_seconds
+
+    @property
     def items(self) -> list[StreamItem]:
         """The event and its amendments and end."""
         return [self.event, *self.amendments, *([] if self.end is None else [self.end])]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .event_spec import FRAME_SAMPLES
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -41,9 +43,15 @@ class Profile:
         return self.window_samples // 2
 
     @property
+    def wait_samples(self) -> int:
+        """From an onset to the centre of the last frame of its hop, at most: the hop, less half a frame by
+        which onsets may lie before the hop's first."""
+        return self.hop_samples - FRAME_SAMPLES // 2
+
+    @property
     def latency_samples(self) -> int:
-        """From an onset to the moment at which its event can be known, at the latest."""
-        return self.hop_samples + self.lookahead_samples
+        """From an onset to the moment at which its event is known, at the latest."""
+        return self.wait_samples + self.lookahead_samples
 
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -51,7 +59,7 @@ PROFILES: Final[dict[str, Profile]] = {
     for profile in (
         Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 16),
         Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 8, True),
-        Profile("tight", 2_048, 256, 1024, 18.0, 16.0, 3, 4, True),
+        Profile("tight", 1_536, 256, 1024, 18.0, 16.0, 3, 4, True),
         Profile("instant", 512, 256, 512, 18.0, 16.0, 3, 4, True),
     )
 }

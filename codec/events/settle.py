@@ -29,8 +29,8 @@ _SLOWEST: Final = 60.0 / FIELDS[INDEX["decay"]].high
 
 
 def settle(items: Iterable[StreamItem]) -> list[Event]:
-    """The events of a stream, by onset, each settled."""
-    return [settle_life(life) for life in collect_lives(items)]
+    """The events of a stream, by onset, each settled; what was taken back before it sounded is left out."""
+    return [settle_life(life) for life in collect_lives(items) if life.is_heard]
 
 
 def settle_life(life: EventLife) -> Event:

@@ -181,6 +181,9 @@ class StreamingEncoder:
         self._parameters = weights.encoder
         self._refine = refine
         self._model = model
+        #: Whether the next hop is searched for events, and whether what is found is refined: whoever is short
+        #: of time does without.
+        self.searches = self.refines = True
         self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
         self._proposer = Proposer(profile.n_fft)
@@ -306,9 +309,10 @@ class StreamingEncoder:
         fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
         self._loudness = max(energy, self._loudness * fade)
         accepted: list[_Candidate] = []
-        if energy < 1e-12:
+        if energy < 1e-12 or not self.searches:
             return []
-        before = (self._power.copy(), self._fourth.copy()) if self._refine else None
+        refines = self._refine is not None and self.refines
+        before = (self._power.copy(), self._fourth.copy()) if refines else None
         needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
         for depth in count():
             if self._allowance < 1.0:
@@ -369,7 +373,7 @@ class StreamingEncoder:
             np.array([c.shift_seconds for c in accepted], np.float32),
         )
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
-        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
+        shift = self._in_time(shift, np.array([c.onset_frame for c in accepted]))
         for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
             c = accepted[i]
             c.gain_db, c.vector, c.shift_seconds = float(gain_db[i]), vectors[i], float(shift[i])
@@ -392,8 +396,7 @@ class StreamingEncoder:
         gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
         origin = self._hop_index * self._hop_frames - _CONTEXT
-        # A shift is a whole number of samples: the frames subtracted are those of the event as it is sent.
-        shift = np.round(shift * ANALYSIS_RATE) / np.float32(ANALYSIS_RATE)
+        shift = self._in_time(shift, origin + found.frame)
         candidates = []
         visible = len(residual) - int(found.frame.min()) + FRAMES_BEFORE
         for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift, visible)):
@@ -416,6 +419,14 @@ class StreamingEncoder:
             if candidate.gain_db >= _QUIETEST_DB:
                 candidates.append(candidate)
         return candidates
+
+    def _in_time(self, shift_seconds: np.ndarray, onset_frames: np.ndarray) -> np.ndarray:
+        """Shifts ``[E]`` s in whole samples, so that the frames subtracted are those of the event as it is
+        sent, and no further back than the latency allows."""
+        last_centre = (self._hop_index + 1) * self.profile.hop_samples - HOP
+        earliest = last_centre - self.profile.wait_samples - onset_frames * HOP
+        samples = np.maximum(np.round(shift_seconds * ANALYSIS_RATE), earliest)
+        return samples.astype(np.float32) / np.float32(ANALYSIS_RATE)
 
     def _fit_gain(self, residual: np.ndarray, candidate: _Candidate) -> None:
         """Set the gain, among a few near the residual's own, that removes most."""

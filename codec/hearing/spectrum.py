@@ -20,10 +20,16 @@ import numpy as np
 
 from ..events.controls import LN_1000, Controls, mel, mel_to_hz
 from ..events.event_spec import ANALYSIS_RATE as ANALYSIS_RATE
-from ..events.event_spec import BANDWIDTH_HZ, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
+from ..events.event_spec import (
+    BANDWIDTH_HZ,
+    FRAME_SAMPLES,
+    NOISE_BAND_COUNT,
+    ROOM_COUNT,
+    ROOM_T60_SECONDS,
+)
 from ..playing.noise import noise_band_density
 
-HOP: Final = 256
+HOP: Final = FRAME_SAMPLES
 WINDOW_PLACES: Final = 8
 
 #: Bands in which mel distances are measured.

@@ -58,6 +58,8 @@ def _steps(lives: list[EventLife]) -> list[tuple[Event | Amendment, Event, float
     """Onsets and amendments by time, each with its event as it is then, and when that is going to end."""
     steps: list[tuple[Event | Amendment, Event, float]] = []
     for life in lives:
+        if not life.is_heard:
+            continue
         end = max(life.end_seconds, life.event.onset_seconds + 1.0 / TICKS_PER_SECOND)
         items: list[Event | Amendment] = [life.event, *life.amendments]
         steps += [(item, event, end) for item, (_, event) in zip(items, life.states, strict=True)]

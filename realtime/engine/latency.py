@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil, gcd
 from typing import Final
 
@@ -11,7 +10,7 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.profiles import Profile
 
 #: What the encoder's thread is given per hop, at the least: it must be more than a hop ever takes.
-_COMPUTE_SECONDS: Final = {"live": 0.048, "tight": 0.008, "instant": 0.008}
+_COMPUTE_SECONDS: Final = {"live": 0.048, "tight": 0.008, "instant": 0.006}
 
 
 @dataclass(frozen=True)
@@ -117,11 +116,11 @@ def make_ledger(
     if compute < 0.0:
         raise ValueError(f"compute_seconds is {compute}; it must not be negative")
     lookahead = profile.lookahead_samples / ANALYSIS_RATE
-    hop = profile.hop_samples / ANALYSIS_RATE
+    hop = profile.wait_samples / ANALYSIS_RATE
     block = block_frames / rate
     grid = gcd(rate, ANALYSIS_RATE)
-    wanted = Fraction(profile.latency_samples, ANALYSIS_RATE) + Fraction(resampling_seconds + block + compute)
-    engine_seconds = ceil(wanted * grid) / grid
+    wanted = profile.latency_samples / ANALYSIS_RATE + resampling_seconds + block + compute
+    engine_seconds = ceil(round(wanted * grid, 6)) / grid  # a sum that is whole but for floats is whole
     return LatencyLedger(
         rate=rate,
         lookahead_seconds=lookahead,

@@ -13,10 +13,9 @@ from threading import Lock
 from typing import Any, Final
 
 from ...codec.events.errors import StruckError
-from ...codec.events.events import Event
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_files import AudioReader, open_audio
-from ...codec.hearing.encoder import StreamingEncoder
+from ...codec.hearing.following.follower import Follower
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
@@ -45,6 +44,7 @@ from ..screen.status import Status
 from ..screen.teller import Teller
 from ..stage.expression_thread import ExpressionThread
 from ..stage.file_driver import FileDriver
+from ..stage.heard_events import HeardEvents
 from ..stage.hearing_thread import Listener
 from ..stage.soundings import Sounding, SoundingEvent
 from ..stage.stage import Stage
@@ -303,16 +303,14 @@ class Host:
             self._recordings.take.change(sounding.item)
 
     def _make_listener(self) -> Listener:
-        def play(event: Event) -> None:
-            self.stage.play(event, "heard")
-
         self._listening = True
         return Listener(
-            StreamingEncoder(self._weights, self.profile),
+            Follower(self._weights, self.profile),
             self.state.engine,
             self.rate,
             self.ledger.engine_seconds,
-            play,
+            self.ledger.compute_seconds,
+            HeardEvents(self.stage),
             self.stage.count,
             lambda error: self._watch.note_recovery("hearing", error),
         )
@@ -540,12 +538,16 @@ class Host:
 
     def stats(self) -> dict[str, int | float]:
         """All counters, levels and figures by name: what OSC's ``/struck/stats`` tells."""
-        return {
+        found = {
             **self.gauges.stats(),
             **self.accompaniment.stats(),
             **self.tempo.stats(time.perf_counter()),
             **self.inserts.counters(),
         }
+        if self._listener is not None:
+            found["hearing_percent"] = self._encoder_percent(self.position_seconds)
+            found["hearing_longest_ms"] = 1e3 * self._listener.longest_seconds
+        return found
 
     def latency(self) -> dict[str, float]:
         """The ledger, and what of it has been measured so far.
@@ -576,7 +578,7 @@ class Host:
             "block_frames": self.block_frames,
             "duration_seconds": seconds,
             "latency": self.latency(),
-            "encoder_percent": 100.0 * self._encoder_seconds() / seconds if seconds else 0.0,
+            "encoder_percent": self._encoder_percent(seconds),
             **self.load.summary(paced=self._driver is not None),
             "counters": self.gauges.counters(),
             "phrases": self.accompaniment.stats(),
@@ -587,6 +589,9 @@ class Host:
 
     def _encoder_seconds(self) -> float:
         return 0.0 if self._listener is None else self._listener.busy_seconds
+
+    def _encoder_percent(self, seconds: float) -> float:
+        return 100.0 * self._encoder_seconds() / seconds if seconds else 0.0
 
     # -- taking apart
 

@@ -83,9 +83,12 @@ class MpeSender:
         self._thread.start()
 
     def __call__(self, sounding: Sounding) -> None:
-        """Queue an event, an amendment or an end; drop it if the queue is full."""
+        """Queue an event, an amendment or an end; drop it if the queue is full.
+
+        What ends before it begins is left out: nobody is to hear it.
+        """
         with self._condition:
-            if self._closing:
+            if self._closing or (isinstance(sounding, SoundingEnd) and self._take_back(sounding)):
                 return
             full = len(self._queue) >= QUEUE_EVENTS
             if not full:
@@ -94,6 +97,17 @@ class MpeSender:
                 self._condition.notify()
         if full:
             self._count("midi_out_dropped", 1)
+
+    def _take_back(self, end: SoundingEnd) -> bool:
+        """Forget a waiting event that would end when it begins; whether there is one. With the lock."""
+        waits = any(
+            isinstance(other, SoundingEvent) and other.id == end.id and at_sample >= end.at_sample
+            for at_sample, _, other in self._queue
+        )
+        if waits:
+            self._queue = [entry for entry in self._queue if entry[2].id != end.id]
+            heapq.heapify(self._queue)
+        return waits
 
     def panic(self) -> None:
         """End all notes now and forget those to come."""

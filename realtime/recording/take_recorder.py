@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from ...codec.events.amendments import Amendment, End
+from ...codec.events.amendments import Amendment, End, stream_key
 from ...codec.events.errors import StruckError
 from ...codec.events.events import Event
 from ...codec.takes.takes import TakeHeader, TakeWriter
@@ -52,9 +52,10 @@ class Outcome(Protocol):
 
 
 class _Entry(NamedTuple):
-    """Something to be written, ordered by time, then by arrival."""
+    """Something to be written, ordered by time, then events before what becomes of them, then by arrival."""
 
     seconds: float
+    rank: int
     number: int
     channel: str
     value: Any
@@ -181,7 +182,8 @@ class TakeRecorder(RecordingThread):
                 self.dropped_count += 1
             else:
                 self._number += 1
-                self._queue.append(_Entry(seconds, self._number, channel, value))
+                rank = stream_key(value)[1] if channel == "/events" else 0
+                self._queue.append(_Entry(seconds, rank, self._number, channel, value))
         if dropped:
             self._count("record_dropped", 1)
             if not told:
@@ -216,7 +218,7 @@ class TakeRecorder(RecordingThread):
         if dropout is not None:
             first_seconds, number = dropout
             mark = {"kind": "dropout", "what": "record", "count": number}
-            heapq.heappush(self._heap, _Entry(first_seconds, 0, "/marks", mark))
+            heapq.heappush(self._heap, _Entry(first_seconds, 0, 0, "/marks", mark))
         while self._heap and self._heap[0].seconds <= seconds:
             entry = heapq.heappop(self._heap)
             if (moved := self._after_onset(entry)) is entry:

@@ -1,9 +1,9 @@
-"""The listener: the encoder beside the audio thread, from the capture ring to events on stage."""
+"""The listener: what hears beside the audio thread, from the capture ring to events on stage."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import gcd
 from threading import Event as Flag
@@ -12,57 +12,66 @@ from typing import Final
 
 import numpy as np
 
+from ...codec.events.amendments import StreamItem
 from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
-from ...codec.hearing.encoder import StreamingEncoder
+from ...codec.hearing.following.follower import Follower
 from ..devices.resampler import StreamingResampler
 from ..engine.rings import READ, count_readable, read_frames
 from ..engine.state import EngineState
+from .effort import Effort
+from .heard_events import HeardEvents
 
-#: Sound is taken from the ring at most this much at a time.
+#: Sound is taken from the ring at most this much at a time, and at most this share of a hop.
 _PIECE_SECONDS: Final = 0.02
+_PIECE_SHARE: Final = 0.25
 #: After a fault the thread waits so long, so that one which lasts does not fill the screen and the take.
 _AFTER_FAULT_SECONDS: Final = 0.5
-#: An encoder that is this far behind lets go what waits, and is in time again.
+#: Who is this far behind lets go what waits, and is in time again.
 _BACKLOG_SECONDS: Final = 1.0
+#: Counters of what hearing did without to keep its time.
+_LET_GO: Final = ("refits_let_go", "searches_let_go")
 
 
 class Listener:
-    """Hears the engine's input and plays what it hears, ``latency_seconds`` after it began.
+    """Hears the engine's input and tells what it hears, to sound ``latency_seconds`` after it happened.
 
     What it hears does not depend on when it is called. It may be late; then so are its events, and the
     decoder counts them.
 
     Args:
-        encoder: of the profile that is played.
+        hearing: of the profile that is played.
         state: the engine's.
         rate: device rate in Hz.
         latency_seconds: from an onset in the input to its event in the output: the ledger's engine part.
-        play: takes each event, its onset being the stream time at which it is to sound.
+        compute_seconds: of it, what hearing may take; on a thread of its own it does no more.
+        heard: takes events, amendments and ends with the stream times at which they are to sound.
         count: takes the name of a counter and a number.
         on_fault: told, on the thread, of an exception after which hearing goes on.
     """
 
     def __init__(
         self,
-        encoder: StreamingEncoder,
+        hearing: Follower,
         state: EngineState,
         rate: int,
         latency_seconds: float,
-        play: Callable[[Event], None],
+        compute_seconds: float,
+        heard: HeardEvents,
         count: Callable[[str, int], None],
         on_fault: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.rate = rate
         self.latency_seconds = latency_seconds
-        self._encoder = encoder
+        self._hearing = hearing
         self._ring = state.capture
-        self._play = play
+        self._effort, self._heard = Effort(hearing, compute_seconds), heard
         self._count, self._on_fault = count, on_fault
-        self._began_seconds = 0.0  # stream time of the encoder's first sample
+        self._began_seconds = 0.0  # stream time of the first sample that is heard
         self._skipping = 0  # frames until then
         self._resampler = StreamingResampler(rate)
-        self._piece = np.zeros((max(1, round(_PIECE_SECONDS * rate)), 1), np.float32)
+        piece_seconds = min(_PIECE_SECONDS, _PIECE_SHARE * hearing.profile.hop_samples / ANALYSIS_RATE)
+        self._piece = np.zeros((max(1, round(piece_seconds * rate)), 1), np.float32)
         #: The fault after which nothing has been heard yet; None while all is well.
         self.failing: Exception | None = None
         self._stop = Flag()
@@ -70,17 +79,21 @@ class Listener:
         #: Processor time that hearing has taken, and the longest that one piece took.
         self.busy_seconds = 0.0
         self.longest_seconds = 0.0
+        self._let_go = (0, 0)
 
     def warm_up(self) -> None:
         """Run everything once, so that nothing is compiled or paged in while music plays."""
         noise = np.random.default_rng(0).standard_normal(ANALYSIS_RATE).astype(np.float32)
-        self._encoder.process(0.1 * noise)
-        self._encoder.flush()
-        self._encoder.reset()
+        self._hearing.process(0.1 * noise)
+        self._hearing.flush()
+        self._hearing.reset()
 
     def pump(self) -> int:
         """Hear all that waits in the ring; how many frames that was."""
         heard = 0
+        if self._heard.was_silenced():
+            self._heard.end_all()
+            self._hearing.lose()
         backlog = count_readable(self._ring) - _BACKLOG_SECONDS * self.rate
         while count := read_frames(self._ring, self._piece[: self._skipping or None]):
             if self._skipping:
@@ -88,22 +101,35 @@ class Listener:
                 continue
             piece = self._piece[:count, 0]
             if backlog > 0.0:
-                # Silence costs the encoder next to nothing, and time stays what it is.
+                # Silence costs next to nothing, and time stays what it is.
                 piece = np.zeros_like(piece)
                 self._count("unheard_samples", count)
                 backlog -= count
+            if self._thread is not None:
+                self._effort.choose((count + count_readable(self._ring)) / self.rate)
             began, busy = time.perf_counter(), time.thread_time()
-            self._emit(self._encoder.process(self._resampler.process(piece)))
+            self._tell(self._hearing.process(self._resampler.process(piece)))
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
-            self.busy_seconds += time.thread_time() - busy
+            took_seconds = time.thread_time() - busy
+            self.busy_seconds += took_seconds
+            if self._thread is not None:
+                self._effort.learn(took_seconds)
+                self._count_let_go()
             heard += count
         return heard
+
+    def _count_let_go(self) -> None:
+        let_go = self._hearing.let_go_refits, self._hearing.let_go_searches
+        for name, number, before in zip(_LET_GO, let_go, self._let_go, strict=True):
+            if number != before:
+                self._count(name, number - before)
+        self._let_go = let_go
 
     def finish(self) -> None:
         """Hear what is left, to the last sample, as if silence followed."""
         self.pump()
-        self._emit(self._encoder.process(self._resampler.flush()))
-        self._emit(self._encoder.flush())
+        self._tell(self._hearing.process(self._resampler.flush()))
+        self._tell(self._hearing.flush())
 
     def start(self) -> None:
         """Listen in a thread of its own."""
@@ -120,7 +146,7 @@ class Listener:
 
     def _run(self) -> None:
         # Often enough that waiting is a small part of a hop.
-        pause = min(0.005, self._encoder.profile.hop_samples / ANALYSIS_RATE / 6.0)
+        pause = min(0.005, self._hearing.profile.hop_samples / ANALYSIS_RATE / 6.0)
         while not self._stop.is_set():
             try:
                 if self.pump():
@@ -135,16 +161,22 @@ class Listener:
                 self._stop.wait(_AFTER_FAULT_SECONDS)
 
     def _begin_anew(self) -> None:
-        """Forget what was heard, and hear on as if the stream began at the next sample that the device's and
-        the encoder's rate share: so onsets stay exact."""
-        self._encoder.reset()
+        """End what was heard and forget it; hear on as if the stream began at the next sample that the
+        device's rate and the analysis rate share: so onsets stay exact."""
+        self._heard.end_all()
+        self._hearing.reset()
         self._resampler.reset()
         grid = self.rate // gcd(self.rate, ANALYSIS_RATE)
         position = int(self._ring.index[READ])
         self._skipping = -position % grid
         self._began_seconds = (position + self._skipping) / self.rate
 
-    def _emit(self, events: list[Event]) -> None:
-        latency_seconds = self._began_seconds + self.latency_seconds
-        for event in events:
-            self._play(replace(event, onset_seconds=event.onset_seconds + latency_seconds))
+    def _tell(self, items: Sequence[StreamItem]) -> None:
+        seconds = self._began_seconds + self.latency_seconds
+        self._heard.tell([_later(item, seconds) for item in items])
+
+
+def _later(item: StreamItem, seconds: float) -> StreamItem:
+    if isinstance(item, Event):
+        return replace(item, onset_seconds=item.onset_seconds + seconds)
+    return replace(item, at_seconds=item.at_seconds + seconds)

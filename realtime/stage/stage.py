@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from ...codec.events.amendments import End, difference
+from ...codec.events.amendments import Amendment, End, difference
 from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
 from ...codec.events.lives import sounding_seconds
@@ -151,11 +151,11 @@ class Stage:
         Returns:
             What will sound, or None: too soft for the threshold, or refused for lack of room (counted).
         """
-        if event.gain_db < self._controls["threshold_db"]:
+        if self.is_below_threshold(event):
             self.count("events_below_threshold")
             return None
-        raw = event
-        event = self._as_in_take(shape(raw, self._controls, expression))
+        shaped = shape(event, self._controls, expression)
+        raw, event = event, self._as_in_take(shaped)
         position = int(self._state.numbers[POSITION])
         at_sample = event.onset_sample(self.clock.rate)
         if origin == "heard":
@@ -176,12 +176,22 @@ class Stage:
                 self._outcomes.withdraw(id)
                 return None
             self._last_id = id
-            life = Life(origin, raw, sounding.event, expression, at_sample)
+            life = Life(origin, raw, shaped, sounding.event, at_sample, expression)
             life.fades_sample = self._fades_sample(sounding.event, at_sample)
-            self._lives.add(id, life)
+            self._lives.add(id, life, position)
         for sink in self._sinks:
             sink(sounding)
         return sounding
+
+    def is_below_threshold(self, event: Event) -> bool:
+        """Whether the control ``threshold_db`` keeps ``event`` from being played."""
+        return event.gain_db < self._controls["threshold_db"]
+
+    def sounds(self, id: int) -> bool:
+        """Whether the event ``id`` sounds, or will."""
+        with self._lock:
+            life = self._lives.get(id)
+            return life is not None and life.fades_sample > int(self._state.numbers[POSITION])
 
     def end(self, id: int, at_seconds: float) -> None:
         """Release the event ``id`` then, at once if that has passed; one that has ended is counted."""
@@ -190,9 +200,9 @@ class Stage:
             if life is None:
                 self.count("ends_unknown")
                 return
-            end, at_sample = self._end(id, life, round(at_seconds * self.clock.rate))
-        for sink in self._sinks:
-            sink(SoundingEnd(id, end, at_sample, life.origin))
+            seconds, at_sample = self._time_of_change(life, at_seconds, life.amended_sample)
+            self._sender.owe(commands.end(id, at_sample))
+        self._tell_sinks([SoundingEnd(id, End(id, seconds), at_sample, life.origin)])
 
     def amend(self, id: int, at_seconds: float, changes: Mapping[str, float | str]) -> None:
         """Change how the event ``id`` sounds from then on, at once if that has passed.
@@ -211,8 +221,33 @@ class Stage:
             if life is None:
                 self.count("amendments_unknown")
                 return
-            changed = changed_event(self.weights, life.sounding, changes)
-            told = self._become([(id, life, changed)], round(at_seconds * self.clock.rate))
+            life.wanted = changed_event(self.weights, life.wanted, changes)
+            told = self._become([(id, life, at_seconds)])
+        self._tell_sinks(told)
+
+    def correct(self, amendments: Sequence[Amendment]) -> None:
+        """Let events be what their source knows of them by now, each from its amendment's time on.
+
+        An amendment tells the event as its source has it; controls and expression change it as they do the
+        event itself, and what others have amended of it stays.
+
+        Args:
+            amendments: by the stage's ids; those of an event that does not sound are counted, and so are
+                those that come after their time.
+        """
+        becoming = []
+        with self._lock:
+            for amendment in amendments:
+                life = self._lives.get(amendment.id)
+                if life is None:
+                    self.count("amendments_unknown")
+                    continue
+                life.raw = amendment.apply(life.raw)
+                self._reshape(life)
+                if amendment.at_seconds * self.clock.rate < int(self._state.numbers[POSITION]):
+                    self.count("amendments_late")
+                becoming.append((amendment.id, life, amendment.at_seconds))
+            told = self._become(becoming)
         self._tell_sinks(told)
 
     def express(self, id: int, expression: Expression) -> None:
@@ -229,24 +264,31 @@ class Stage:
             self.moved.clear()
             moved = [(id, life) for id, life in self._lives.items() if life.moved]
             at_sample = int(self._state.numbers[POSITION]) + self.clock.block_frames
-            becoming = [(id, life, self._shaped(life)) for id, life in moved if life.fades_sample > at_sample]
+            becoming = [
+                (id, life, at_sample / self.clock.rate) for id, life in moved if life.fades_sample > at_sample
+            ]
             for _, life in moved:
                 life.moved = False
-            told = self._become(becoming, at_sample)
+                self._reshape(life)
+            told = self._become(becoming)
         self._tell_sinks(told)
 
-    def _shaped(self, life: Life) -> Event:
-        return shape(life.raw, life.controls or self._controls, life.expression)
+    def _reshape(self, life: Life) -> None:
+        """Let what controls, expression and source have changed be wanted; with the lock."""
+        shaped = shape(life.raw, life.controls or self._controls, life.expression)
+        change = difference(life.shaped, shaped, 0, 0.0)
+        life.shaped = shaped
+        if change is not None:
+            life.wanted = change.apply(life.wanted)
 
-    def _become(self, becoming: Sequence[tuple[int, Life, Event]], at_sample: int) -> list[SoundingAmendment]:
-        """Let events sound as others from ``at_sample`` on; what is told of it. With the lock."""
+    def _become(self, becoming: Sequence[tuple[int, Life, float]]) -> list[SoundingAmendment]:
+        """Let events sound as is wanted, each from a stream time in seconds on; what is told of it. With the
+        lock."""
         told: list[SoundingAmendment] = []
         lives = {id: life for id, life, _ in becoming}
-        for id, life, wanted in becoming:
-            at = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
-            seconds = self._on_grid(at)
-            at = round(seconds * self.clock.rate)
-            event = replace(self._as_in_take(wanted), onset_seconds=life.sounding.onset_seconds, id=id)
+        for id, life, at_seconds in becoming:
+            seconds, at = self._time_of_change(life, at_seconds, life.amended_sample + 1)
+            event = replace(self._as_in_take(life.wanted), onset_seconds=life.sounding.onset_seconds, id=id)
             amendment = difference(life.sounding, event, id, seconds)
             if amendment is not None:
                 told.append(SoundingAmendment(id, amendment, event, at, life.origin))
@@ -257,7 +299,7 @@ class Stage:
         for sounding, record in zip(told, records, strict=True):
             life = lives[sounding.id]
             if self._sender.send(commands.amend(sounding.id, sounding.at_sample), record):
-                life.sounding, life.latest_sample = sounding.event, sounding.at_sample
+                life.sounding, life.amended_sample = sounding.event, sounding.at_sample
                 life.fades_sample = self._fades_sample(
                     sounding.event, sounding.event.onset_sample(self.clock.rate)
                 )
@@ -267,13 +309,15 @@ class Stage:
                 self.moved.set()
         return sent
 
-    def _end(self, id: int, life: Life, at_sample: int) -> tuple[End, int]:
-        """Release an event; with the lock."""
-        at_sample = max(at_sample, int(self._state.numbers[POSITION]), life.latest_sample + 1)
-        end = End(id, self._on_grid(at_sample))
-        at_sample = round(end.at_seconds * self.clock.rate)
-        self._sender.owe(commands.end(id, at_sample))
-        return end, at_sample
+    def _time_of_change(self, life: Life, at_seconds: float, earliest_sample: int) -> tuple[float, int]:
+        """When an amendment or end of ``life`` acts, in seconds and device samples: at ``at_seconds`` if that
+        can be."""
+        rate = self.clock.rate
+        earliest = max(int(self._state.numbers[POSITION]), life.begun_sample, earliest_sample)
+        seconds = round(at_seconds * ANALYSIS_RATE) / ANALYSIS_RATE
+        if round(seconds * rate) < earliest:
+            seconds = self._on_grid(earliest)
+        return seconds, round(seconds * rate)
 
     def _tell_sinks(self, told: Sequence[Sounding]) -> None:
         for sounding in told:
@@ -304,9 +348,8 @@ class Stage:
         for call in self._panic_calls:
             call(position / self.clock.rate)
         for id, life in silenced:
-            at_sample = max(position, life.latest_sample + 1)
-            end = End(id, self._on_grid(at_sample))
-            self._tell_sinks([SoundingEnd(id, end, at_sample, life.origin)])
+            seconds, at_sample = self._time_of_change(life, position / self.clock.rate, life.amended_sample)
+            self._tell_sinks([SoundingEnd(id, End(id, seconds), at_sample, life.origin)])
 
     def pause(self) -> None:
         """The stream stands still: from now on events are refused and counted (``events_unplayed``).

@@ -43,7 +43,7 @@ _GOES_ON: Final = [
     VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
 ]
 #: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
-_MOST_REFITTED: Final = 16
+MOST_REFITTED: Final = 16
 #: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
 _MOST_RISE_DB: Final = 3.0
 #: Window in which events are refitted: what low pitches need.
@@ -107,6 +107,11 @@ class Follower:
         self._mels = mel_band_matrix(n_fft)
         self._short = Memory(n_fft, _YOUNG_FRAMES)
         self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)
+        #: Events that a hop may refit, and whether it is searched for new ones: less where time is short.
+        self.refit_limit = MOST_REFITTED
+        self.searches = True
+        #: Refits of events, and hops' searches, that were let go for that.
+        self.let_go_refits = self.let_go_searches = 0
         self.reset()
 
     @property
@@ -145,6 +150,10 @@ class Follower:
         self._items += self._end_all(self._at_frame * HOP / ANALYSIS_RATE)
         return self._tell()
 
+    def lose(self) -> None:
+        """Whoever plays the stream has silenced it: what sounds on is heard anew."""
+        self._soundings = []
+
     def _tell(self) -> list[StreamItem]:
         items, self._items = self._items, []
         return items
@@ -165,6 +174,9 @@ class Follower:
         self._long.hear(sound)
         self._at_frame = self._short.end_frame - (len(observed) - self._encoder.context_frames)
         self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
+        self._encoder.refines = self.refit_limit > 0
+        self._encoder.searches = self.searches
+        self.let_go_searches += not self.searches
         if self._soundings:
             self._follow_old()
             self._refit()
@@ -229,7 +241,9 @@ class Follower:
         """Events are moved to where what was heard last fits best; their onsets stay."""
         latest = self._long.end_frame - _HEARD_FRAMES
         moved = [s for s in self._soundings if s.onset_frame < latest]
-        moved = sorted(moved, key=lambda s: -s.gain_db)[:_MOST_REFITTED]
+        moved = sorted(moved, key=lambda s: -s.gain_db)[:MOST_REFITTED]
+        self.let_go_refits += max(0, len(moved) - self.refit_limit)
+        moved = moved[: self.refit_limit]
         if not moved:
             return
         others = [s for s in self._soundings if not any(s is one for one in moved)]

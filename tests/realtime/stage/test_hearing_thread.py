@@ -1,10 +1,12 @@
 """The listener: what it hears does not depend on when it is called, and time stays right whatever is lost."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
@@ -14,6 +16,7 @@ from struck.realtime.stage import hearing_thread
 from struck.realtime.stage.hearing_thread import Listener
 
 LATENCY_SECONDS = 0.1
+COMPUTE_SECONDS = 0.01
 RATE = 48_000
 
 
@@ -22,6 +25,8 @@ class ClickEncoder:
 
     profile = PROFILES["tight"]
 
+    let_go_refits = let_go_searches = 0
+
     def __init__(self):
         self.reset()
         self.most = 0
@@ -29,6 +34,10 @@ class ClickEncoder:
     def reset(self):
         self._sound = np.zeros(0, np.float32)
         self._heard = 0
+        self.lost = 0
+
+    def lose(self):
+        self.lost += 1
 
     def process(self, samples):
         self.most = max(self.most, len(samples))
@@ -51,6 +60,24 @@ class ClickEncoder:
         return found
 
 
+class Stream(list):
+    """What is told, in place of a stage."""
+
+    def __init__(self):
+        super().__init__()
+        self.silenced = False
+        self.ends = 0
+
+    tell = list.extend
+
+    def was_silenced(self):
+        silenced, self.silenced = self.silenced, False
+        return silenced
+
+    def end_all(self):
+        self.ends += 1
+
+
 class Room:
     """A listener, and what it plays."""
 
@@ -60,13 +87,14 @@ class Room:
             rate, 1, 1, 1, pending_count=1, ring_seconds=ring_seconds, phrase_seconds=0.0
         )
         self.encoder = encoder or ClickEncoder()
-        self.events, self.counts, self.faults = [], {}, []
+        self.events, self.counts, self.faults = Stream(), {}, []
         self.listener = Listener(
             self.encoder,
             self.state,
             rate,
             LATENCY_SECONDS,
-            self.events.append,
+            COMPUTE_SECONDS,
+            self.events,
             self._count,
             self.faults.append,
         )
@@ -124,7 +152,7 @@ def test_pump_says_how_much_it_heard_and_takes_small_pieces():
     room.offer(np.zeros(RATE // 2, np.float32))
     assert room.listener.pump() == RATE // 2 // 64 * 64
     assert room.listener.pump() == 0
-    assert room.encoder.most <= 0.021 * ANALYSIS_RATE
+    assert room.encoder.most <= ClickEncoder.profile.hop_samples / 4 + 1
     assert room.listener.busy_seconds >= 0.0
     assert room.listener.longest_seconds > 0.0
 
@@ -209,6 +237,7 @@ def test_an_encoder_that_fails_once_is_told_counted_and_hears_on_exactly(rate):
     assert room.listener.stop()
     assert [str(error) for error in room.faults] == ["hop"]
     assert room.counts == {"hearing_faults": 1}
+    assert room.events.ends == 1  # what had been heard would never be told to end
     assert min(abs(heard - onset) for heard in room.onsets_seconds) < 1e-9
 
 
@@ -237,3 +266,36 @@ def test_warming_up_leaves_no_trace():
         room.offer(sound)
         room.listener.finish()
     assert warm.events == cold.events
+
+
+def test_what_a_panic_has_silenced_is_lost_to_hearing_too():
+    room = Room()
+    room.offer(clicks(0.1, seconds=0.5))
+    room.events.silenced = True
+    room.listener.pump()
+    room.listener.pump()
+    assert (room.encoder.lost, room.events.ends) == (1, 1)
+    assert {round(onset, 1) for onset in room.onsets_seconds} == {0.1}
+
+
+class FollowsClicks(ClickEncoder):
+    """Amends each click 10 ms after it, and ends it after 20."""
+
+    def _hear(self, count):
+        items = []
+        for event in super()._hear(count):
+            id = round(event.onset_seconds * ANALYSIS_RATE)
+            at = event.onset_seconds
+            items += [replace(event, id=id), Amendment(id, at + 0.01, -30.0), End(id, at + 0.02)]
+        return items
+
+
+def test_amendments_and_ends_sound_the_latency_later_too():
+    room = Room(44_100, encoder=FollowsClicks())
+    room.offer(clicks(4_410 / ANALYSIS_RATE, rate=44_100))
+    room.listener.finish()
+    event, amendment, end = room.events[:3]
+    assert event.onset_seconds == pytest.approx(event.id / ANALYSIS_RATE + LATENCY_SECONDS)
+    assert amendment.at_seconds == pytest.approx(event.onset_seconds + 0.01)
+    assert end.at_seconds == pytest.approx(event.onset_seconds + 0.02)
+    assert amendment.id == end.id == event.id
