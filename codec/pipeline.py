@@ -19,7 +19,9 @@ from .events.profiles import Profile
 from .files.audio_files import AudioReader, AudioWriter, open_audio
 from .files.part_files import refuse_same_file as refuse_same_file
 from .hearing.following.hearing import Hearing
+from .hearing.resampler import StreamingResampler
 from .playing.decoder import render
+from .playing.noise import check_rate
 from .takes.takes import TakeHeader, TakeReader, TakeWriter
 from .weights.codec_weights import CodecWeights
 
@@ -58,13 +60,37 @@ def make_header(weights: CodecWeights, profile: Profile, source: str, exact: boo
 
 
 def encode_stream(hearing: Hearing, reader: AudioReader, advance: Advance) -> Iterator[StreamItem]:
-    """What is heard in a sound file, as soon as it is told; ``advance`` gets seconds read."""
+    """What is heard in a sound file, as soon as it is told; ``advance`` gets seconds read.
+
+    Args:
+        reader: at the analysis rate, or at another, that is then resampled as on stage.
+    """
+    resampler = None if reader.rate == ANALYSIS_RATE else StreamingResampler(reader.rate)
     read_samples = 0
     for block in reader.blocks(_BLOCK_SAMPLES):
-        yield from hearing.process(block)
+        yield from hearing.process(block if resampler is None else resampler.process(block))
         read_samples += len(block)
         advance(read_samples / reader.rate)
+    if resampler is not None:
+        yield from hearing.process(resampler.flush())
     yield from hearing.flush()
+
+
+def open_heard(source: Path, profile: Profile) -> AudioReader:
+    """A sound file for :func:`encode_stream`: what a live profile hears on stage, it hears here.
+
+    Raises:
+        StruckError: the file cannot be read.
+    """
+    if profile.follows:
+        reader = open_audio(source)
+        try:
+            check_rate(reader.rate)
+        except ValueError:
+            reader.close()
+        else:
+            return reader
+    return open_audio(source, ANALYSIS_RATE)
 
 
 def render_samples(weights: CodecWeights, items: Iterable[StreamItem], rate: int) -> NDArray[np.float32]:
@@ -94,7 +120,7 @@ def encode_file(
     profile = hearing.profile
     event_count = 0
     with (
-        open_audio(source, ANALYSIS_RATE) as reader,
+        open_heard(source, profile) as reader,
         TakeWriter(destination, make_header(weights, profile, source.name, exact)) as take,
     ):
         for item in encode_stream(hearing, reader, advance):
@@ -163,7 +189,7 @@ def resynthesise(
             event_count += isinstance(item, Event)
             yield item
 
-    with open_audio(source, ANALYSIS_RATE) as reader:
+    with open_heard(source, hearing.profile) as reader:
         items = count(encode_stream(hearing, reader, advance))
         writer = _write_sound(destination, items, weights, rate, subtype, lambda seconds: None, through)
     values = _describe_sound(source, writer) | {

@@ -16,6 +16,7 @@ from ...codec.events.errors import StruckError
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_files import AudioReader, open_audio
 from ...codec.hearing.following.follower import Follower
+from ...codec.hearing.resampler import StreamingResampler
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
@@ -27,7 +28,6 @@ from ..devices.choice import choose_devices, choose_rate
 from ..devices.devices import JACK, DeviceChoice
 from ..devices.driver import DeviceDriver, stream_channels
 from ..devices.feeder import Feeder
-from ..devices.resampler import StreamingResampler
 from ..engine.address_tables import make_address_table
 from ..engine.callback import BLOCKS, CallbackState, make_callback_state, portaudio_callback
 from ..engine.clock import DeviceClock, FileClock

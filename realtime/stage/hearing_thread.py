@@ -16,7 +16,7 @@ from ...codec.events.amendments import StreamItem
 from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
 from ...codec.hearing.following.follower import Follower
-from ..devices.resampler import StreamingResampler
+from ...codec.hearing.resampler import StreamingResampler
 from ..engine.rings import READ, count_readable, read_frames
 from ..engine.state import EngineState
 from .effort import Effort

@@ -52,6 +52,7 @@ from numba import carray
 
 from struck.codec.events.profiles import PROFILES
 from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.hearing.resampler import StreamingResampler
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
@@ -60,7 +61,6 @@ from struck.realtime.bench.gil_trial import measure_gil
 from struck.realtime.bench.jobs import describe_load
 from struck.realtime.devices.jack import load_jack
 from struck.realtime.devices.jack_stream import UNCONNECTED, JackStream
-from struck.realtime.devices.resampler import StreamingResampler
 from struck.realtime.engine.c_pointers import CONTINUE, STREAM_CALLBACK, c_callback
 from struck.realtime.midi.ports import import_rtmidi
 from struck.realtime.phrases.process_server import NICENESS

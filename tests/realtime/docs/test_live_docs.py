@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from struck.codec.events.profiles import PROFILES
+from struck.codec.hearing.resampler import StreamingResampler
 from struck.patches.patch import shipped_patches
 from struck.realtime.commands.cli import build_parser
 from struck.realtime.devices import bridge
 from struck.realtime.devices.driver import DeviceDriver
-from struck.realtime.devices.resampler import StreamingResampler
 from struck.realtime.engine import latency as ledger
 from struck.realtime.engine.latency import make_ledger
 from struck.realtime.engine.parameters import PARAMETER

@@ -28,13 +28,13 @@ from struck.codec.events.event_spec import ROOM_NAMES
 from struck.codec.events.profiles import PROFILES
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.hearing.resampler import StreamingResampler
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.models.codec.sound_fonts import find_sound_font
 from struck.realtime.commands import cli
 from struck.realtime.devices.jack import load_jack
-from struck.realtime.devices.resampler import StreamingResampler
 from struck.realtime.osc.packets import read_message, split_packet, write_event
 from struck.realtime.osc.time_tags import IMMEDIATELY
 

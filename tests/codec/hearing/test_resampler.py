@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from struck.codec.events.event_spec import ANALYSIS_RATE
-from struck.realtime.devices.resampler import StreamingResampler
+from struck.codec.hearing.resampler import StreamingResampler
 
 RATES = (22_050, 24_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 

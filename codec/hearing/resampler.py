@@ -1,4 +1,4 @@
-"""Streaming resampling from the device's rate to the encoder's, with a delay of one to two milliseconds.
+"""Streaming resampling from the stage's rate to the encoder's, with a delay of one to two milliseconds.
 
 A library resampler of good quality holds 38 ms of sound back (soxr HQ, 48 to 22.05 kHz; its LQ holds 20 ms),
 half of what the ``tight`` profile may have in all. Here the filter is a Kaiser-windowed sinc of
@@ -16,8 +16,8 @@ import numpy as np
 from numba import float32, int64, njit, void
 from numpy.typing import NDArray
 
-from ...codec.events.event_spec import ANALYSIS_RATE
-from ..engine.rings import KERNEL
+from ..events.event_spec import ANALYSIS_RATE
+from ..playing.kernel_options import EXACT
 
 FloatArray = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ _KAISER_BETA: Final = 7.857  # 80 dB
 _CUTOFF: Final = 0.95
 
 
-@njit(void(float32[::1], float32[:, ::1], int64, int64, float32[::1]), **KERNEL)
+@njit(void(float32[::1], float32[:, ::1], int64, int64, float32[::1]), **EXACT)
 def _filter(samples, phases, first, step, out):
     """``out[k]`` is the sum of the taps of phase ``p`` over ``samples`` from ``n``, where ``first + k step``
     is ``n`` times the number of phases plus ``p``."""
