@@ -50,8 +50,9 @@ import pytest
 import soundfile
 from numba import carray
 
+from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
-from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.hearing.following.follower import Follower
 from struck.codec.hearing.resampler import StreamingResampler
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
@@ -152,9 +153,10 @@ def measure_latency(profile: str, frames: int, count: int, folder: Path) -> Valu
     begins = find_begins(source)
     # The strings themselves, or the direct way's copies of them, in their first 40 ms: no event is there yet.
     dry = [match(tape, source[begin : begin + RATE // 25], begin) - begin for begin in begins]
-    events = list(TakeReader(take_path).events())
+    items = list(TakeReader(take_path).items())
+    events = [item for item in items if isinstance(item, Event)]
     weights = load_codec_weights(default_codec_weights_path())
-    rendered = render_samples(weights, events, RATE)
+    rendered = render_samples(weights, items, RATE)
     played = tape - source
     # Stream sample 0 on the tape: struck's own recording begins there, and is looked for everywhere.
     own = soundfile.read(sound_path, dtype="float32", always_2d=True)[0][:, 0]
@@ -164,10 +166,10 @@ def measure_latency(profile: str, frames: int, count: int, folder: Path) -> Valu
     everywhere = np.fft.irfft(np.fft.rfft(tape, size) * np.conj(np.fft.rfft(piece, size)), size)
     start = int(np.argmax(everywhere[: len(tape)])) - loudest
     # what the encoder hears in the tape of the input from there on
-    encoder, resampler = StreamingEncoder(weights, PROFILES[profile]), StreamingResampler(RATE)
-    heard = encoder.process(resampler.process(np.ascontiguousarray(source[max(0, start) :])))
-    heard += encoder.flush()
-    heard_at = {event.vector.tobytes(): event.onset_sample(RATE) for event in heard}
+    follower, resampler = Follower(weights, PROFILES[profile]), StreamingResampler(RATE)
+    heard = follower.process(resampler.process(np.ascontiguousarray(source[max(0, start) :])))
+    heard += follower.flush()
+    heard_at = {item.vector.tobytes(): item.onset_sample(RATE) for item in heard if isinstance(item, Event)}
     differences, unmatched, elsewhere = [], 0, 0
     for event in events:
         onset = event.onset_sample(RATE)
@@ -208,7 +210,7 @@ def measure_latency(profile: str, frames: int, count: int, folder: Path) -> Valu
 
 def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> list[Values]:
     found = []
-    for profile in ("live", "tight"):
+    for profile in ("live", "tight", "instant"):
         for frames in options.frames:
             values = measure_latency(profile, frames, options.count, folder)
             found.append(values)

@@ -22,12 +22,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from struck.codec.events.amendments import Amendment, End, in_stream_order, item_seconds
 from struck.codec.events.descriptors import DRY, read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ROOM_NAMES
+from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.events.quantize import quantize_events, restore_events
-from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.hearing.following.follower import Follower
 from struck.codec.hearing.resampler import StreamingResampler
 from struck.codec.pipeline import render_samples
 from struck.codec.takes.takes import TakeReader
@@ -149,17 +151,21 @@ def write_pluck_file(path, rate, notes=MELODY, seconds=2.5):
 
 def read_take(path):
     """A take's events; it must be whole."""
+    return [item for item in read_stream(path) if isinstance(item, Event)]
+
+
+def read_stream(path):
+    """A take's events, amendments and ends; it must be whole."""
     take = TakeReader(path)
     assert not take.truncated
     assert take.statistics().gaps == 0
-    return list(take.events())
+    return list(take.items())
 
 
-def same_events(one, other):
-    assert [event.onset_seconds for event in one] == [event.onset_seconds for event in other]
-    assert [event.gain_db for event in one] == [event.gain_db for event in other]
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a.vector, b.vector)
+def same_streams(one, other):
+    assert [item.id for item in one] == [item.id for item in other]
+    assert [item_seconds(item) for item in one] == [item_seconds(item) for item in other]
+    assert one == other
 
 
 def skip_if_held_up(summary):
@@ -444,6 +450,7 @@ def test_midi_notes_sound_at_once(tmp_path):
         ("live", 48_000, []),
         ("tight", 44_100, ["--duration", "4.0"]),
         ("live", 44_100, ["--exact", "--duration", "4.0"]),
+        ("instant", 48_000, []),
         ("tight", 48_000, ["--exact", "--duration", "4.0"]),
     ],
 )
@@ -465,9 +472,10 @@ def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path,
     skip_if_held_up(summary)
     command = [*common, "--input", source, "--output", sounds["file"], "--record", takes["file"]]
     assert cli.main(["live", *map(str, command)]) == 0
-    events = read_take(takes["jack"])
-    assert len(events) >= len(MELODY)
-    same_events(events, read_take(takes["file"]))
+    stream = read_stream(takes["jack"])
+    assert sum(isinstance(item, Event) for item in stream) >= len(MELODY)
+    assert any(isinstance(item, Amendment) for item in stream)
+    same_streams(stream, read_stream(takes["file"]))
     for name in ("jack", "file"):
         offline = tmp_path / f"{name}-offline.wav"
         assert (
@@ -487,7 +495,7 @@ def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path,
 
 
 @pytest.mark.parametrize("block", [32, 64, 480, 2048])
-@pytest.mark.parametrize("profile", ["live", "tight"])
+@pytest.mark.parametrize("profile", ["live", "tight", "instant"])
 def test_file_driver_is_as_late_as_the_ledger_says(profile, block, tmp_path, weights, capsys):
     rate = 48_000
     source, take, sound = tmp_path / "in.wav", tmp_path / "t.mcap", tmp_path / "o.wav"
@@ -499,16 +507,17 @@ def test_file_driver_is_as_late_as_the_ledger_says(profile, block, tmp_path, wei
     assert latency * rate == pytest.approx(round(latency * rate), abs=1e-6)
     late = round(latency * rate)
     # what the encoder hears in the same input, and when
-    encoder, resampler = StreamingEncoder(weights, PROFILES[profile]), StreamingResampler(rate)
+    follower, resampler = Follower(weights, PROFILES[profile]), StreamingResampler(rate)
     samples, _ = soundfile.read(source, dtype="float32")
-    heard = encoder.process(resampler.process(samples))
-    heard += encoder.process(resampler.flush()) + encoder.flush()
-    events = read_take(take)
-    assert len(events) == len(heard) >= 1
-    heard = sorted(heard, key=lambda event: event.onset_seconds)
-    assert [e.onset_sample(rate) - h.onset_sample(rate) for e, h in zip(events, heard, strict=True)] == [
+    heard = follower.process(resampler.process(samples))
+    heard = in_stream_order(heard + follower.process(resampler.flush()) + follower.flush())
+    stream = in_stream_order(read_stream(take))
+    assert [type(item) for item in stream] == [type(item) for item in heard]
+    assert {Event, Amendment, End} == {type(item) for item in heard}
+    onsets = [round(item_seconds(item) * rate) for item in stream]
+    assert [onset - round(item_seconds(h) * rate) for onset, h in zip(onsets, heard, strict=True)] == [
         late
-    ] * len(events)
+    ] * len(onsets)
     # From sound to sound: what is played is what was heard, that much later. The first sample that sounds
     # says it exactly; noise differs from time to time, so that of the rest only envelopes can be compared.
     played, _ = soundfile.read(sound, dtype="float32")
