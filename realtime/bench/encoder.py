@@ -40,6 +40,7 @@ def run(report: Report, full: bool = False, run_count: int = 3) -> dict[str, Any
     report(f"encoder on the demo's performance: {describe_load()}")
     with TemporaryDirectory() as folder:
         figures = _measure_speed(report, Path(folder), run_count)
+        figures |= _measure_live(report, Path(folder), run_count)
         lengths = _FULL_LENGTHS_SECONDS if full else _LENGTHS_SECONDS
         figures |= _measure_growth(report, Path(folder), lengths)
         if full:
@@ -78,6 +79,22 @@ def _measure_speed(report: Report, folder: Path, run_count: int) -> dict[str, An
     report(
         "a share above 100 % cannot keep up live, whatever else runs; below it, x real time suffers the load"
     )
+    return figures
+
+
+def _measure_live(report: Report, folder: Path, run_count: int) -> dict[str, Any]:
+    source = write_performance(folder / "live.wav", _SPEED_SECONDS)
+    figures: dict[str, Any] = {}
+    report(f"live, from file to file, processor time of hearing (1 thread, medians of {run_count} runs):")
+    report("profile   share of a core   longest piece   time for a piece")
+    for name in (name for name, profile in PROFILES.items() if profile.follows):
+        job = run_job("perform", source, name, run_count, environment=ONE_THREAD)
+        share = float(np.median(job["hearing_percent"])) / 100.0
+        longest = float(np.median(job["longest_piece_seconds"]))
+        figures[f"{name}_hearing_share"] = share
+        figures[f"{name}_longest_piece_seconds"] = longest
+        given = 1e3 * job["compute_seconds"]
+        report(f"{name:9} {share:15.0%}   {1e3 * longest:10.1f} ms   {given:13.1f} ms")
     return figures
 
 

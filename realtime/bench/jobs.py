@@ -83,6 +83,27 @@ def _encode(source: str, profile_name: str, run_count: str, refine_steps: str = 
     }
 
 
+def _perform(source: str, profile_name: str, run_count: str) -> dict[str, Any]:
+    """Play a sound file to another as ``struck live`` does; what hearing took, by run."""
+    from ..host.host import Host
+    from ..host.settings import LiveSettings
+
+    settings = LiveSettings(
+        input=source, output=str(Path(source).with_name("heard.wav")), profile=profile_name, phrases="off"
+    )
+    summaries = []
+    for _ in range(int(run_count)):
+        with Host(settings) as host:  # warms up before it begins
+            host.run()
+        summaries.append(host.summary())
+    return {
+        "hearing_percent": [summary["encoder_percent"] for summary in summaries],
+        "longest_piece_seconds": [summary["latency"]["longest_piece_seconds"] for summary in summaries],
+        "compute_seconds": summaries[0]["latency"]["compute_seconds"],
+        "total_seconds": summaries[0]["latency"]["total_seconds"],
+    }
+
+
 def _render(source: str, destination: str, duration_seconds: str) -> dict[str, Any]:
     """Render a take as ``struck render`` does; memory after each quarter of ``duration_seconds``."""
     from ...codec.pipeline import render_take
@@ -107,6 +128,7 @@ def _render(source: str, destination: str, duration_seconds: str) -> dict[str, A
 
 _JOBS: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "encode": _encode,
+    "perform": _perform,
     "render": _render,
     "first_phrase": phrase_jobs.first_phrase,
     "phrases": phrase_jobs.phrases,

@@ -29,8 +29,6 @@ _PIECE_SHARE: Final = 0.25
 _AFTER_FAULT_SECONDS: Final = 0.5
 #: Who is this far behind lets go what waits, and is in time again.
 _BACKLOG_SECONDS: Final = 1.0
-#: Counters of what hearing did without to keep its time.
-_LET_GO: Final = ("refits_let_go", "searches_let_go")
 
 
 class Listener:
@@ -79,7 +77,7 @@ class Listener:
         #: Processor time that hearing has taken, and the longest that one piece took.
         self.busy_seconds = 0.0
         self.longest_seconds = 0.0
-        self._let_go = (0, 0)
+        self._let_go = (0, 0)  # refits and searches, up to the last look
 
     def warm_up(self) -> None:
         """Run everything once, so that nothing is compiled or paged in while music plays."""
@@ -119,11 +117,12 @@ class Listener:
         return heard
 
     def _count_let_go(self) -> None:
-        let_go = self._hearing.let_go_refits, self._hearing.let_go_searches
-        for name, number, before in zip(_LET_GO, let_go, self._let_go, strict=True):
-            if number != before:
-                self._count(name, number - before)
-        self._let_go = let_go
+        refits, searches = self._let_go
+        self._let_go = self._hearing.let_go_refits, self._hearing.let_go_searches
+        if self._let_go[0] > refits:
+            self._count("refits_let_go", self._let_go[0] - refits)
+        if self._let_go[1] > searches:
+            self._count("searches_let_go", self._let_go[1] - searches)
 
     def finish(self) -> None:
         """Hear what is left, to the last sample, as if silence followed."""

@@ -77,3 +77,9 @@ def test_any_stream_settles_into_events_within_their_ranges():
         event.id
         for event in sorted((i for i in items if isinstance(i, Event)), key=lambda e: e.onset_seconds)
     ]
+
+
+def test_what_was_taken_back_before_it_sounded_is_nothing():
+    taken_back, heard = make_event(0.5, 1), make_event(0.5, 2)
+    items = [taken_back, heard, End(1, taken_back.onset_seconds), End(2, 0.8)]
+    assert [event.id for event in settle(items)] == [2]

@@ -36,6 +36,14 @@ def test_an_encoding_in_a_process_of_its_own(tmp_path):
     assert found["peak_bytes"] > 50e6
 
 
+def test_a_performance_in_a_process_of_its_own(tmp_path):
+    source = write_performance(tmp_path / "short.wav", 1.5)
+    found = run_job("perform", source, "instant", 1, environment=ONE_THREAD)
+    assert found["hearing_percent"][0] > 0.0
+    assert found["longest_piece_seconds"][0] > 0.0
+    assert found["total_seconds"] < 0.030
+
+
 def test_a_failed_job_is_an_error(tmp_path):
     with pytest.raises(subprocess.CalledProcessError):
         run_job("render", tmp_path / "none.mcap", tmp_path / "out.wav", 1)

@@ -249,3 +249,15 @@ def test_amendments_and_ends_of_what_was_not_sent_send_nothing(rig):
     rig.sender(SoundingAmendment(5, amendment, make_event(), 48_000, "heard"))
     rig.sender(SoundingEnd(5, End(5, 1.0), 48_000, "heard"))
     assert rig.messages_at(2.0) == []
+
+
+def test_what_is_taken_back_before_it_sounds_is_no_note(rig):
+    rig.queue(1, 1.0)
+    rig.queue(2, 1.0)
+    at_sample = rig.clock.rate
+    rig.sender(SoundingEnd(1, End(1, 1.0), at_sample, "heard"))
+    rig.sender(SoundingEnd(2, End(2, 1.5), round(1.5 * at_sample), "heard"))
+    sent = rig.messages_at(1.0)
+    assert [message.note for message in notes(sent, "note_on")] == [60]
+    assert notes(sent, "note_off") == []
+    assert len(notes(rig.messages_at(1.5), "note_off")) == 1
