@@ -129,6 +129,34 @@ def test_instant_knows_soon():
     assert PROFILES["instant"].lookahead_samples <= 0.012 * ANALYSIS_RATE
 
 
+def test_short_of_time_it_refits_less_and_then_searches_for_nothing_new():
+    follower = Follower(WEIGHTS, PROFILES["tight"])
+    assert follower.process(noisy_notes())
+    assert (follower.let_go_refits, follower.let_go_searches) == (0, 0)
+    follower.reset()
+    follower.refit_limit = 0
+    assert any(isinstance(item, Event) for item in follower.process(noisy_notes()))
+    assert follower.let_go_refits > 10
+    follower.reset()
+    follower.searches = False
+    hops = len(noisy_notes()) // PROFILES["tight"].hop_samples
+    assert follower.process(noisy_notes()) == []
+    assert follower.let_go_searches == pytest.approx(hops, abs=8)
+
+
+def test_what_was_silenced_is_not_spoken_of_again():
+    sound = held_tone(0.8)
+    half = len(sound) // 2
+    follower = Follower(WEIGHTS, PROFILES["tight"])
+    before = follower.process(sound[:half])
+    silenced = {item.id for item in before if isinstance(item, Event)}
+    assert silenced
+    follower.lose()
+    after = follower.process(sound[half:]) + follower.flush()
+    assert {item.id for item in after} & silenced == set()
+    assert any(isinstance(item, Event) for item in after)  # the tone is heard anew
+
+
 # ---- what it says ----------------------------------------------------------------------------------------
 
 
