@@ -101,7 +101,9 @@ class MpeSender:
     def _take_back(self, end: SoundingEnd) -> bool:
         """Forget a waiting event that would end when it begins; whether there is one. With the lock."""
         waits = any(
-            isinstance(other, SoundingEvent) and other.id == end.id and at_sample >= end.at_sample
+            not isinstance(other, SoundingAmendment | SoundingEnd)
+            and other.id == end.id
+            and at_sample >= end.at_sample
             for at_sample, _, other in self._queue
         )
         if waits:

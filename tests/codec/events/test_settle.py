@@ -71,7 +71,7 @@ def test_any_stream_settles_into_events_within_their_ranges():
             at_seconds = onset + float(rng.uniform(0.0, 5.0))
             items.append(Amendment(id, at_seconds, float(rng.uniform(-90.0, 12.0)), vector))
         if id % 2:
-            items.append(End(id, onset + float(rng.choice([0.0, 3.0]))))
+            items.append(End(id, onset + float(rng.choice([0.01, 3.0]))))
     settled = settle(items)  # an Event refuses what is out of range
     assert [event.id for event in settled] == [
         event.id

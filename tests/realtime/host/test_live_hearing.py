@@ -34,7 +34,7 @@ def performance(rate):
     sound[rate // 2 :][: len(drum)] += 0.2 * np.exp(-20.0 * drum) * noise
     held = (time > 0.55) * 0.2 * np.sin(2.0 * np.pi * 660.0 * time)
     sound[: len(held)] += held
-    return sound.astype(np.float32)
+    return (0.3 * sound).astype(np.float32)
 
 
 def write_performance(path, rate, seconds=None):
@@ -51,7 +51,7 @@ def perform(source, sound, take, profile, **others):
 
 def by_time(items):
     """With ids in the order in which events began."""
-    places = {}
+    places, items = {}, list(items)
     for item in items:
         if isinstance(item, Event):
             places[item.id] = len(places)
