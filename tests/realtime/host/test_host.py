@@ -20,6 +20,7 @@ from struck.realtime.engine.state import OUT_MOST
 from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.screen.teller import Teller
+from struck.realtime.stage.soundings import SoundingEvent
 
 from ...codec.hearing.encoder_sounds import melody
 
@@ -57,7 +58,7 @@ class Show:
 
     @property
     def events(self):
-        return [sounding.event for sounding in self.soundings]
+        return [sounding.event for sounding in self.soundings if isinstance(sounding, SoundingEvent)]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_the_take_holds_what_sounded(show):
 def test_the_take_played_again_is_the_sound_of_the_stage(show, weights):
     """Sample by sample but for the limiter's look-ahead, as the events were quantised before they sounded."""
     take = TakeReader(show.folder / "show.mcap")
-    rendered = np.concatenate(list(render(weights, take.events(), RATE)))
+    rendered = np.concatenate(list(render(weights, take.items(), RATE)))
     out, _ = soundfile.read(show.folder / "out.wav")
     count = min(len(rendered), len(out)) - 2_000
     lag = int(np.argmax(np.correlate(out[: count + 200], rendered[:count], "valid")))
