@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import os
+import re
 import subprocess
 import sys
 import time
@@ -213,6 +214,37 @@ def test_jack_calls_with_whole_blocks():
         assert callback.counts[HAD_INPUT]
         assert callback.counts[HAD_OUTPUT]
         assert callback.counts[FLAGS] & ~6 == 0
+
+
+@pytest.mark.jack
+def test_jack_is_told_the_latency_on_the_way_through():
+    """What a host reads to move a recording back: the card's own at the input, and ours at the output."""
+
+    def spans(server, port):
+        words = server.tool("jack_lsp", "-l", port)
+        return {
+            side: tuple(map(int, re.search(rf"{side} latency = \[ (\d+) (\d+) \]", words).groups()))
+            for side in ("playback", "capture")
+        }
+
+    with jack_server(block=128) as server:
+        driver = make("jack:system", "jack:system", Counting())
+        driver.tell_latency(3_520)
+        driver.start()
+        card_in = spans(server, "system:capture_1")["capture"]
+        card_out = spans(server, "system:playback_1")["playback"]
+
+        def are(frames):
+            later = tuple(n + frames for n in card_in), tuple(n + frames for n in card_out)
+            return (
+                spans(server, "struck:out_1")["capture"],
+                spans(server, "struck:in_1")["playback"],
+            ) == later
+
+        wait_until(lambda: are(3_520))
+        driver.tell_latency(100)  # other inserts
+        wait_until(lambda: are(100))
+        driver.close()
 
 
 @pytest.mark.jack
