@@ -16,7 +16,7 @@ def answers(host):
     return host.get("/?HOST_INFO")[0] == 200
 
 
-def test_ten_thousand_connections_leave_a_place_for_who_plays():
+def test_a_thousand_connections_leave_a_place_for_who_plays():
     with ControlHost() as host:
         threads = threading.active_count()
         most = []
@@ -25,7 +25,7 @@ def test_ten_thousand_connections_leave_a_place_for_who_plays():
             async with host.connect() as socket:
                 await listen(socket, "/struck/control/decay")
                 await settle(socket)
-                flood = threading.Thread(target=open_many, args=(host.port, 10_000))
+                flood = threading.Thread(target=open_many, args=(host.port, 1_000))
                 flood.start()
                 while flood.is_alive():
                     await asyncio.sleep(0.05)
@@ -39,8 +39,8 @@ def test_ten_thousand_connections_leave_a_place_for_who_plays():
         while host.control._open.total() > 1 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert answers(host)
-        assert host.stage.counts()["control_refused"] > 5_000
-        assert threading.active_count() <= threads + 1
+        assert host.stage.counts()["control_refused"] > 500
+        assert threading.active_count() <= threads + 2  # that act, and that look
         # Those beyond the limit are let go in the same round of the loop that took them.
         assert max(most) <= CONNECTIONS_MAX + 64
 
