@@ -86,6 +86,7 @@ def _status(host: Performance) -> dict[str, Any]:
         "counters": {name: number for name, number in host.gauges.faults().items() if number},
         "tempo": _tempo(host),
         "peers": host.messages.peers(),
+        "learning": host.messages.learning(),
         "log": host.log.lines(),
     }
 

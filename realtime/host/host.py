@@ -267,6 +267,7 @@ class Host:
         self.messages.book.add_source(self.inserts.leaves)
         stage.add_panic(self.inserts.panic)
         stage.note_patch(self.patch.name)
+        stage.hand_over_learning(self.messages.learn, self.messages.unlearn)
         self._apply_controls(self.patch)
         self._choose_input(self.patch)
         for name, value in s.controls:

@@ -13,6 +13,7 @@ from ...patches.map_patch import MapEntry
 from ..mapping.mapper import Mapper
 from ..mapping.targets import FindParameter, Targets
 from ..stage.stage import Stage
+from .learning import LEARNED, Learning
 
 #: Controllers are told where their targets stand so often.
 _FEEDBACK_SECONDS: Final = 0.04
@@ -47,6 +48,8 @@ class Maps:
         self._mappers: list[tuple[Mapper, tuple[MapEntry, ...]]] = []
         self._fed: list[tuple[Mapper, Send]] = []
         self._patch: tuple[MapEntry, ...] = ()
+        #: What is learned while playing.
+        self.learning = Learning(stage.tell)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -60,8 +63,8 @@ class Maps:
         files += [found for found in self._named if found.is_for(port)]
         entries = tuple(entry for found in files for entry in found.entries)
         mapper = Mapper(self._targets, self._stage.tell)
-        mapper.change((*entries, *self._patch))
         self._mappers.append((mapper, entries))
+        self.learning.add(port, mapper, lambda learned: mapper.change((*entries, *learned, *self._patch)))
         for found in files:
             if found.feedback:
                 self._fed.append((mapper, open_output(found.feedback)))
@@ -77,7 +80,7 @@ class Maps:
         """Let a patch's map take the place of the one before."""
         self._patch = entries
         for mapper, own in self._mappers:
-            mapper.change((*own, *entries))
+            mapper.change((*own, *self.learning.learned(mapper), *entries))
 
     def close(self) -> None:
         """Tell controllers no more."""
@@ -95,6 +98,8 @@ def _folder_maps(tell: Callable[[str], None]) -> list[MapFile]:
     folder = maps_folder()
     found = []
     for path in sorted(folder.glob("*.toml")):
+        if path.name.startswith(LEARNED):
+            continue
         try:
             found.append(load_map(path))
         except StruckError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
+from ...codec.events.errors import StruckError
 from ...patches.patch import Patch
 from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
@@ -175,6 +177,25 @@ class Messages:
             found += [f"OSC to {peer[0]}:{peer[1]}" for peer in self._server.subscribers.peers()]
         found += [f"OSC to {target}" for target in self._targets]
         return tuple(found)
+
+    def learn(self, target: str) -> None:
+        """Let the next controller that is moved turn ``target``; "" learns no more.
+
+        Raises:
+            StruckError: there is no such target, or no MIDI input.
+        """
+        if self._maps is None:
+            raise StruckError("there is no MIDI input to learn from; --midi-in opens one")
+        self._maps.learning.learn(target)
+
+    def unlearn(self, target: str) -> None:
+        """Let no controller turn ``target`` any more, of those learned while playing."""
+        if self._maps is not None:
+            self._maps.learning.unlearn(target)
+
+    def learning(self) -> dict[str, Any]:
+        """How learning stands, for the screen."""
+        return {"possible": False} if self._maps is None else self._maps.learning.state()
 
     @property
     def osc_port(self) -> int | None:

@@ -133,6 +133,8 @@ class OscDispatcher:
             osc.PATCH.address: self._load_patch,
             osc.INSERT.address: self._set_insert,
             osc.INSERT_VALUE.address: self._set_insert_value,
+            osc.LEARN.address: self._learn,
+            osc.UNLEARN.address: self._unlearn,
             osc.PHRASE.address: self._play_phrase,
             osc.PANIC.address: self._panic,
             osc.PING.address: self._pong,
@@ -317,6 +319,12 @@ class OscDispatcher:
     def _set_insert_value(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         insert, _, parameter = name.partition("/")
         self._stage.set_insert(insert, parameter, values[0])
+
+    def _learn(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.learn(values[0])
+
+    def _unlearn(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.unlearn(values[0])
 
     def _play_phrase(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.play_phrase(*values)

@@ -185,6 +185,18 @@ INSERT_VALUE: Final = Route(
     sounding=True,
     readable=True,
 )
+LEARN: Final = Route(
+    "/struck/learn",
+    "in",
+    (Argument("target", "s", "a control, or what else maps turn; empty: learn no more", may_be_empty=True),),
+    "the next MIDI controller that is moved turns the target from then on",
+)
+UNLEARN: Final = Route(
+    "/struck/unlearn",
+    "in",
+    (Argument("target", "s", "as it was learned"),),
+    "no controller turns the target any more, of those learned while playing",
+)
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
@@ -249,8 +261,8 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, PHRASE, PANIC, PING, PONG, STATS, STATISTIC,
-    LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, LEARN, UNLEARN, PHRASE, PANIC, PING,
+    PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}

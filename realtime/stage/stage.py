@@ -87,6 +87,8 @@ class Stage:
         self._count_lock = Lock()
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
+        self._learn: Callable[[str], None] | None = None
+        self._unlearn: Callable[[str], None] | None = None
         self._set_insert: Callable[[str, str, float], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
@@ -480,6 +482,24 @@ class Stage:
             self._set_insert(insert, parameter, value)
             with self._lock:
                 self._tell_watchers("insert", f"{insert}/{parameter}", value)
+
+    def hand_over_learning(self, learn: Callable[[str], None], unlearn: Callable[[str], None]) -> None:
+        """Say who carries out :meth:`learn` and :meth:`unlearn`."""
+        self._learn, self._unlearn = learn, unlearn
+
+    def learn(self, target: str) -> None:
+        """Let the next controller that is moved turn ``target``; "" learns no more.
+
+        Raises:
+            StruckError: there is no such target, or no controller.
+        """
+        if self._learn is not None:
+            self._learn(target)
+
+    def unlearn(self, target: str) -> None:
+        """Let no controller turn ``target`` any more."""
+        if self._unlearn is not None:
+            self._unlearn(target)
 
     def load_patch(self, name: str) -> None:
         """Change to the patch ``name``.

@@ -46,6 +46,8 @@ class Slider {
     this.output.htmlFor = this.input.id;
     this.input.addEventListener("input", () => this.#move());
     this.element.append(label, this.output, this.input);
+    this.element.dataset.target = name;
+    this.element.dataset.address = node.FULL_PATH;
     this.show(node.VALUE[0], true);
   }
 
@@ -107,6 +109,7 @@ export class Controls {
     }
     this.#element.replaceChildren(...groups);
     if (focused) document.getElementById(focused)?.focus();
+    return CONTENTS;
   }
 
   #group({ CONTENTS }) {

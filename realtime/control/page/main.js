@@ -3,16 +3,20 @@
 import { Connection } from "./connection.js";
 import { Controls } from "./controls.js";
 import { Head } from "./head.js";
+import { Learn } from "./learn.js";
 import { Log } from "./log.js";
 import { Meters } from "./meters.js";
 import { Pads } from "./pads.js";
 import { Roll } from "./roll.js";
+import { Snapshots } from "./snapshots.js";
 
 const element = (id) => document.getElementById(id);
 const connection = new Connection();
 const head = new Head(connection);
 const controls = new Controls(connection, element("sliders"));
 const pads = new Pads(connection, element("pad-grid"), element("octave"), element("velocity"));
+const learn = new Learn(connection, element("learn"), element("sliders"));
+const snapshots = new Snapshots(connection, element("snapshots"));
 new Meters(connection, element("meters"));
 new Roll(connection, element("roll"), element("roll-text"), element("legend"));
 new Log(connection, element("lines"), element("peers"));
@@ -22,6 +26,8 @@ element("panic").addEventListener("click", () => pads.silence());
 function enable(enabled) {
   for (const id of ["panic", "previous", "next", "patches"]) element(id).disabled = !enabled;
   pads.enable(enabled);
+  learn.enable(enabled);
+  snapshots.enable(enabled);
   controls.enable(enabled);
 }
 
@@ -29,7 +35,9 @@ let tree = null; // as counted by struck: another count, other controls
 
 async function load() {
   try {
-    await controls.load();
+    const tree = await controls.load();
+    learn.attach();
+    snapshots.load(tree);
   } catch {
     return false; // the connection has gone again, and tells so itself
   }

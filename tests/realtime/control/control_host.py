@@ -3,9 +3,11 @@
 import asyncio
 import http.client
 import json
+import tempfile
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 from websockets.asyncio.client import connect
@@ -16,6 +18,9 @@ from struck.realtime.control.feed import Feed
 from struck.realtime.control.port import ControlPort
 from struck.realtime.engine.engine import process_engine
 from struck.realtime.engine.state import POSITION, make_engine_state
+from struck.realtime.host.learning import Learning
+from struck.realtime.mapping.mapper import Mapper
+from struck.realtime.mapping.targets import Targets
 from struck.realtime.osc import namespace as osc
 from struck.realtime.osc.address_book import AddressBook
 from struck.realtime.osc.packets import read_message, split_packet, write_message
@@ -52,6 +57,11 @@ class ControlHost:
             lambda insert, parameter, value: None,
         )
         self.stage.note_patch("default")
+        self.folder = tempfile.TemporaryDirectory()
+        self.learning = Learning(self.stage.tell, Path(self.folder.name))
+        self.mapper = Mapper(Targets(self.stage, {}), self.stage.tell)
+        self.learning.add("keys", self.mapper, self.mapper.change)
+        self.stage.hand_over_learning(self.learning.learn, self.learning.unlearn)
         self.book = AddressBook(self.stage)
         self.osc = OscServer(self.stage, self.clock, "127.0.0.1", 0, book=self.book)
         self.port = self.osc.address[1]
@@ -81,6 +91,7 @@ class ControlHost:
             "latency": {"total_seconds": 0.25, "output_device_seconds": 0.0},
             "counters": {name: n for name, n in self.stage.counts().items() if name.startswith("control")},
             "tempo": {"bpm": 120.0, "state": "own"},
+            "learning": self.learning.state(),
             "peers": ["OSC in 127.0.0.1"],
             "log": [(number, line) for number, line in enumerate(self.lines, 1)],
         }
@@ -126,6 +137,7 @@ class ControlHost:
             self._player.join()
         self.control.close()
         self.osc.close()
+        self.folder.cleanup()
 
     def get(self, path, **headers):
         """Status and body of one request."""

@@ -126,6 +126,25 @@ def test_patches_panic_and_pads_work_by_a_tap(host, open_page, options):
     wait_until(lambda: host.stage.counts().get("panics") == 1)
 
 
+def test_learning_works_by_touch(host, open_page):
+    page = open_page(**PHONE)
+    page.get_by_role("button", name="Learn MIDI").tap()
+    page.get_by_role("button", name="learn decay", exact=True).tap()
+    sync_api.expect(page.get_by_role("button", name="move a controller")).to_be_visible()
+    for value in (0, 30, 64):
+        host.mapper.receive(bytes((0xB0, 21, value)))
+    sync_api.expect(page.get_by_role("button", name="unlearn", exact=False)).to_be_visible()
+    # It stays at it, and what was learned works: one end, the other, and the page shows it.
+    for value in (0, 64, 127):
+        host.mapper.receive(bytes((0xB0, 21, value)))
+    wait_until(lambda: host.stage.controls()["decay"] == pytest.approx(10.0))
+    sync_api.expect(slider(page, "decay")).to_have_attribute("aria-valuetext", "10.00")
+    page.get_by_role("button", name="unlearn", exact=False).tap()
+    sync_api.expect(page.get_by_role("button", name="learn decay", exact=True)).to_be_visible()
+    host.mapper.receive(bytes((0xB0, 21, 10)))
+    assert host.stage.controls()["decay"] == pytest.approx(10.0)
+
+
 def test_all_of_it_is_reached_by_the_keyboard(host, open_page):
     page = open_page()
     reached = set()
