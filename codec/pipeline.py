@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,13 @@ from .events.events import Event
 from .events.profiles import Profile
 from .files.audio_files import AudioReader, AudioWriter, open_audio
 from .files.part_files import refuse_same_file as refuse_same_file
-from .hearing.following.hearing import Hearing
 from .hearing.resampler import StreamingResampler
-from .playing.decoder import render
 from .playing.noise import check_rate
 from .takes.takes import TakeHeader, TakeReader, TakeWriter
 from .weights.codec_weights import CodecWeights
+
+if TYPE_CHECKING:
+    from .hearing.following.hearing import Hearing
 
 #: Told how many seconds are done.
 Advance = Callable[[float], None]
@@ -95,6 +96,8 @@ def open_heard(source: Path, profile: Profile) -> AudioReader:
 
 def render_samples(weights: CodecWeights, items: Iterable[StreamItem], rate: int) -> NDArray[np.float32]:
     """The sound of a stream, ``[T]`` at ``rate`` Hz; for what fits in memory."""
+    from .playing.decoder import render  # hearing does without its kernels, which are slow to compile
+
     return np.concatenate([np.zeros(0, np.float32), *render(weights, nearly_in_stream_order(items), rate)])
 
 
@@ -209,6 +212,8 @@ def _write_sound(
     advance: Advance,
     through: Through | None,
 ) -> AudioWriter:
+    from .playing.decoder import render
+
     def told() -> Iterator[StreamItem]:
         for item in nearly_in_stream_order(items):
             if through is not None:

@@ -37,7 +37,7 @@ from .changes import (
     make_change_state,
 )
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .kernel_options import EXACT
+from .kernel_options import EXACT, INNER
 from .partials import add_chunk, render_chunk
 from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .slides import add_sliding_chunk, add_sliding_noise_power, render_sliding_chunk
@@ -151,9 +151,12 @@ def clear_state(state: DecoderState) -> None:
 _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 
 
-@njit(**EXACT)
-def _render_ahead(voices, v, ahead, cell, fade_out):
-    """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``."""
+@njit(**INNER)
+def _render_ahead(voices, v, ahead, cell, last_gain):
+    """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``.
+
+    Its level goes from 1 to ``last_gain``, a float: of two truths Numba would compile a kernel each.
+    """
     slow, fast, scalars = voices.slow, voices.fast, voices.scalars
     levels, counts, chunk = voices.levels, voices.counts, voices.chunk
     place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
@@ -162,16 +165,16 @@ def _render_ahead(voices, v, ahead, cell, fade_out):
         render_sliding_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v)
     elif not render_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v):
         return
-    if fade_out:
+    if last_gain != 1.0:
         for n in range(CHUNK):
-            chunk[n] *= np.float32(1.0 - n / CHUNK)
+            chunk[n] *= np.float32(1.0 - (1.0 - last_gain) * (n / CHUNK))
     if sliding:
         add_sliding_chunk(chunk, voices.bus, voices.bus_from, scalars, counts, v, ahead, place)
     else:
         add_chunk(chunk, voices.bus, v, ahead, place)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _comes_before(counts, v, other):
     """Whether the event in place ``v`` starts before that in ``other``: by onset, then by arrival."""
     if counts[v, ONSET] != counts[other, ONSET]:
@@ -179,7 +182,7 @@ def _comes_before(counts, v, other):
     return counts[v, ARRIVAL] < counts[other, ARRIVAL]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _push_pending(pending, count, counts, v):
     """Put ``v`` on the heap of ``count`` places."""
     i = count
@@ -192,7 +195,7 @@ def _push_pending(pending, count, counts, v):
     pending[i] = v
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _pop_pending(pending, count, counts):
     """Take the first off the heap of ``count`` places, which is not empty."""
     first = pending[0]
@@ -210,23 +213,24 @@ def _pop_pending(pending, count, counts):
     return first
 
 
-@njit(**EXACT)
-def _free_count(state):
-    return state.free.shape[0] - state.numbers[ACTIVE] - state.numbers[PENDING]
+@njit(**INNER)
+def _free_count(free, numbers):
+    # Small kernels get the arrays they need: of a state, all are handed over one by one, at each call.
+    return free.shape[0] - numbers[ACTIVE] - numbers[PENDING]
 
 
-@njit(**EXACT)
-def _log(state, outcome, event_id, at_sample):
+@njit(**INNER)
+def _log(log, numbers, outcome, event_id, at_sample):
     """Note what became of an event, if it has an id."""
-    row = state.numbers[LOGGED]
-    if event_id != 0 and row < state.log.shape[0]:
-        state.log[row, OUTCOME] = outcome
-        state.log[row, LOGGED_ID] = event_id
-        state.log[row, LOGGED_SAMPLE] = at_sample
-        state.numbers[LOGGED] = row + 1
+    row = numbers[LOGGED]
+    if event_id != 0 and row < log.shape[0]:
+        log[row, OUTCOME] = outcome
+        log[row, LOGGED_ID] = event_id
+        log[row, LOGGED_SAMPLE] = at_sample
+        numbers[LOGGED] = row + 1
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _steal_quietest(state):
     """Free the quietest voice.
 
@@ -245,17 +249,17 @@ def _steal_quietest(state):
             quietest = i
     v = active[quietest]
     if state.voices.counts[v, TONE_ON] != 0:
-        _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, True)
+        _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, 0.0)
     forget_changes(state.changes, state.voices.counts, v)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
-    state.free[_free_count(state)] = v
+    state.free[_free_count(state.free, state.numbers)] = v
     state.numbers[ACTIVE] = count - 1
     state.numbers[STOLEN] += 1
-    _log(state, WAS_STOLEN, state.voices.counts[v, EVENT_ID], state.numbers[POSITION])
+    _log(state.log, state.numbers, WAS_STOLEN, state.voices.counts[v, EVENT_ID], state.numbers[POSITION])
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _start_due(state, position):
     """Start all pending events that are due, in order of onset, then of arrival; return the next onset."""
     numbers = state.numbers
@@ -284,9 +288,9 @@ def _start_due(state, position):
         numbers[STARTED] += 1
         numbers[CELL_STARTS] += 1
         outcome = CAME_LATE if position > voices.counts[v, ASKED] else DID_SOUND
-        _log(state, outcome, voices.counts[v, EVENT_ID], position)
+        _log(state.log, state.numbers, outcome, voices.counts[v, EVENT_ID], position)
         apply_changes(state.changes, voices, v)
-        _render_ahead(voices, v, state.ahead, cell_end - GRID, False)
+        _render_ahead(voices, v, state.ahead, cell_end - GRID, 1.0)
         if voices.counts[v, NOISE_ON] != 0:
             power = state.noise.power
             add_noise_power(
@@ -298,7 +302,7 @@ def _start_due(state, position):
     return next_onset
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _render_cell(
     slow, fast, scalars, levels, counts, own_noise, bus, noise_from, bus_from, chunk, scratch, active, ahead,
     power, cell, count,
@@ -332,7 +336,7 @@ def _render_cell(
     return kept
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _step_grid(state, position):
     """At each multiple of GRID: render the chunks that begin before the next one, and aim the noise there."""
     voices = state.voices
@@ -357,12 +361,12 @@ def _step_grid(state, position):
     )  # fmt: skip
     for i in range(kept, count):
         forget_changes(state.changes, voices.counts, state.active[i])
-        state.free[_free_count(state)] = state.active[i]
+        state.free[_free_count(state.free, state.numbers)] = state.active[i]
         numbers[ACTIVE] -= 1
     aim_noise(state.noise, position, position + GRID)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _mix_segment(state, position, out):
     """One segment ``out [frames]`` inside a grid cell."""
     frames = out.shape[0]
@@ -401,7 +405,7 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _is_finite(record):
     finite = True
     for i in range(record.shape[0]):
@@ -424,19 +428,19 @@ def insert_event(state, record, onset, event_id):
     asked = onset
     if not _is_finite(record):
         numbers[REJECTED] += 1
-        _log(state, WAS_DROPPED, event_id, asked)
+        _log(state.log, state.numbers, WAS_DROPPED, event_id, asked)
         return False
     if onset < numbers[POSITION]:
         numbers[LATE] += 1
         if numbers[ALLOW_LATE] == 0:
-            _log(state, WAS_DROPPED, event_id, asked)
+            _log(state.log, state.numbers, WAS_DROPPED, event_id, asked)
             return False
         onset = numbers[POSITION]
     if numbers[PENDING] == state.pending.shape[0]:
         numbers[DROPPED] += 1
-        _log(state, WAS_DROPPED, event_id, asked)
+        _log(state.log, state.numbers, WAS_DROPPED, event_id, asked)
         return False
-    v = state.free[_free_count(state) - 1]
+    v = state.free[_free_count(state.free, state.numbers) - 1]
     load_voice(state.voices, v, record, onset, numbers[ORDER])
     state.voices.counts[v, ASKED] = asked
     state.voices.counts[v, EVENT_ID] = event_id
@@ -446,16 +450,15 @@ def insert_event(state, record, onset, event_id):
     return True
 
 
-@njit(**EXACT)
-def _find_voice(state, event_id):
+@njit(**INNER)
+def _find_voice(counts, numbers, active, pending, event_id):
     """Place of the voice of this event, sounding or pending, the one that came last; -1 if there is none."""
-    counts = state.voices.counts
     found = -1
     if event_id == NO_ID:
         return found
-    for i in range(state.numbers[ACTIVE] + state.numbers[PENDING]):
-        waiting = i - state.numbers[ACTIVE]
-        v = state.active[i] if waiting < 0 else state.pending[waiting]
+    for i in range(numbers[ACTIVE] + numbers[PENDING]):
+        waiting = i - numbers[ACTIVE]
+        v = active[i] if waiting < 0 else pending[waiting]
         if counts[v, EVENT_ID] == event_id and (found < 0 or counts[v, ARRIVAL] > counts[found, ARRIVAL]):
             found = v
     return found
@@ -472,7 +475,7 @@ def amend_voice(state, record, event_id, at_sample):
     if not _is_finite(record):
         state.numbers[REJECTED] += 1
         return False
-    v = _find_voice(state, event_id)
+    v = _find_voice(state.voices.counts, state.numbers, state.active, state.pending, event_id)
     if v < 0:
         state.changes.numbers[UNKNOWN] += 1
         return False
@@ -483,7 +486,7 @@ def amend_voice(state, record, event_id, at_sample):
 def end_voice(state, event_id, at_sample):
     """Let an event go into its release at stream sample ``at_sample``; False if refused, see
     :func:`amend_voice`. Of several ends the first counts."""
-    v = _find_voice(state, event_id)
+    v = _find_voice(state.voices.counts, state.numbers, state.active, state.pending, event_id)
     if v < 0:
         state.changes.numbers[UNKNOWN] += 1
         return False
@@ -497,13 +500,13 @@ def drop_voices(state):
     counts = state.voices.counts
     for i in range(numbers[ACTIVE]):
         forget_changes(state.changes, counts, state.active[i])
-        state.free[_free_count(state) + i] = state.active[i]
+        state.free[_free_count(state.free, state.numbers) + i] = state.active[i]
     numbers[ACTIVE] = 0
     while numbers[PENDING] > 0:
         v = state.pending[numbers[PENDING] - 1]
-        _log(state, WAS_DROPPED, counts[v, EVENT_ID], numbers[POSITION])
+        _log(state.log, state.numbers, WAS_DROPPED, counts[v, EVENT_ID], numbers[POSITION])
         forget_changes(state.changes, counts, v)
-        state.free[_free_count(state)] = v
+        state.free[_free_count(state.free, state.numbers)] = v
         numbers[PENDING] -= 1
     if numbers[SILENT_AT] == numbers[POSITION]:  # nothing has sounded since the last time
         return

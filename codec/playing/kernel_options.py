@@ -57,5 +57,15 @@ if not CAN_CACHE:
 if not config.CACHE_LOCATOR_CLASSES:  # else whoever set NUMBA_CACHE_LOCATOR_CLASSES knows better
     config.CACHE_LOCATOR_CLASSES = LOCATORS
 
-#: How kernels are compiled: no lock, kept on disk, IEEE division without an exception.
-EXACT: Final[dict[str, Any]] = {"nogil": True, "cache": CAN_CACHE, "error_model": "numpy"}
+#: How kernels are compiled: no lock, kept on disk, IEEE division without an exception, and no wrapper for C,
+#: which nothing asks for.
+EXACT: Final[dict[str, Any]] = {
+    "nogil": True,
+    "cache": CAN_CACHE,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+#: How those are compiled that only other kernels call: they are kept inside these, and Python cannot call
+#: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
+#: apart tuples of arrays, and they were compiled again in each kernel that calls it.
+INNER: Final[dict[str, Any]] = EXACT | {"cache": False, "no_cpython_wrapper": True}

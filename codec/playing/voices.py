@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import MODE_COUNT, NOISE_BAND_COUNT
-from .kernel_options import EXACT
+from .kernel_options import INNER
 from .partials import set_rotation
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import AUDIBLE, BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
@@ -81,7 +81,7 @@ _SCALAR_COUNT = len(SCALARS)
 _ZERO = np.float32(0.0)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def copy_record(voices, v, record):
     """Copy to voice ``v`` what ``record`` says at any age, and its decays as they are at the onset."""
     slow = voices.slow
@@ -109,7 +109,7 @@ def copy_record(voices, v, record):
         voices.bus[v, bus] = record[BUS_AT + bus]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def begin_voice(voices, v, record):
     """Let voice ``v`` begin as ``record`` says."""
     slow = voices.slow
@@ -141,7 +141,7 @@ def begin_voice(voices, v, record):
     levels[v, NOISE_SHARE] = 0.0
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def load_voice(voices, v, record, onset, arrival):
     """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``."""
     begin_voice(voices, v, record)
@@ -153,7 +153,7 @@ def load_voice(voices, v, record, onset, arrival):
     counts[v, LAST_CHANGE] = NO_CHANGE
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def release_voice(scalars, levels, counts, v, boundary):
     """End the force of voice ``v`` at chunk ``boundary``, from where it then is; it goes into its release."""
     if counts[v, ENDED] == NEVER_ENDED:
@@ -169,7 +169,7 @@ def release_voice(scalars, levels, counts, v, boundary):
     levels[v, NOISE_RELEASE] = -1.0
 
 
-@njit(**EXACT, forceinline=True)
+@njit(**INNER, forceinline=True)
 def advance_noise(scalars, levels, counts, v, position):
     """Envelope of voice ``v``'s noise at stream sample ``position``, the end of a cell; negative once over.
 
@@ -198,7 +198,7 @@ def advance_noise(scalars, levels, counts, v, position):
     return envelope * rise
 
 
-@njit(**EXACT, forceinline=True)
+@njit(**INNER, forceinline=True)
 def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
     """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of
     a cell.

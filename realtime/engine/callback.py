@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import carray, float32, float64, int64, njit, typeof, void
 
+from ...codec.playing.kernel_options import INNER
 from .address_tables import state_reader
 from .c_pointers import CONTINUE, STREAM_CALLBACK, as_address, c_callback
 from .cycles import read_cycles
@@ -77,7 +78,7 @@ CALLBACK: Final = typeof(
 )
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _note_share(state, row, share):
     state.worst[row] = max(state.worst[row], share)
     place = _HISTOGRAM_SIZE - 1

@@ -33,6 +33,7 @@ from ...codec.playing.block import (
     insert_event,
     process_block,
 )  # fmt: skip
+from ...codec.playing.kernel_options import INNER
 from .commands import (
     AMEND,
     AT_SAMPLE,
@@ -88,7 +89,7 @@ from .state import (
 _DAMAGE: Final = 1e6
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _obey(state, position):
     """Carry out ``state.command``."""
     command = state.command
@@ -123,7 +124,7 @@ def _obey(state, position):
         stop_slot(state.phrases, key, max(position, at_sample))
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _take_commands(state, position, frames):
     """Obey what other threads have sent."""
     for _ in range(max(4, frames // 4)):
@@ -132,7 +133,7 @@ def _take_commands(state, position, frames):
         _obey(state, position)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _tell_results(state):
     """Pass on what became of events, out of the decoder's log."""
     decoder = state.decoder
@@ -144,7 +145,7 @@ def _tell_results(state):
     decoder.numbers[LOGGED] = 0
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _take_input(state, source, frames):
     """Bring the slice's input to ``state.source``: from the device or the feed, free of damage.
 
@@ -175,7 +176,7 @@ def _take_input(state, source, frames):
     return heard
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _measure(state, side, block):
     """Let the meters of ``side`` (0: in, 1: out) follow ``block [F, C]``."""
     levels = state.levels
@@ -196,7 +197,7 @@ def _measure(state, side, block):
         )
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _mix(state, out, frames):
     """Input gain, capture, and the sum of dry, events and phrases to ``out [frames, C_out]``."""
     gains = state.gains
@@ -232,7 +233,7 @@ def _mix(state, out, frames):
             out[n, c] = np.float32(value)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _insert_played(state, position, frames):
     """Let events and phrases, each on all channels, through what is inserted there."""
     events = state.wide[0, :frames]
@@ -245,7 +246,7 @@ def _insert_played(state, position, frames):
     process_place(state.racks, PHRASES_LANE, phrases, position)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _process_slice(state, source, out):
     frames = out.shape[0]
     numbers = state.numbers

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import float32, int64, njit, typeof, void
 
+from ...codec.playing.kernel_options import INNER
 from .address_tables import make_address_table, state_reader
 from .c_pointers import as_pointer
 from .rings import KERNEL, load_acquire, make_record_ring, store_release
@@ -144,7 +145,7 @@ _TABLE: Final = int64[:, ::1]
 _racks_at = state_reader(RACKS)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _racks_of(table):
     return _racks_at(as_pointer(table.ctypes.data + table.shape[1] * 8))
 
@@ -205,12 +206,12 @@ def end_racks(table, position):
             publish(rack.memory.indices, WRITTEN, position, PROCESS_WAITS)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _ramp(frames):
     return min(1.0, max(0.0, frames / RAMP_FRAMES))
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _send_at(rack, position):
     """Share of what comes in that this rack gets."""
     numbers = rack.numbers
@@ -221,7 +222,7 @@ def _send_at(rack, position):
     return share
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _tail_at(rack, position):
     """Share of what comes out of this rack that sounds."""
     numbers = rack.numbers
@@ -231,13 +232,13 @@ def _tail_at(rack, position):
     return min(1.0, max(0.0, left / max(HURRIED_FRAMES, numbers[GONE] - numbers[LEFT])))
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _is_steady(rack, position):
     """Whether from ``position`` on all that comes in goes to this rack, and all that comes out sounds."""
     return rack.numbers[SOUNDING] == PLAYING and position - rack.numbers[SINCE] >= RAMP_FRAMES
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _hand_over(rack, lane, block, position, steady):
     for n in range(block.shape[0]):
         share = 1.0 if steady else _send_at(rack, position + n)
@@ -249,7 +250,7 @@ def _hand_over(rack, lane, block, position, steady):
             rack.history[lane, c, past] = value
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _take_back_whole(rack, lane, position, out):
     """Add to ``out [F, C]`` what comes out of a steady rack, if all is there and whole; else do nothing.
 
@@ -276,14 +277,14 @@ def _take_back_whole(rack, lane, position, out):
     return True
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _past(rack, lane, channel, position):
     if position < max(0, rack.numbers[SINCE]):
         return np.float32(0.0)
     return rack.history[lane, channel, position & (HISTORY_FRAMES - 1)]
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _go_dry(rack, lane, position, past):
     """A result is not there: from this frame on the dry sound, without a step but its own.
 
@@ -300,7 +301,7 @@ def _go_dry(rack, lane, position, past):
         rack.steps[lane, c] = rack.last[lane, c] - _past(rack, lane, c, past - 1)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _take_back(rack, lane, position, share, out):
     """Add what comes out of the rack at ``position``, one frame, to ``out [C]``."""
     numbers = rack.numbers
@@ -349,7 +350,7 @@ def _take_back(rack, lane, position, share, out):
         out[c] += np.float32(share * value)
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _direct_at(racks, lane, position):
     """Share of what comes in that passes all racks."""
     direct = 1.0

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numba import float32, float64, njit, void
 
+from ...codec.playing.kernel_options import INNER
 from .rings import KERNEL
 
 _HOLD_SECONDS: Final = 0.010
@@ -35,7 +36,7 @@ def make_limiter(rate: int) -> np.ndarray:
     return state
 
 
-@njit(**KERNEL)
+@njit(**INNER)
 def _highest_below(ceiling):
     """The largest float32 that is allowed: rounding must not lift a sample over the ceiling."""
     top = np.float32(ceiling)

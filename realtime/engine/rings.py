@@ -13,17 +13,17 @@ the same length::
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import boolean, float32, float64, int64, njit, typeof, types, void
 from numba.extending import intrinsic
 
-from ...codec.playing.kernel_options import CAN_CACHE
+from ...codec.playing.kernel_options import EXACT
 
 #: How kernels on the audio thread are compiled.
-KERNEL: Final[dict[str, Any]] = {"nogil": True, "cache": CAN_CACHE, "error_model": "numpy"}
+KERNEL: Final = EXACT
 
 # places in the index arrays: the writer's and the reader's lie on cache lines of their own
 WRITE, OFFERED, LOST, HOLES_WRITTEN = range(4)

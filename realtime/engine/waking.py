@@ -16,6 +16,7 @@ import numpy as np
 from numba import int64, njit, types, void
 from numba.extending import intrinsic
 
+from ...codec.playing.kernel_options import INNER
 from .rings import KERNEL, load_acquire, store_release
 
 _NUMBERS: Final = {"x86_64": 202, "aarch64": 98}
@@ -42,7 +43,7 @@ def _fence(typing_context):
 
 if HAS_FUTEX:
 
-    @njit(**KERNEL)
+    @njit(**INNER)
     def _wake(indices, place):
         # the low half of the index is the futex: both architectures are little-endian
         _system_call(_FUTEX, indices.ctypes.data + 8 * place, _FUTEX_WAKE, 1, 0, 0, 0)
@@ -61,7 +62,7 @@ if HAS_FUTEX:
 
 else:
 
-    @njit(**KERNEL)
+    @njit(**INNER)
     def _wake(indices, place):
         pass
 

@@ -5,15 +5,15 @@ import pytest
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from struck.codec.events.event_spec import BANDWIDTH_HZ, ROOM_COUNT, ROOM_NAMES, ROOM_T60_SECONDS
-from struck.codec.playing.convolver import (
-    GRID,
-    exchange_room,
-    make_room_state,
-    real_fft,
-    silence_rooms,
-    step_rooms,
-)
+from struck.codec.playing import convolver
+from struck.codec.playing.convolver import GRID, make_room_state, silence_rooms
 from struck.codec.playing.room import partition_samples, room_impulse_responses
+
+from .inner_kernels import outer
+
+exchange_room = outer(convolver.exchange_room)
+real_fft = outer(convolver.real_fft)
+step_rooms = outer(convolver.step_rooms)
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 48_000, 96_000])

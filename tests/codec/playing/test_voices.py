@@ -12,6 +12,7 @@ from struck.codec.playing.voice_records import CHUNK, MODE, RECORD_SIZE, mode_li
 from struck.codec.playing.voice_state import D_A, D_Y, MODES, A, K, Y
 
 from .decoder_events import FLAT_WEIGHTS, RANDOM_WEIGHTS, random_events, tone
+from .inner_kernels import outer
 
 
 def play(event, seconds, rate):
@@ -170,7 +171,7 @@ def test_the_kernel_its_python_source_and_the_sines_agree(low_hz):
     start, step = rng.uniform(0, 1, MODE_COUNT), rng.uniform(-0.01, 0.01, MODE_COUNT)
     n = np.arange(CHUNK)[:, None]
     wanted = np.sum((start + n * step) * np.sin(phase + n * turn), -1)
-    for function in (sum_partials, getattr(sum_partials, "py_func", sum_partials)):
+    for function in (outer(sum_partials), getattr(sum_partials, "py_func", sum_partials)):
         scratch = np.zeros((5, MODE_COUNT), dtype=np.float32)
         scratch[Y], scratch[D_Y] = np.sin(phase), np.sin(phase) - np.sin(phase - turn)
         scratch[K], scratch[A], scratch[D_A] = 2 - 2 * np.cos(turn), start, step
