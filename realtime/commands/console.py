@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ...codec.pipeline import Advance
+
+#: Why the first start takes long.
+COMPILING: Final = "compiling for this machine; that takes up to a minute or two, once"
 
 
 class Console:

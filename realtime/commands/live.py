@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...models.mars.conditions import TEMPO_RANGE_BPM
 from ..tempo.leader import LEADERS, MIDI
-from .console import Console, format_values
+from .console import COMPILING, Console, format_values
 from .options import (
     Commands,
     add_command,
@@ -212,7 +212,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
 
 def run_live(options: argparse.Namespace, console: Console) -> None:
     settings = make_settings(options)
-    with console.patience("the first start compiles for this machine; that takes a minute or two, once"):
+    with console.patience(COMPILING):
         from ..host.host import Host
     from ..control.qr_code import qr_code
     from ..host.signals import StopSignals

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .console import Console
+from .console import COMPILING, Console
 from .options import (
     Commands,
     add_command,
@@ -18,6 +18,10 @@ from .options import (
     load_weights,
     subtype,
 )
+
+if TYPE_CHECKING:
+    from ...codec.hearing.following.hearing import Hearing
+    from ...codec.weights.codec_weights import CodecWeights
 
 
 def add_to(commands: Commands) -> None:
@@ -70,12 +74,9 @@ def add_to(commands: Commands) -> None:
 
 
 def run_encode(options: argparse.Namespace, console: Console) -> None:
-    from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import encode_file
 
-    weights = load_weights(options)
-    hearing = make_hearing(weights, PROFILES[options.profile], options.refine)
+    weights, hearing = _make_hearing(options, console)
     with console.progress("encoding", _seconds(options.input)) as advance:
         values, notes = encode_file(options.input, options.output, weights, hearing, options.exact, advance)
     _finish(
@@ -93,6 +94,7 @@ def run_render(options: argparse.Namespace, console: Console) -> None:
     from ...codec.pipeline import render_take
 
     weights, through = load_weights(options), insert_chain(options, console)
+    _get_ready_to_play(console)
     with console.progress("rendering", None) as advance:
         values, notes = render_take(
             options.input, options.output, weights, options.rate, subtype(options), advance, through
@@ -101,13 +103,11 @@ def run_render(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_resynth(options: argparse.Namespace, console: Console) -> None:
-    from ...codec.events.profiles import PROFILES
-    from ...codec.hearing.following.hearing import make_hearing
     from ...codec.pipeline import resynthesise
 
-    weights = load_weights(options)
-    hearing = make_hearing(weights, PROFILES[options.profile], options.refine)
+    weights, hearing = _make_hearing(options, console)
     through = insert_chain(options, console)
+    _get_ready_to_play(console)
     with console.progress("listening and playing", _seconds(options.input)) as advance:
         values, notes = resynthesise(
             options.input,
@@ -120,6 +120,23 @@ def run_resynth(options: argparse.Namespace, console: Console) -> None:
             through,
         )
     _finish(console, values, notes, f"{_describe_sound(values)} from {values['event_count']:,} events")
+
+
+def _make_hearing(options: argparse.Namespace, console: Console) -> tuple[CodecWeights, Hearing]:
+    """What hears as the options say; the first time on a machine, its kernels are compiled."""
+    from ...codec.events.profiles import PROFILES
+
+    weights = load_weights(options)
+    with console.patience(COMPILING):
+        from ...codec.hearing.following.hearing import make_hearing
+
+        return weights, make_hearing(weights, PROFILES[options.profile], options.refine)
+
+
+def _get_ready_to_play(console: Console) -> None:
+    """Load the kernels that play, or compile them the first time."""
+    with console.patience(COMPILING):
+        from ...codec.playing import decoder  # noqa: F401
 
 
 def _seconds(path: Path) -> float:
