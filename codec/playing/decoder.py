@@ -216,7 +216,8 @@ def render(
         quiet = 0 if np.max(np.abs(block)) >= _QUIET_PEAK else quiet + block_frames
         position = decoder.position_samples
         if item is None:
-            silent = decoder.active_voice_count == 0 or position >= wake
+            # the last event is known before it sounds: until then there may be no voice
+            silent = position > last and (decoder.active_voice_count == 0 or position >= wake)
             if silent and quiet >= _QUIET_SECONDS * rate:
                 return
             if position >= last + longest_tail_seconds * rate:

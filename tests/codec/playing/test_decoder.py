@@ -208,6 +208,13 @@ def test_render_reads_lazily_and_ends_after_the_tail():
     assert 1.0 * 22_050 < len(out) < 5.0 * 22_050
 
 
+@pytest.mark.parametrize("onset_seconds", [0.5, 1.0, 1.013, 3.0])
+def test_render_plays_what_begins_after_a_pause(onset_seconds):
+    """The stream is known a little ahead of its sound: no voice and silence are not yet the end."""
+    sound = np.concatenate(list(render(FLAT_WEIGHTS, [event(onset_seconds)], 22_050)))
+    assert np.argmax(np.abs(sound) > 1e-4) / 22_050 == pytest.approx(onset_seconds, abs=0.02)
+
+
 def test_render_refuses_disorder_and_bounds_the_tail():
     with pytest.raises(ValueError, match="order of their times"):
         list(render(FLAT_WEIGHTS, [tone(1.0), tone(0.5)], 22_050))
