@@ -65,18 +65,22 @@ class MusicSampler:
     Args:
         data: folder with ``midi/manifest.csv``.
         notes: recorded notes for the sampler.
+        sound_fonts: one of them plays each clip that FluidSynth plays; None: the best that is installed.
 
     Raises:
         StruckError: there are no scores.
     """
 
-    def __init__(self, data: Path, notes: list[Note], seed: int) -> None:
+    def __init__(
+        self, data: Path, notes: list[Note], seed: int, sound_fonts: list[Path] | None = None
+    ) -> None:
         manifest = data / "midi" / "manifest.csv"
         if not manifest.is_file():
             raise StruckError(f"no training scores: {manifest} is missing")
         with manifest.open(encoding="utf-8", newline="") as file:
             self._scores = [manifest.parent / row["file"] for row in csv.DictReader(file)]
         self._rng = np.random.default_rng(seed)
+        self._sound_fonts = sound_fonts
         self._instruments: dict[str, list[Note]] = {}
         for note in notes:
             self._instruments.setdefault(note.instrument, []).append(note)
@@ -152,7 +156,8 @@ class MusicSampler:
             tick = round(seconds * 960)
             track.append(message.copy(time=tick - now))
             now = tick
-        return render_midi(midi)
+        fonts = self._sound_fonts
+        return render_midi(midi, fonts[int(self._rng.integers(len(fonts)))] if fonts else None)
 
     def _sample(self, notes: list[_Played]) -> np.ndarray:
         """Play ``notes`` with recorded ones, the nearest pitch resampled."""

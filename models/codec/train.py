@@ -1,10 +1,13 @@
-"""Training the codec: mixtures with known truth, then greedy energy on music, then an adversary.
+"""Training the codec: mixtures with known truth, greedy energy on music, an adversary, refitted events.
 
 1. *supervised*: a note inside a mixture; the decoded event is compared with the note alone.
 2. *greedy*: music rendered from scores; residuals at random depths of the encoder's own greedy loop; the
    event must take energy out of the residual (arXiv 2505.05654, sec. 3, without its telescoping sum).
 3. *adversarial*: a discriminator on spectrograms sees half of the events (ibid.) and must not tell them
    from music.
+
+4. *refitted*: the studio encoder refits the events of hours of sound; the event network alone learns to read
+   from what is known at first, at every lookahead and window, what refitting finds in the end.
 
 Stages follow the clock: each gets its share of ``minutes``. A checkpoint holds everything to go on.
 """
@@ -21,9 +24,10 @@ import torch
 from torch import Tensor
 
 from struck.codec.events.errors import StruckError
+from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.hearing.event_network import FRAME_OFFSETS
-from struck.codec.hearing.spectrum import mean_magnitude
-from struck.codec.weights.codec_weights import save_codec_weights
+from struck.codec.hearing.spectrum import HOP, mean_magnitude
+from struck.codec.weights.codec_weights import load_codec_weights, save_codec_weights
 
 from ..devices import choose_device
 from ..network_trainer import Losses, NetworkTrainer, Report, Stage
@@ -32,7 +36,9 @@ from .adversary import Discriminator, drop_half
 from .datasets import Mixtures, MixtureSampler, cached_library
 from .event_encoder import EventCodec
 from .event_spectrum import FRAME_STRIDE, EventSpectrum, render_together
-from .residuals import SHORT_SHARE, Residuals, ResidualStream, Scene
+from .refitted import make_refitted_clips
+from .refitted_examples import ExampleStream, RefittedExamples
+from .residuals import Residuals, ResidualStream, Scene
 
 MEL_WEIGHT = 0.7
 EMA_DECAY = 0.999
@@ -41,11 +47,14 @@ FUTURE_WEIGHT = 0.4
 SHARE_WEIGHT = 5.0
 ADVERSARIAL_WEIGHT = 0.15
 #: The stages and the learning rates that they begin with.
-STAGES = {"supervised": 1.5e-3, "greedy": 8e-4, "adversarial": 3e-4}
+STAGES = {"supervised": 1.5e-3, "greedy": 8e-4, "adversarial": 3e-4, "refitted": 5e-4}
 #: Minutes of each stage's end, as shares of all.
-STAGE_ENDS = (0.45, 0.85, 1.0)
-#: The analysis windows of the profiles.
-WINDOWS = (2048, 1024)
+STAGE_ENDS = (0.3, 0.55, 0.65, 1.0)
+#: The analysis windows of the profiles, and the shares of batches that have them.
+WINDOWS = {2048: 0.5, 1024: 0.25, 512: 0.25}
+#: How much gain, vector and onset of a refitted event count beside its sound, in dB for a mean difference of
+#: 1: of vectors in their own units, of gains in units of 12 dB, of onsets in hops.
+DISTANCE_WEIGHT = 2.0
 BATCHES_PER_CLIP = 24
 
 
@@ -62,19 +71,31 @@ class _Stream(torch.utils.data.IterableDataset[Mixtures]):
         samplers = [MixtureSampler(library, seed) for library in self._libraries]
         chance = np.random.default_rng(seed)
         while True:
-            short = len(samplers) > 1 and chance.random() < SHORT_SHARE
-            yield samplers[1 if short else 0].draw(self._batch)
+            yield samplers[int(chance.choice(len(samplers), p=list(WINDOWS.values())))].draw(self._batch)
 
 
 def _keep(batch: Any) -> Any:
     return batch
 
 
-def make_trainer(folder: Path, device: str, seed: int, report: Report) -> NetworkTrainer[EventCodec]:
-    """A trainer of a new codec; beside each checkpoint it writes ``folder/codec.safetensors``."""
+def make_codec(start: Path | None, seed: int) -> EventCodec:
+    """A new codec, or one that begins with weights."""
+    if start is None:
+        return EventCodec(seed=seed)
+    weights = load_codec_weights(start)
+    return EventCodec(weights.encoder, weights.decoder)
+
+
+def make_trainer(
+    folder: Path, device: str, seed: int, report: Report, start: Path | None = None
+) -> NetworkTrainer[EventCodec]:
+    """A trainer of a new codec, or of one that begins with the weights ``start``.
+
+    Beside each checkpoint it writes ``folder/codec.safetensors``.
+    """
     return NetworkTrainer(
         "codec",
-        EventCodec(seed=seed).to(device),
+        make_codec(start, seed).to(device),
         folder,
         report,
         decay=EMA_DECAY,
@@ -139,6 +160,27 @@ class Objectives:
             "share": share.item(),
             "removed": (removed / (before + 1e-12)).mean().item(),
             "sound_mel_db": distance.item(),
+        }
+
+    def refitted(self, codec: EventCodec, examples: RefittedExamples) -> tuple[Tensor, dict[str, float]]:
+        """Residual energy and mel distance, in dB, of each event from the refitted one, and how far they are
+        apart as numbers, which says which way to go where neither sounds."""
+        r = RefittedExamples(*(t.to(self.device) for t in vars(examples).values()))
+        n_fft = 2 * (r.target.shape[-1] - 1)
+        gain_db, vectors, shift = codec(r.left, r.mask, r.pitch_midi, r.noise_like)
+        tone, noise = self._spectra[n_fft](codec.decoder_weights, gain_db, vectors, shift)
+        weights = self._frame_weights * r.known * (FUTURE_WEIGHT + (1.0 - FUTURE_WEIGHT) * r.mask)
+        energy = losses.residual_energy_db(r.target, tone, noise, weights).mean()
+        distance = losses.mel_distance_db(r.target, tone**2 + noise, weights, self._mel[n_fft]).mean()
+        apart = (
+            (vectors - r.vectors).abs().mean()
+            + (gain_db - r.gain_db).abs().mean() / 12.0
+            + (shift - r.shift_seconds).abs().mean() * (ANALYSIS_RATE / HOP)
+        )
+        return energy + MEL_WEIGHT * distance + DISTANCE_WEIGHT * apart, {
+            "refitted_energy_db": energy.item(),
+            "refitted_mel_db": distance.item(),
+            "apart": apart.item(),
         }
 
 
@@ -206,6 +248,16 @@ def adversarial_losses(
         yield loss, values
 
 
+def refitted_losses(codec: EventCodec, objectives: Objectives, mixtures: Any, examples: Any) -> Losses:
+    """Stage 4: refitted events, beside the mixtures whose notes are known. The decoder stays as it is: takes
+    name it, and the targets were found with it."""
+    codec.decoder.requires_grad_(False)
+    for known, refitted in zip(mixtures, examples, strict=False):
+        first, a = objectives.supervised(codec, known)
+        second, b = objectives.refitted(codec, refitted)
+        yield 0.5 * first + second, a | b
+
+
 def train(
     data: Path,
     minutes: float,
@@ -216,6 +268,9 @@ def train(
     seed: int = 0,
     batch: int = 48,
     workers: int = 2,
+    start: Path | None = None,
+    stage: str | None = None,
+    hours: float = 4.0,
     report: Report = print,
 ) -> Path:
     """Train all stages for ``minutes`` in all; returns the path of the exported weights.
@@ -227,13 +282,16 @@ def train(
         device: ``auto``, ``cpu`` or ``cuda``.
         batch: examples per step; half of each kind from stage 2 on.
         workers: processes that make data; 0 makes it in this one.
+        start: weights to begin with, where nothing is resumed.
+        stage: only this one, for all of the minutes.
+        hours: of sound whose events are refitted for the last stage, beside the minutes.
 
     Raises:
         StruckError: data or FluidSynth is missing, or there is nothing to resume, or there is no such
             device.
     """
     device = choose_device(device, ("cuda",))  # complex spectra were never tried on Apple's GPUs
-    trainer = make_trainer(folder, device, seed, report)
+    trainer = make_trainer(folder, device, seed, report, start)
     if resume:
         if not trainer.resume():
             raise StruckError(f"nothing to resume: {trainer.checkpoint} is missing")
@@ -245,15 +303,18 @@ def train(
     half = min(workers, max(1, workers // 2))
     codec, objectives = trainer.network, Objectives(device)
     codec.train()
-    begin = 0.0
-    for (name, rate), share in zip(STAGES.items(), STAGE_ENDS, strict=True):
-        stage = Stage(name, rate, begin, 60.0 * minutes * share)
-        begin = stage.end_seconds
-        if trainer.seconds >= stage.end_seconds:
+    for part in _parts(stage, 60.0 * minutes):
+        name = part.name
+        if trainer.seconds >= part.end_seconds:
             continue
         salt = seed + 1000 + trainer.step
         if name == "supervised":
             steps = supervised_losses(codec, objectives, _loader(_Stream(libraries, batch, salt), workers))
+        elif name == "refitted":
+            clips = make_refitted_clips(folder / "refitted", data, exported, hours, seed, workers, report)
+            mixtures = _loader(_Stream(libraries, batch // 2, salt), half)
+            examples = _loader(ExampleStream(clips, exported, WINDOWS, batch // 2, salt), half)
+            steps = refitted_losses(codec, objectives, mixtures, examples)
         else:
             mixtures = _loader(_Stream(libraries, batch // 2, salt), half)
             stream = ResidualStream(data, exported, batch // 2, BATCHES_PER_CLIP, salt)
@@ -262,5 +323,16 @@ def train(
                 steps = greedy_losses(codec, objectives, mixtures, residuals)
             else:
                 steps = adversarial_losses(codec, objectives, mixtures, residuals, seed)
-        trainer.run(stage, steps)
+        trainer.run(part, steps)
     return exported
+
+
+def _parts(stage: str | None, seconds: float) -> Iterator[Stage]:
+    """The stages with their shares of the time; or one stage, with all of it."""
+    begin = 0.0
+    for (name, rate), share in zip(STAGES.items(), STAGE_ENDS, strict=True):
+        if stage is None:
+            yield Stage(name, rate, begin, seconds * share)
+            begin = seconds * share
+        elif name == stage:
+            yield Stage(name, rate, 0.0, seconds)

@@ -19,6 +19,7 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --minutes 60\n"
         "  struck train codec --data DIR --device cuda --output runs/second\n"
         "  struck train codec --data DIR --minutes 120 --resume\n"
+        "  struck train codec --data DIR --stage refitted --start codec.safetensors --minutes 240\n"
         "  struck train mars --data DIR --minutes 240\n"
         "  struck train mars --data runs/mars/data --output runs/truncated --truncated\n"
         "  struck train judges --data runs/mars/data --minutes 18",
@@ -52,7 +53,20 @@ def add_to(commands: Commands) -> None:
         "--start",
         type=Path,
         metavar="FILE",
-        help="mars: begin with these weights, as far as they fit, where there is no checkpoint",
+        help="codec, mars: begin with these weights (mars: as far as they fit), where nothing is resumed",
+    )
+    parser.add_argument(
+        "--stage",
+        choices=("supervised", "greedy", "adversarial", "refitted"),
+        help="codec: train this stage alone, for all of the minutes",
+    )
+    parser.add_argument(
+        "--hours",
+        type=number(0.001, 10_000),
+        default=4.0,
+        metavar="N",
+        help="codec: hours of sound whose events are refitted for the last stage; an hour takes a core a "
+        "quarter of an hour, once (default: 4)",
     )
     parser.add_argument(
         "--truncated",
@@ -64,9 +78,15 @@ def add_to(commands: Commands) -> None:
 
 def run_train(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.errors import StruckError
+    from ...models.mars_extra import require_torch
 
-    if options.what != "mars" and (options.start is not None or options.truncated):
-        options.refuse("--start and --truncated are for mars")
+    if options.what != "mars" and options.truncated:
+        options.refuse("--truncated is for mars")
+    if options.what == "judges" and options.start is not None:
+        options.refuse("--start is for codec and mars")
+    if options.what != "codec" and options.stage is not None:
+        options.refuse("--stage is for codec")
+    require_torch("struck train")
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
     if options.what == "judges":
@@ -77,7 +97,15 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
     if options.what == "codec":
         from ...models.codec import train as train_codec
 
-        weights = train_codec.train(options.data, options.minutes, folder=folder, **common)
+        weights = train_codec.train(
+            options.data,
+            options.minutes,
+            folder=folder,
+            start=options.start,
+            stage=options.stage,
+            hours=options.hours,
+            **common,
+        )
     else:
         from ...models.mars import train as train_mars
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from struck.codec.events.profiles import PROFILES
 from struck.codec.hearing.encoder import StreamingEncoder
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.models import network_trainer
-from struck.models.codec import datasets, residuals
+from struck.models.codec import datasets, refitted, residuals
 from struck.models.codec import train as train_codec
 from struck.models.codec.event_encoder import EventCodec
 from struck.realtime.commands.cli import main
@@ -54,6 +55,8 @@ def tiny(monkeypatch):
     monkeypatch.setattr(residuals, "MusicSampler", Melody)
     monkeypatch.setattr(residuals, "PROFILES", {"studio": fewer})
     monkeypatch.setattr(residuals, "_SHORT", replace(fewer, n_fft=1024))
+    monkeypatch.setattr(refitted, "SoundSampler", lambda data, seed: Melody(data, None, seed))
+    monkeypatch.setattr(refitted, "PROFILES", {"studio": replace(fewer, refine_steps=1)})
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def read_log(folder):
 
 
 def test_supervised_from_nothing_and_on(data, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_codec, "STAGE_ENDS", (1.0, 1.0, 1.0))
+    monkeypatch.setattr(train_codec, "STAGE_ENDS", (1.0, 1.0, 1.0, 1.0))
     folder = tmp_path / "run"
     exported = run(data, folder, 0.5 * SECOND)
     first = read_log(folder)
@@ -98,7 +101,9 @@ def test_supervised_from_nothing_and_on(data, tiny, tmp_path, monkeypatch):
     encoder.process(np.zeros(2048, np.float32))
 
 
-@pytest.mark.parametrize(("stage", "ends"), [("greedy", (0.0, 1.0, 1.0)), ("adversarial", (0.0, 0.0, 1.0))])
+@pytest.mark.parametrize(
+    ("stage", "ends"), [("greedy", (0.0, 1.0, 1.0, 1.0)), ("adversarial", (0.0, 0.0, 1.0, 1.0))]
+)
 def test_later_stages(data, tiny, started, monkeypatch, stage, ends):
     monkeypatch.setattr(train_codec, "STAGE_ENDS", ends)
     before = load_codec_weights(started / "codec.safetensors")
@@ -112,6 +117,30 @@ def test_later_stages(data, tiny, started, monkeypatch, stage, ends):
     after = load_codec_weights(exported)
     assert not np.array_equal(before.encoder["in.w"], after.encoder["in.w"])
     assert not np.array_equal(before.decoder["timbre.w1"], after.decoder["timbre.w1"])
+
+
+def test_refitted_events_teach_the_event_network_alone(data, tiny, tmp_path):
+    folder = tmp_path / "run"
+    start = default_codec_weights_path()
+    options = {"stage": "refitted", "start": start, "hours": 0.003}  # one clip
+    exported = run(data, folder, 0.5 * SECOND, **options)
+    lines = read_log(folder)
+    assert {line["stage"] for line in lines} == {"refitted"}
+    wanted = {"energy_db", "mel_db", "refitted_energy_db", "refitted_mel_db", "apart"}
+    assert all(np.isfinite([line[name] for name in wanted]).all() for line in lines)
+    before, after = load_codec_weights(start), load_codec_weights(exported)
+    assert not np.array_equal(before.encoder["in.w"], after.encoder["in.w"])
+    assert after.decoder_hash == before.decoder_hash  # old takes play as before
+
+    (clip,) = (folder / "refitted").iterdir()
+    stored = refitted.RefittedClip.load(clip)
+    assert len(stored.gain_db) > 0
+    assert np.all(np.diff(stored.onset_samples) >= 0)
+    made = clip.stat().st_mtime_ns
+    seconds = torch.load(folder / "codec.pt", weights_only=True)["seconds"]
+    run(data, folder, (seconds + 0.5) * SECOND, resume=True, **options)
+    assert len(read_log(folder)) > len(lines)
+    assert clip.stat().st_mtime_ns == made
 
 
 def test_learning_rate_warms_up_and_falls():
@@ -150,8 +179,10 @@ def test_the_command_trains(data, tiny, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(train_codec, "train", train)
     command = ["train", "codec", "--data", str(data), "--minutes", "3", "--output", str(tmp_path), "--json"]
+    command += ["--stage", "refitted", "--start", "codec.safetensors", "--hours", "2"]
     assert main([*command, "--device", "cpu", "--resume"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {"weights": str(tmp_path / "codec.safetensors")}
     assert err == "a line\n"
+    assert (given["stage"], given["start"], given["hours"]) == ("refitted", Path("codec.safetensors"), 2.0)
     assert (given["data"], given["minutes"], given["resume"], given["device"]) == (data, 3.0, True, "cpu")
