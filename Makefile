@@ -6,7 +6,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
 INPUT ?= realtime/demo/performance.flac
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What is never imported need not be compiled: Python does that at the first import.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 PACKAGES := codec models realtime patches
 # As in pyproject.toml: the optional dependencies called live.
 LIVE := python-rtmidi pyo
@@ -17,23 +18,32 @@ RIG := pedalboard playwright axe-playwright-python python-oscquery
 demo: setup
 	@$(BIN)/python -m struck.realtime.demo "$(INPUT)" demo
 
-test: setup .venv/rig
+test: .venv/mars .venv/dev .venv/rig
 	$(BIN)/python -m pytest -q
 
 setup: .venv/installed
 
-# torch comes first and alone: it is by far the largest, and an interrupted set-up goes on after it.
-.venv/torch: constraints.txt
+.venv/made:
 	@test -n "$(PYTHON)" || { echo "struck needs Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/system-packages python3-venv
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/installed: .venv/made constraints.txt pyproject.toml
+	@.ci/system-packages --optional libportaudio2
+	@echo "installing struck and what it needs into .venv"
+	@$(PIP) --editable .
+	@touch $@
+
+# For phrases and training. torch is by far the largest: it comes first and alone, and an interrupted set-up goes on
+# after it.
+.venv/mars: .venv/made constraints.txt
 	@echo "installing torch into .venv (this may take some minutes)"
 	@$(PIP) $$(grep '^torch==' constraints.txt)
 	@touch $@
 
-.venv/installed: .venv/torch pyproject.toml
-	@.ci/system-packages --optional libportaudio2
-	@echo "installing struck and what it needs into .venv"
+.venv/dev: .venv/installed
+	@echo "installing what tests and checks need into .venv"
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
@@ -48,15 +58,16 @@ setup: .venv/installed
 		echo "going on without npm's oscquery (its test is skipped)" >&2
 	@touch $@
 
-# MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled. What cannot be had keeps
+# Phrases, MIDI ports, inserts and a sound server, for the stage; what has no wheel is compiled. What cannot be had keeps
 # nothing else away.
-live: setup
+live: .venv/mars setup
 	@.ci/system-packages --optional jackd2
 	@for p in $(LIVE); do $(PIP) $$p || \
 		echo "going on without $$p: it has no wheel for this machine and could not be compiled (see above)" >&2; done
+	@$(BIN)/python -m struck.realtime.commands.kernels
 
 # mypy follows relative imports only inside a tree that looks like the installed package.
-check: setup
+check: .venv/mars .venv/dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	@mkdir -p build/typing/struck
@@ -64,11 +75,11 @@ check: setup
 	MYPYPATH=build/typing $(BIN)/python -m mypy $(foreach p,$(PACKAGES),-p struck.$(p))
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
-format: setup
+format: .venv/dev
 	$(BIN)/python -m ruff check --fix --exit-zero --quiet .
 	$(BIN)/python -m ruff format --quiet .
 
-bench: setup
+bench: .venv/mars setup
 	$(BIN)/struck bench decoder
 	$(BIN)/struck bench engine
 	$(BIN)/struck bench encoder

@@ -18,8 +18,8 @@ echo "$last" >>"$(dirname "$0")/asked"
 """
 
 
-def run_make(folder, target):
-    """``make TARGET`` in a folder where all is installed but what is optional; what pip was asked for."""
+def run_make(folder, target, done=("made", "mars", "installed", "dev")):
+    """``make TARGET`` in a folder where ``done`` is done; what pip, or Python, was asked for last."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -28,10 +28,10 @@ def run_make(folder, target):
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_text(text)
         (folder / path).chmod(0o755)
-    for name in ("torch", "installed"):
+    for name in done:
         (folder / ".venv" / name).touch()
-    done = subprocess.run(["make", target], cwd=folder, capture_output=True, text=True, check=False)
-    return done, (folder / ".venv" / "bin" / "asked").read_text().split()
+    made = subprocess.run(["make", target], cwd=folder, capture_output=True, text=True, check=False)
+    return made, (folder / ".venv" / "bin" / "asked").read_text().split()
 
 
 @pytest.mark.parametrize("target", ["live", ".venv/rig"])
@@ -39,9 +39,22 @@ def test_one_package_that_cannot_be_had_keeps_no_other_away(tmp_path, target):
     done, asked = run_make(tmp_path, target)
     assert done.returncode == 0, done.stderr
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert asked == (optional["live"] if target == "live" else optional["live"] + optional["vst3"])
+    more = ["struck.realtime.commands.kernels"] if target == "live" else optional["vst3"]
+    assert asked == optional["live"] + more
     assert done.stderr.startswith("going on without pyo")
     assert done.stderr.count("going on") == 1
+
+
+def test_the_demo_does_without_torch_and_tests_take_it_first(tmp_path):
+    (torch,) = (line for line in (ROOT / "constraints.txt").read_text().split() if line.startswith("torch=="))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "torch" not in project["dependencies"]
+    assert project["optional-dependencies"]["mars"] == ["torch"]
+    for target, wanted in (("setup", ["."]), (".venv/dev", [".", ".[dev]"]), (".venv/mars", [torch])):
+        folder = tmp_path / target
+        folder.mkdir(parents=True)
+        done, asked = run_make(folder, target, done=["made"])
+        assert (done.returncode, asked) == (0, wanted), done.stderr
 
 
 def test_the_suite_can_be_run_with_one_sound_font(tmp_path):

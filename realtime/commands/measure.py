@@ -95,6 +95,9 @@ def run_evaluate(options: argparse.Namespace, console: Console) -> None:
 
 def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     from ...codec.events.errors import StruckError
+    from ...models.mars_extra import require_torch
+
+    require_torch("struck evaluate mars")
     from ...models.evaluation.notes.classifiers import PhraseClassifiers
     from ...models.evaluation.phrases.additive import AdditiveSynth
     from ...models.evaluation.phrases.data import open_evaluation_data
@@ -171,6 +174,9 @@ def run_bench(options: argparse.Namespace, console: Console) -> None:
 
         values = run_encoder_bench(console.report, options.full)
     elif options.what == "phrase":
+        from ...models.mars_extra import require_torch
+
+        require_torch("struck bench phrase")
         from ..bench.phrase import run as run_phrase_bench
 
         values = run_phrase_bench(console.report)

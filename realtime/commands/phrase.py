@@ -11,6 +11,7 @@ from typing import Any
 from ...codec.events.errors import StruckError
 from ...models.mars.chords import CHORDS, parse_chords
 from ...models.mars.conditions import FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
+from ...models.mars_extra import require_torch
 from ..phrases.pitch_ranges import describe_move, into_range
 from .console import Console
 from .options import (
@@ -149,6 +150,7 @@ def add_to(commands: Commands) -> None:
 
 
 def run_phrase(options: argparse.Namespace, console: Console) -> None:
+    require_torch("struck phrase")
     from ..phrases.files import PhraseFiles, join_phrases, make_phrases, write_phrases
 
     asked = PhraseConditions(

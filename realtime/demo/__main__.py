@@ -18,11 +18,12 @@ from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
 from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.kernel_builds import KernelBuild
 from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
-from struck.codec.playing.decoder import render
 from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
+from struck.models.mars_extra import has_torch
 from struck.realtime.screen.plots import plot_take
 from struck.realtime.screen.standard_streams import prepare_standard_streams
 
@@ -60,6 +61,8 @@ def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
 
 def play(events: list[Event], destination: Path, weights: CodecWeights) -> None:
     """Render ``events`` into a sound file, block by block."""
+    from struck.codec.playing.decoder import render  # importing it loads its kernels, or compiles them
+
     started = perf_counter()
     expected_seconds = max((event.onset_seconds for event in events), default=0.0)
     with AudioWriter(destination, OUTPUT_RATE) as writer:
@@ -110,7 +113,8 @@ def main() -> None:
         print(f"listening to {options.input}", flush=True)
         weights = load_codec_weights(default_codec_weights_path())
         refuse_same_file(options.input, sound)
-        listen(options.input, take, weights)
+        with KernelBuild("struck.codec.playing.decoder"):  # the first time, both are compiled at once
+            listen(options.input, take, weights)
         events = list(TakeReader(take).events())
         play(events, sound, weights)
         original = read_mono(options.input, ANALYSIS_RATE)
@@ -140,6 +144,8 @@ def main() -> None:
         (lines, "the events as text, one line of JSON each"),
     ):
         print(f"  {path!s:24} {path.stat().st_size:>9,} bytes  {meaning}")
+    if not has_torch():
+        print("\nwithout PyTorch there are no generated phrases (struck phrase); make live installs it")
 
 
 if __name__ == "__main__":

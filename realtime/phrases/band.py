@@ -11,6 +11,7 @@ from typing import Final
 from ...codec.events.events import Event
 from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import TEMPO_RANGE_BPM, PhraseConditions
+from ...models.mars_extra import require_torch
 from ...patches.patch import Patch
 from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.state import POSITION, EngineState
@@ -91,6 +92,8 @@ class Accompaniment:
         clock: Leader | None = None,
     ) -> None:
         check_phrases(patch)
+        if maker is None and settings.device is not None and patch.phrases.channel:
+            require_torch(f"patch {patch.name}, which plays phrases,")
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
         self._clock = clock
         self._led_bpm: float | None = None  # for which phrases are made while a clock leads

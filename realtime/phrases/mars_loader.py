@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...models.mars_extra import require_torch
+
 if TYPE_CHECKING:
     from ...models.mars.mars import Mars
 
@@ -17,8 +19,9 @@ def load_mars(path: Path | None, device: str, report: Callable[[str], None]) -> 
     """Load it; on the CPU where a GPU has too little memory, which is reported.
 
     Raises:
-        StruckError: weights that are missing or broken, a device that is not there.
+        StruckError: PyTorch or the device is not there, weights are missing or broken.
     """
+    require_torch("making phrases")
     import torch
 
     from ...models.mars.mars import Mars
