@@ -1,6 +1,7 @@
 """Set-up: what one machine lacks keeps nothing else away, and tests are run with one sound font."""
 
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -39,7 +40,9 @@ def test_one_package_that_cannot_be_had_keeps_no_other_away(tmp_path, target):
     done, asked = run_make(tmp_path, target)
     assert done.returncode == 0, done.stderr
     optional = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    more = ["struck.realtime.commands.kernels"] if target == "live" else optional["vst3"]
+    rig = re.search(r"^RIG := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert set(optional["vst3"]) <= set(rig)
+    more = ["struck.realtime.commands.kernels"] if target == "live" else rig
     assert asked == optional["live"] + more
     assert done.stderr.startswith("going on without pyo")
     assert done.stderr.count("going on") == 1
