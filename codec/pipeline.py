@@ -18,7 +18,6 @@ from .events.events import Event
 from .events.profiles import Profile
 from .files.audio_files import AudioReader, AudioWriter, open_audio
 from .files.part_files import refuse_same_file as refuse_same_file
-from .hearing.resampler import StreamingResampler
 from .playing.noise import check_rate
 from .takes.takes import TakeHeader, TakeReader, TakeWriter
 from .weights.codec_weights import CodecWeights
@@ -66,6 +65,8 @@ def encode_stream(hearing: Hearing, reader: AudioReader, advance: Advance) -> It
     Args:
         reader: at the analysis rate, or at another, that is then resampled as on stage.
     """
+    from .hearing.resampler import StreamingResampler  # playing does without its kernel
+
     resampler = None if reader.rate == ANALYSIS_RATE else StreamingResampler(reader.rate)
     read_samples = 0
     for block in reader.blocks(_BLOCK_SAMPLES):

@@ -93,7 +93,7 @@ class Accompaniment:
     ) -> None:
         check_phrases(patch)
         if maker is None and settings.device is not None and patch.phrases.channel:
-            require_torch(f"patch {patch.name}, which plays phrases,")
+            require_torch(f"a patch with phrases ({patch.name})")
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
         self._clock = clock
         self._led_bpm: float | None = None  # for which phrases are made while a clock leads
