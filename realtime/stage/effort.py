@@ -12,7 +12,7 @@ _FULL_SHARE: Final = 0.6
 _GROWTH: Final = 0.02
 #: What remains of the longest time that a piece took, from piece to piece.
 _REMEMBERED: Final = 0.97
-#: Who is this far behind searches for nothing new: it would be heard too late to be of use.
+#: Who is so much later than allowed searches for nothing new: it would be heard too late to be of use.
 _USELESS_SECONDS: Final = 0.25
 
 
@@ -38,7 +38,7 @@ class Effort:
         """Before a piece: its first sample came so long ago."""
         late = behind_seconds + self._longest_seconds > self._compute_seconds
         self._hearing.refit_limit = 0 if late else int(self._limit)
-        self._hearing.searches = behind_seconds <= _USELESS_SECONDS
+        self._hearing.searches = behind_seconds <= self._compute_seconds + _USELESS_SECONDS
 
     def learn(self, took_seconds: float) -> None:
         """After it: it took so much processor time."""

@@ -180,6 +180,13 @@ def skip_if_held_up(summary):
         pytest.skip(
             f"the machine held the encoder up: {counters['late']} events late, by up to {-margin:.2f} s"
         )
+    let_go = {
+        name: counters[name]
+        for name in ("refits_let_go", "searches_let_go", "amendments_late")
+        if counters.get(name)
+    }
+    if let_go:
+        pytest.skip(f"the machine held the encoder up, which did without: {let_go}")
 
 
 # ---- what sounds alike ---------------------------------------------------------------------------------

@@ -56,3 +56,9 @@ def test_far_behind_nothing_new_is_searched_for():
     assert (hearing.refit_limit, hearing.searches) == (0, False)
     control.choose(0.0)
     assert hearing.searches
+
+
+def test_who_is_given_long_is_in_time_for_long():
+    hearing = Hearing()
+    Effort(hearing, 1.0).choose(0.9)
+    assert (hearing.refit_limit, hearing.searches) == (MOST_REFITTED, True)
