@@ -9,14 +9,13 @@ import soxr
 
 from .events.event_spec import ANALYSIS_RATE
 from .events.events import Event
-from .events.profiles import PROFILES
+from .events.profiles import PROFILES, Profile
 from .files.samples import as_mono
-from .hearing.encoder import StreamingEncoder
-from .hearing.refit.refined_encoder import make_refiner
+from .hearing.joint.profile_encoder import make_encoder
 from .weights.codec_weights import CodecWeights, shipped_codec_weights
 
 
-class Encoder(StreamingEncoder):
+class Encoder:
     """Sound in, events out: all at once (:meth:`encode`), or as the sound comes (:meth:`process`).
 
     Args:
@@ -24,8 +23,8 @@ class Encoder(StreamingEncoder):
             ``tight`` 0.05 s; ``instant`` 0.01 s. What it gives are events as they are first heard;
             :class:`struck.codec.hearing.following.follower.Follower` also amends them.
         weights: trained weights, see :func:`struck.codec.load_codec_weights`; None takes those shipped.
-        refine_steps: gradient steps that bring the events of each hop nearer to what is heard; None takes
-            the profile's: 16 for ``studio``, 8 for ``live``, 4 for the others.
+        refine_steps: gradient steps that bring events nearer to what is heard, in each round of ``studio``,
+            or for each hop; None takes the profile's: 8 for ``studio`` and ``live``, 4 for the others.
 
     Raises:
         ValueError: there is no such profile, or fewer than 0 steps.
@@ -55,8 +54,37 @@ class Encoder(StreamingEncoder):
         if refine_steps is not None and refine_steps < 0:
             raise ValueError(f"refine_steps is {refine_steps}; it must not be negative")
         weights = weights or shipped_codec_weights()
-        refiner = make_refiner(weights, PROFILES[profile], refine_steps)
-        super().__init__(weights, PROFILES[profile], refine=refiner)
+        self._encoder = make_encoder(weights, PROFILES[profile], refine_steps)
+
+    @property
+    def profile(self) -> Profile:
+        """Its lookahead and hop."""
+        return self._encoder.profile
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples between an onset and the latest moment at which its event is given."""
+        return self._encoder.latency_samples
+
+    @property
+    def nonfinite_samples(self) -> int:
+        """How many samples were not numbers, and counted as 0."""
+        return self._encoder.nonfinite_samples
+
+    def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
+        """Events that are decided once ``samples`` are heard.
+
+        Args, raises: as :meth:`struck.codec.hearing.encoder.StreamingEncoder.process`.
+        """
+        return self._encoder.process(samples, rate)
+
+    def flush(self) -> list[Event]:
+        """The rest: what is left is encoded up to the last sample, as if silence followed."""
+        return self._encoder.flush()
+
+    def reset(self) -> None:
+        """Forget everything heard; the next sample is sample 0."""
+        self._encoder.reset()
 
     def encode(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
         """The events of a whole sound, in order of onset. What was heard before is forgotten.

@@ -22,6 +22,7 @@ ROOMS = (
     "codec/takes",
     "codec/hearing",
     "codec/hearing/refit",
+    "codec/hearing/joint",
     "codec/hearing/following",
     "codec/measures",
     "codec",

@@ -32,7 +32,8 @@ class Profile:
     events_per_second: float
     #: Proposals encoded at once.
     proposals: int
-    #: Gradient steps through the decoder that improve each hop's events before they are told.
+    #: Gradient steps through the decoder that improve each hop's events before they are told; where events
+    #: are not followed, in each round of picking.
     refine_steps: int
     #: Whether events are followed while they sound, and amended as more is heard of them.
     follows: bool = False
@@ -57,7 +58,7 @@ class Profile:
 PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
-        Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 16),
+        Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 8),
         Profile("live", 8_192, 1_024, 2048, 24.0, 10.6, 4, 8, True),
         Profile("tight", 1_536, 256, 1024, 18.0, 16.0, 3, 4, True),
         Profile("instant", 512, 256, 512, 18.0, 16.0, 3, 4, True),

@@ -33,7 +33,7 @@ _CONTEXT = 8
 #: Frames of the future into which an event may ring.
 _TAIL = 512
 #: Events quieter than this at their attack are silence.
-_QUIETEST_DB = -66.0
+QUIETEST_DB = -66.0
 #: Events that may come at once after a pause, however short the hop.
 _BURST = 4.0
 #: An event that takes out less than this share of its own energy is mostly not there.
@@ -380,10 +380,8 @@ class StreamingEncoder:
             c.tone, c.noise = tone, noise
             self._add_to_model(c)
 
-    def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
-        """Read each proposal as a quantised event and fit its gain to the residual."""
-        if not len(found.frame):
-            return []
+    def _read(self, residual: np.ndarray, found: Proposals) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gains ``[E]`` and vectors ``[E, 32]`` of the proposals, quantised, and onset shifts ``[E]`` in s."""
         index = found.frame[:, None] + FRAME_OFFSETS
         inside = (index >= 0) & (index < len(residual))
         patches = residual[np.clip(index, 0, len(residual) - 1)]
@@ -394,7 +392,13 @@ class StreamingEncoder:
         )
         outputs = run_event_network(self._parameters, features, mask, scalars, np)
         gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
-        gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
+        return quantize_gains(gain_db), quantize_vectors(vectors), shift
+
+    def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
+        """Read each proposal as a quantised event and fit its gain to the residual."""
+        if not len(found.frame):
+            return []
+        gain_db, vectors, shift = self._read(residual, found)
         origin = self._hop_index * self._hop_frames - _CONTEXT
         shift = self._in_time(shift, origin + found.frame)
         candidates = []
@@ -416,7 +420,7 @@ class StreamingEncoder:
                 float(found.salience[i]),
             )
             self._fit_gain(residual, candidate)
-            if candidate.gain_db >= _QUIETEST_DB:
+            if candidate.gain_db >= QUIETEST_DB:
                 candidates.append(candidate)
         return candidates
 

@@ -37,6 +37,12 @@ class Proposals:
     noise_like: np.ndarray
     salience: np.ndarray
 
+    def take(self, chosen: np.ndarray) -> Proposals:
+        """Those at the places ``chosen``."""
+        return Proposals(
+            self.frame[chosen], self.pitch_midi[chosen], self.noise_like[chosen], self.salience[chosen]
+        )
+
 
 class Proposer:
     """Finds the most salient onsets of a residual.

@@ -68,8 +68,8 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
         "--refine",
         type=whole_number(0, 1000),
         metavar="N",
-        help="improve each hop's events by N gradient steps "
-        "(default: the profile's: studio 16, live 8, others 4)",
+        help="effort: N gradient steps improve events before they are told; in studio N in each of four "
+        "rounds of picking, and 2 N at last; 0: as they are read (default: studio 8, live 8, others 4)",
     )
 
 

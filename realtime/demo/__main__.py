@@ -17,7 +17,7 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
-from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.hearing.joint.profile_encoder import make_encoder
 from struck.codec.kernel_builds import KernelBuild
 from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
 from struck.codec.takes.conversions import convert

@@ -17,7 +17,7 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_writer import AudioWriter
 from ...codec.files.part_files import is_same_file
-from ...codec.hearing.refit.refined_encoder import make_encoder
+from ...codec.hearing.joint.profile_encoder import make_encoder
 from ...codec.pipeline import make_header, refuse_other_extension
 from ...codec.takes.takes import TakeWriter
 from ...codec.weights.codec_weights import CodecWeights

@@ -18,7 +18,7 @@ from struck.codec import (
     write_audio,
 )
 from struck.codec.events.profiles import PROFILES
-from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.hearing.joint.profile_encoder import make_encoder
 from struck.codec.pipeline import render_samples
 from struck.codec.weights.codec_weights import (
     default_codec_weights_path,

@@ -25,7 +25,7 @@ from ...weights.codec_weights import CodecWeights
 from ..encoder import StreamingEncoder
 from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from ..refit.levels import follow_levels
-from ..refit.refined_encoder import MEL_WEIGHT
+from ..refit.profile_refiner import MEL_WEIGHT
 from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..spectrum import HOP, mel_band_matrix
 from .amender import Amender, Scene, end

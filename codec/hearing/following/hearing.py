@@ -10,7 +10,7 @@ import numpy as np
 from ...events.amendments import StreamItem
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
-from ..refit.refined_encoder import make_encoder
+from ..joint.profile_encoder import make_encoder
 
 
 class Hearing(Protocol):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...events.quantize import quantize_gains, quantize_vectors
+from ..spectrum import HOP
 from .control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 
 #: An end row that no window reaches.
@@ -69,6 +70,31 @@ class WindowEvents:
             self.shift_seconds[chosen],
             ends,
         )
+
+    @classmethod
+    def none(cls) -> WindowEvents:
+        """No events."""
+        empty = np.zeros(0, np.float32)
+        return cls(empty, np.zeros((0, VECTOR_SIZE), np.float32), np.zeros(0, np.int64), empty)
+
+    def one(self, place: int) -> WindowEvents:
+        """The event at ``place``, alone."""
+        return self.take(np.array([place]))
+
+    def join(self, other: WindowEvents) -> WindowEvents:
+        """These events and then the other's; all sound to the window's end."""
+        return WindowEvents(
+            np.concatenate([self.gain_db, other.gain_db]),
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.onset_rows, other.onset_rows]),
+            np.concatenate([self.shift_seconds, other.shift_seconds]),
+        )
+
+    def at_nearest_rows(self) -> WindowEvents:
+        """The same events with the rows that are nearest to their onsets."""
+        rows = np.round(self.shift_seconds * (ANALYSIS_RATE / HOP)).astype(np.int64)
+        shift = (self.shift_seconds - rows * (HOP / ANALYSIS_RATE)).astype(np.float32)
+        return WindowEvents(self.gain_db, self.vectors, self.onset_rows + rows, shift, self.end_rows)
 
     def to_parameters(self) -> NDArray[np.float32]:
         """``[E, 34]``: gain, vector, shift."""

@@ -1,4 +1,4 @@
-"""The encoder of a profile, with the refitter that it asks for."""
+"""What refits for a profile: as many gradient steps as it asks for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Final
 
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
-from ..encoder import Refine, StreamingEncoder
+from ..encoder import Refine
 
-#: What a dB of mel distance counts beside the share of energy that is left. On 38 recordings, studio: 0
-#: leaves 4.1 dB of mel distance and removes 6.05 dB of energy (medians), 0.04 leaves 3.4 dB and removes 5.94.
+#: What a dB of mel distance counts beside the share of energy that is left.
 MEL_WEIGHT: Final = 0.04
 
 
@@ -22,8 +21,3 @@ def make_refiner(weights: CodecWeights, profile: Profile, steps: int | None = No
     from .refitter import Refitter
 
     return Refitter(weights.decoder, profile.n_fft, count, MEL_WEIGHT)
-
-
-def make_encoder(weights: CodecWeights, profile: Profile, steps: int | None = None) -> StreamingEncoder:
-    """An encoder that improves its events; arguments as for :func:`make_refiner`."""
-    return StreamingEncoder(weights, profile, refine=make_refiner(weights, profile, steps))

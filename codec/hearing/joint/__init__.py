@@ -1,0 +1,1 @@
+"""Encoding files: events of a long window picked and fitted together."""

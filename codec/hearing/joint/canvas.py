@@ -1,0 +1,154 @@
+"""A window of sound with all that is modelled of it: events are tried on it, added, and taken out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..refit.records import make_heard, make_scratch
+from ..refit.refitter import Refitter
+from ..refit.window import add_events
+from ..refit.window_events import WindowEvents
+from .changes import fill_bands, loss_change
+
+FloatArray = NDArray[np.float32]
+
+#: A row this far below the loudest, as a power ratio, counts as silent.
+_SILENT_SHARE: Final = 1e-4
+#: Levels around a candidate's own at which it is tried, in dB.
+_TRIED_DB: Final = (-5.0, -2.0, 1.0)
+
+
+def _occupancy(observed: FloatArray) -> float:
+    """Share of the rows of ``observed [T, F]`` in which something sounds."""
+    energy = np.square(observed).sum(1)
+    return float(np.mean(energy > _SILENT_SHARE * energy.max()))
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is heard and what stays as it is, while events are fitted.
+
+    Args:
+        observed: magnitudes ``[rows, F]``.
+        power, fourth: sums of what was told and stays, ``[rows, F]``, see
+            :func:`struck.codec.hearing.spectrum.mean_magnitude`.
+        loudest_power: of the loudest mel band so far, from which their floor is measured.
+        least_energy: of all rows; errors count as shares of the energy heard, or of this where it is more.
+    """
+
+    observed: FloatArray
+    power: FloatArray
+    fourth: FloatArray
+    loudest_power: float
+    least_energy: float
+
+
+class Canvas:
+    """Sums of what is modelled in a window, and the loss that they make.
+
+    An event costs as much in a window that is silent but for one note as in a full one, so its share of the
+    energy must not count for more there: it counts for the part of the window in which something sounds.
+
+    Args:
+        refitter: whose window length, stride and weight of mel distance count.
+        window: what is heard.
+    """
+
+    def __init__(self, refitter: Refitter, window: Window) -> None:
+        self._refitter = refitter
+        self._rows = len(window.observed)
+        renderer = refitter.renderer
+        heard = make_heard(renderer, window.observed, window.power, window.fourth, window.loudest_power)
+        largest = np.float32(refitter.stride / (window.least_energy + 1e-12))
+        scale = np.minimum(heard.scale, largest) * np.float32(_occupancy(heard.observed))
+        self._heard = heard._replace(scale=scale)
+        self._scratch = make_scratch(renderer, 1, self._rows)
+        self._power, self._fourth = heard.power.copy(), heard.fourth.copy()
+        self._own = np.zeros_like(heard.power), np.zeros_like(heard.power)
+        self._bands, self._apart = np.empty_like(heard.mel_db), np.empty_like(heard.mel_db)
+        self._fill_bands(0, len(self._power))
+
+    def paint(self, events: WindowEvents) -> None:
+        """Begin anew, with ``events`` beside what stays."""
+        self._power[:], self._fourth[:] = self._heard.power, self._heard.fourth
+        if len(events):
+            scratch = make_scratch(self._refitter.renderer, len(events), self._rows)
+            add_events(
+                self._refitter.renderer, events.to_parameters(), events.first_rows(), events.last_rows(),
+                self._rows, scratch, self._power, self._fourth,
+            )  # fmt: skip
+        self._fill_bands(0, len(self._power))
+
+    def try_levels(self, event: WindowEvents) -> tuple[float, float]:
+        """By how much one event more lessens the loss at the best of a few levels, and dB to that level."""
+        first, last = self._draw(event)
+        return max((-self._change(first, last, 10.0 ** (db / 10.0)), db) for db in _TRIED_DB)
+
+    def worth_more(self, event: WindowEvents) -> float:
+        """By how much one event more lessens the loss."""
+        return -self._change(*self._draw(event), 1.0)
+
+    def worth(self, event: WindowEvents) -> float:
+        """By how much one event, which is on the canvas, lessens the loss."""
+        return self._change(*self._draw(event), -1.0)
+
+    def add(self, event: WindowEvents) -> None:
+        """One event more."""
+        self._blend(event, 1.0)
+
+    def remove(self, event: WindowEvents) -> None:
+        """One event, which is on the canvas, less."""
+        self._blend(event, -1.0)
+
+    def merge(self, kept: WindowEvents, gone: WindowEvents, price: float) -> WindowEvents | None:
+        """``kept`` as loud as both, if the loss then rises by less than ``price``; both are on the canvas."""
+        power = 10.0 ** (0.1 * np.concatenate([kept.gain_db, gone.gain_db]))
+        louder = replace(kept, gain_db=np.array([10.0 * np.log10(power.sum())], np.float32))
+        lost = self.worth(gone)
+        self.remove(gone)
+        lost += self.worth(kept)
+        self.remove(kept)
+        if lost - self.worth_more(louder) < price:
+            self.add(louder)
+            return louder
+        self.add(kept)
+        self.add(gone)
+        return None
+
+    def _blend(self, event: WindowEvents, by: float) -> None:
+        first, last = self._draw(event)
+        rows = slice(first, last)
+        for sums, own in zip((self._power, self._fourth), self._own, strict=True):
+            sums[rows] += np.float32(by) * own[rows]
+            np.maximum(sums[rows], 0.0, out=sums[rows])
+        self._fill_bands(first, last)
+
+    def _draw(self, event: WindowEvents) -> tuple[int, int]:
+        """Sums of one event into ``_own``; the rows looked at in which it sounds."""
+        renderer, stride = self._refitter.renderer, self._refitter.stride
+        power, fourth = self._own
+        power.fill(0.0)
+        fourth.fill(0.0)
+        add_events(
+            renderer, event.to_parameters(), event.first_rows(), event.last_rows(), self._rows, self._scratch,
+            power, fourth,
+        )  # fmt: skip
+        first, count, _ = self._scratch.sounding.spans[0]
+        return max(0, int(first) // stride), max(0, min(len(power), int(first) // stride + int(count)))
+
+    def _fill_bands(self, first: int, last: int) -> None:
+        mels = self._refitter.renderer.mels
+        fill_bands(self._heard, mels, self._power, first, last, self._bands, self._apart)
+
+    def _change(self, first: int, last: int, by: float) -> float:
+        refitter = self._refitter
+        return float(
+            loss_change(
+                self._heard, refitter.renderer.mels, refitter.mel_weight, self._power, self._fourth,
+                self._bands, self._apart, *self._own, first, last, np.float32(by),
+            )
+        )  # fmt: skip

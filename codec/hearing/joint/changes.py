@@ -1,0 +1,86 @@
+"""By how much the loss of a window changes where one event is added or left out (numba).
+
+Axes: T row looked at, F bin, K mel band.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import float32, float64, int64, njit, typeof, void
+
+from ...playing.kernel_options import EXACT
+from ..refit.loss import SUMS, SparseRows, row_products
+from ..refit.records import Heard
+from ..spectrum import RAYLEIGH_SHARE
+
+_SHARE: Final = np.float32(RAYLEIGH_SHARE)
+_ZERO: Final = np.float32(0.0)
+_HALF: Final = np.float32(0.5)
+_TWO: Final = np.float32(2.0)
+_TEN: Final = np.float32(10.0)
+_TINY_FOURTH: Final = np.float32(1e-30)
+_TINY_SQUARE: Final = np.float32(1e-20)
+
+_FRAMES: Final = float32[:, ::1]
+_PLACES: Final = np.zeros(1, np.int64)
+_MELS: Final = typeof(SparseRows(np.zeros((1, 1), np.float32), _PLACES, _PLACES))
+_HEARD: Final = typeof(Heard(*np.zeros((4, 1, 1), np.float32), *np.zeros((2, 1), np.float32)))
+
+
+@njit(**SUMS)
+def _error_change(observed, power, fourth, own_power, own_fourth, by):
+    """Change of one frame's expected error where ``by`` times an event's power is added."""
+    square = by * abs(by)
+    total = _ZERO
+    for f in range(observed.shape[0]):
+        q, r = power[f], fourth[f]
+        added = by * own_power[f]
+        p = max(q + added, _ZERO)
+        before = max(_HALF * (q + np.sqrt(r + _TINY_FOURTH)), _SHARE * q)
+        fourth_after = max(r + square * own_fourth[f], _ZERO)
+        after = max(_HALF * (p + np.sqrt(fourth_after + _TINY_FOURTH)), _SHARE * p)
+        change = np.sqrt(after + _TINY_SQUARE) - np.sqrt(before + _TINY_SQUARE)
+        total += (p - q) - _TWO * observed[f] * change
+    return total
+
+
+@njit(
+    float64(
+        _HEARD, _MELS, float64, _FRAMES, _FRAMES, _FRAMES, _FRAMES, _FRAMES, _FRAMES, int64, int64, float32
+    ),
+    **EXACT,
+)
+def loss_change(heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, by):
+    """Change of :func:`struck.codec.hearing.refit.loss.judge`'s loss, times its weights.
+
+    Args:
+        heard: what is heard; its sums are not read.
+        power, fourth: sums of all that is modelled, ``[T, F]``; ``bands [T, K]`` is its power in mel bands,
+            ``apart [T, K]`` how far their levels are from those heard, in dB.
+        own_power, own_fourth: of the event, ``[T, F]``, read in rows ``first`` to ``last``.
+        by: what the event's power is multiplied by; -1 takes it out.
+    """
+    count = mels.values.shape[0]
+    own_bands = np.empty(count, power.dtype)
+    floor = heard.mel_floor[0]
+    error = difference = 0.0
+    for t in range(first, last):
+        error += _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
+        row_products(mels, own_power[t], own_bands)
+        for k in range(count):
+            if own_bands[k] > _ZERO:
+                level = max(bands[t, k] + by * own_bands[k], _ZERO) + floor
+                difference += abs(_TEN * np.log10(level) - heard.mel_db[t, k]) - apart[t, k]
+    return error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
+
+
+@njit(void(_HEARD, _MELS, _FRAMES, int64, int64, _FRAMES, _FRAMES), **EXACT)
+def fill_bands(heard, mels, power, first, last, bands, apart):
+    """Fill ``bands`` and ``apart [T, K]`` of :func:`loss_change` in rows ``first`` to ``last``."""
+    floor = heard.mel_floor[0]
+    for t in range(first, last):
+        row_products(mels, power[t], bands[t])
+        for k in range(mels.values.shape[0]):
+            apart[t, k] = abs(_TEN * np.log10(bands[t, k] + floor) - heard.mel_db[t, k])

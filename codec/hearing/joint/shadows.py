@@ -1,0 +1,37 @@
+"""What an event must be worth to be told: more where it is only a detail of another.
+
+A strike's click, its noise or a partial that the first event missed may each be read as an event. Ears hear
+one sound. So an event that begins within 50 ms of a much stronger one needs more, and most within 100 ms
+where it is noise or its pitch stands in a simple ratio to the other's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: 50 ms in frames, within which ears hear one onset, and within which parts of a sound may rise.
+_ONSET_FRAMES: Final = 4
+NEAR_FRAMES: Final = 9
+#: So much more is what a much stronger event is worth.
+_STRONGER: Final = 8.0
+#: What a detail, and a part of another sound, must be worth, as multiples of the price of an event.
+_DETAIL_PRICES: Final = 3.0
+_PART_PRICES: Final = 10.0
+#: What a part must be worth as a share of what the other is.
+_PART_SHARE: Final = 0.1
+_HIGHEST_RATIO: Final = 16.5
+
+
+def is_part(pitch_midi: float, noise_like: bool, other_pitch_midi: float) -> bool:
+    """Whether a sound may be noise or a partial of another that begins with it."""
+    ratio = 2.0 ** (abs(pitch_midi - other_pitch_midi) / 12.0)
+    return noise_like or (ratio < _HIGHEST_RATIO and abs(ratio - round(ratio)) < 0.02 * ratio)
+
+
+def needed_worth(price: float, worth: float, part: bool, other_worth: float, apart_frames: int) -> float:
+    """What an event worth ``worth`` must be worth beside another that begins ``apart_frames`` from it."""
+    if other_worth < _STRONGER * worth:
+        return price
+    if part:
+        return max(price * _PART_PRICES, _PART_SHARE * other_worth)
+    return price * _DETAIL_PRICES if apart_frames <= _ONSET_FRAMES else price
