@@ -381,7 +381,7 @@ class StreamingEncoder:
             self._add_to_model(c)
 
     def _read(self, residual: np.ndarray, found: Proposals) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gains ``[E]`` and vectors ``[E, 32]`` of the proposals, quantised, and onset shifts ``[E]`` in s."""
+        """Gains ``[E]`` and vectors ``[E, 32]`` of the proposals, quantised, and onset shifts ``[E]``."""
         index = found.frame[:, None] + FRAME_OFFSETS
         inside = (index >= 0) & (index < len(residual))
         patches = residual[np.clip(index, 0, len(residual) - 1)]

@@ -18,7 +18,7 @@ import torch
 from struck.codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.part_files import part_file
-from struck.codec.hearing.refit.refined_encoder import make_encoder
+from struck.codec.hearing.joint.profile_encoder import make_encoder
 from struck.codec.weights.codec_weights import load_codec_weights
 
 from .sounds import CLIP_SAMPLES, SoundSampler

@@ -37,7 +37,7 @@ _NOISES: Final = 4
 #: Events picked in a round at most.
 _MOST_PICKED: Final = 24
 #: By how much an event must lessen the loss of a window.
-_PRICE: Final = 0.0002
+_PRICE: Final = 0.0003
 #: A pick that others of its round have taken more than this share from is left for the next.
 _LEFT_SHARE: Final = 0.5
 #: What was tried within so many frames and semitones is not tried again.

@@ -28,7 +28,7 @@ _EPSILON: Final = 1e-8
 _SENSITIVE: Final = {"pitch": 0.008, "stiffness": 0.2, "glide": 0.3}
 #: Fields that stay as they were found. A take has 31 levels of each, and one level moves the partials by more
 #: than any step downhill does: fitted between two levels, an event loses more when it is rounded than the fit
-#: won (a cello phrase: 12.6 dB of energy removed before rounding and 8.7 dB after; held, 12.1 dB after).
+#: won (a cello phrase, energy removed: 12.6 dB before rounding and 8.7 dB after; held, 12.1 dB after).
 _HELD: Final = ("bar_membrane", "plate_bell")
 _GAIN_UNIT_DB: Final = 15.0
 _SHIFT_UNIT_SECONDS: Final = 0.02
