@@ -176,3 +176,56 @@ def test_a_note_ends_as_its_patch_says():
     end = next(band.sample_of(beat) for beat in range(99) if band.sample_of(beat) >= 3 * RATE + DELAY)
     assert np.flatnonzero(out)[-1] in range(end + FADE - 4, end + FADE + 1)
     assert band.player.voice_count == 0
+
+
+class DriftingBand(LedBand):
+    """By a clock that goes evenly from 120 to 122 in half a minute; phrases are made as soon as asked for."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.begun = []  # stream samples at which something was put into a slot
+        play = self.slots.play
+
+        def noted(sound, at_sample, *arguments, **named):
+            slot = play(sound, at_sample, *arguments, **named)
+            if slot is not None:
+                self.begun.append(at_sample)
+            return slot
+
+        self.slots.play = noted
+
+    def beat_at(self, seconds):
+        """The clock's beat, whatever the band knows of it."""
+        return 2.0 * seconds + seconds**2 / 1800.0
+
+    def advance_clock(self):
+        seconds = self.position / RATE
+        tempo = 120.0 + seconds / 15.0
+        self.line = BeatLine(seconds, self.beat_at(seconds), 60.0 / tempo)
+        if abs(tempo / self.made_for - 1.0) > 0.005:
+            self.made_for = round(tempo, 1)
+        super().advance_clock()
+        for wanted in self.worker.requested:
+            if wanted not in self.bank:
+                self.bank.put(wanted, KeptPhrase(clip(wanted, RATE)))
+
+
+def test_a_chord_in_each_bar_by_a_clock_that_drifts_by_2_bpm():
+    band = DriftingBand(chord="held", start="bar")
+    chords = ((48, 52, 55), (53, 57, 60), (55, 59, 62), (57, 60, 64))
+    held = ()
+    for bar in range(1, 15):
+        band.run(round((2.0 * bar - 0.4) * RATE) - 8 * bar**2)  # bars come earlier and earlier
+        before, held = held, chords[bar % 4]
+        for pitch in held:
+            band.player.note_on(band.position, pitch, 127)
+        for pitch in set(before) - set(held):
+            band.player.note_off(band.position, pitch)
+    band.run(30 * RATE)
+    beats = [band.beat_at(at / RATE) for at in band.begun]
+    # Each bar has its chord on its beat, within 5 ms: what begins inside a pass goes by how that began.
+    bars = {round(beat / 4.0) for beat in beats if abs(beat - 4.0 * round(beat / 4.0)) < 0.01}
+    assert bars >= set(range(1, 15))
+    assert all(abs(beat - 2.0 * round(beat / 2.0)) < 0.01 for beat in beats)
+    assert band.counts["chord_changes"] >= 12
+    assert "phrase_misses" not in band.counts
