@@ -57,6 +57,7 @@ def add_to(commands: Commands) -> None:
         "--patch", default="default", metavar="P", help="a patch of struck patches list, or a .toml file"
     )
     add_patches(sound)
+    sound.add_argument("--setlist", type=Path, metavar="FILE", help="songs and their snapshots, .toml")
     sound.add_argument(
         "--rate",
         type=output_rate,
@@ -183,6 +184,7 @@ def make_settings(options: argparse.Namespace) -> LiveSettings:
         block_frames=options.block,
         patch=options.patch,
         patches=options.patches,
+        setlist=options.setlist,
         controls=() if options.dry is None else (("dry_db", options.dry),),
         record=options.record,
         record_audio=options.record_audio,

@@ -14,7 +14,7 @@ from ...patches.note_patch import physical_range
 from ...patches.patch import load_patch, shipped_patches
 from ...patches.phrase_patch import PHRASE_FIELDS, PhrasePatch
 from ..engine.parameters import OFF_DB, PARAMETERS, Parameter
-from ..mapping.targets import ACTIONS
+from ..mapping.targets import ACTIONS, VALUES
 from .docs_tables import replace_tables
 
 _WORDS: Final = {"style": STYLES, "instrument": FAMILIES, "chord": tuple(CHORDS)}
@@ -131,6 +131,11 @@ def _map() -> str:
     lines += ["", "Actions are done when the controller goes up through its middle:", ""]
     lines += ["| action | does |", "| --- | --- |"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in ACTIONS.items()]
+    lines += ["", "Beside controls and inserts, these are turned:", "", "| value | range | meaning |"]
+    lines += ["| --- | --- | --- |"]
+    lines += [
+        f"| `{n}` | {low:g} to {high:g} {unit} | {what} |" for n, (low, high, unit, what) in VALUES.items()
+    ]
     return "\n".join([*lines, ""])
 
 

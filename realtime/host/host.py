@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
 from ...patches.patch import Patch, load_patch
+from ...patches.setlist import Scene, load_setlist
 from ...patches.shelf import Shelf
 from ...patches.source_patch import SourcePatch
 from ..control.port import ControlPort
@@ -56,7 +57,9 @@ from .inserts import Inserts
 from .log import Log
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
+from .show import Show, check_scenes
 from .signals import Stop, StopFlag
+from .snapshots import Snapshots
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
@@ -248,6 +251,10 @@ class Host:
         )
         self._stack.callback(phrases.close)
         self._stack.callback(ExpressionThread(stage).close)
+        self.snapshots = Snapshots(
+            stage, lambda: 60.0 / phrases.stats()["tempo_bpm"], lambda: self.patch.safe
+        )
+        self._stack.callback(self.snapshots.close)
         self.messages = Messages(
             s,
             stage,
@@ -258,11 +265,14 @@ class Host:
             self.tempo,
             phrases.own_beats,
             self.inserts.find_parameter,
+            self._make_actions(),
+            {"morph_beats": self.snapshots.morph},
         )
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
-        stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter)
+        do = self.messages.targets.do
+        stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter, do)
         stage.add_sink(self.inserts)
         self.messages.book.add_source(self.inserts.leaves)
         stage.add_panic(self.inserts.panic)
@@ -272,6 +282,8 @@ class Host:
         self._choose_input(self.patch)
         for name, value in s.controls:
             stage.set_control(name, value)
+        self.snapshots.begin()
+        stage.add_watcher(self.snapshots.watch)
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
         if s.backing is not None:
             self._backing = Backing(s.backing, engine, stage, self._tell)
@@ -295,6 +307,27 @@ class Host:
                 self._stack.callback(announce(s.control, port).close)
         self._watch = Watch(engine, load, recordings, self._reader, self._tell, stage.count, self.rate)
         self.faults = self._watch.faults
+
+    def _make_actions(self) -> dict[str, Callable[[], None]]:
+        """What can be done beside the recall of patches: snapshots, and the setlist where there is one."""
+        actions = self.snapshots.actions()
+        if self.settings.setlist is not None:
+            scenes = load_setlist(self.settings.setlist)
+            check_scenes(scenes, self.shelf.find)
+            show = Show(scenes, self._enter_scene, self._tell)
+            self._stack.callback(show.close)
+            actions |= {"setlist/next": lambda: show.step(1), "setlist/previous": lambda: show.step(-1)}
+        return actions
+
+    def _enter_scene(self, scene: Scene) -> None:
+        """Recall a scene's patch, if it is another, then go to its controls."""
+        with self._patch_lock:
+            patch = self.shelf.find(scene.patch) if scene.patch else self.patch
+            if scene.tempo_bpm is not None:
+                patch = replace(patch, phrases=replace(patch.phrases, tempo_bpm=scene.tempo_bpm))
+            if patch != self.patch:
+                self._change_patch(patch)
+        self.snapshots.go({**patch.controls, **scene.controls}, scene.morph_beats)
 
     def _record_change(self, sounding: Sounding) -> None:
         """Let the take have what becomes of an event; the event itself it gets once that sounds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ from ...codec.events.errors import StruckError
 from ...patches.map_file import MapFile, load_map, maps_folder
 from ...patches.map_patch import MapEntry
 from ..mapping.mapper import Mapper
-from ..mapping.targets import FindParameter, Targets
+from ..mapping.targets import Targets
 from ..stage.stage import Stage
 from .learning import LEARNED, Learning
 
@@ -26,9 +26,8 @@ class Maps:
 
     Args:
         files: map files that were named; those of the usual folder that name a port come first.
-        stage: whose controls are turned.
-        actions: by name, what is done.
-        find_parameter, set_parameter: of inserts.
+        stage: where lines are told.
+        targets: what there is to turn.
 
     Raises:
         StruckError: a file that was named is broken. Those of the folder are told and left out.
@@ -38,13 +37,12 @@ class Maps:
         self,
         files: Sequence[Path],
         stage: Stage,
-        actions: Mapping[str, Callable[[], None]],
-        find_parameter: FindParameter | None,
+        targets: Targets,
     ) -> None:
         self._stage = stage
         self._named = [load_map(path) for path in files]
         self._found = _folder_maps(stage.tell)
-        self._targets = Targets(stage, actions, find_parameter, stage.set_insert)
+        self._targets = targets
         self._mappers: list[tuple[Mapper, tuple[MapEntry, ...]]] = []
         self._fed: list[tuple[Mapper, Send]] = []
         self._patch: tuple[MapEntry, ...] = ()

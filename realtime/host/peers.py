@@ -10,7 +10,7 @@ from ...codec.events.errors import StruckError
 from ...patches.patch import Patch
 from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
-from ..mapping.targets import FindParameter
+from ..mapping.targets import FindParameter, Targets
 from ..midi.connections import MidiInput, MidiOutput
 from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
@@ -44,6 +44,7 @@ class Messages:
         clock: leads the tempo; a follower of MIDI clocks has those of the inputs.
         beats: the beats of now, for the clock that goes out; None while another's clock is followed.
         find_parameter: of inserts, for maps.
+        actions, values: what else can be done and turned, see :mod:`struck.realtime.mapping.targets`.
 
     Raises:
         StruckError: a port or address cannot be had; nothing is left open.
@@ -60,6 +61,8 @@ class Messages:
         clock: Leader | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
         find_parameter: FindParameter | None = None,
+        actions: Mapping[str, Callable[[], None]] | None = None,
+        values: Mapping[str, tuple[Callable[[], float], Callable[[float], None]]] | None = None,
     ) -> None:
         self._stage = stage
         self._phrases, self._beats = phrases, beats
@@ -79,15 +82,17 @@ class Messages:
         self._targets = settings.osc_send
         self._notes = note_settings(patch)
         self._recaller = Recaller(shelf, stage.load_patch, stage.tell, stage.count)
-        actions = {
+        own = {
             "panic": stage.panic,
             "patch/next": lambda: self._recaller.step(stage.patch(), 1),
             "patch/previous": lambda: self._recaller.step(stage.patch(), -1),
         }
+        #: All that can be turned and done.
+        self.targets = Targets(stage, {**own, **(actions or {})}, find_parameter, stage.set_insert, values)
         self._maps: Maps | None = None
         try:
             if settings.midi_in:
-                self._maps = Maps(settings.maps, stage, actions, find_parameter)
+                self._maps = Maps(settings.maps, stage, self.targets)
                 self._maps.change_patch(patch.map)
             self._open_osc(settings, latency)
             self._open_midi(settings)

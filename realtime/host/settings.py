@@ -40,6 +40,7 @@ class LiveSettings:
         record: take to record, ``.mcap``; ``record_audio``: sound of the output, ``.wav``.
         exact: the take keeps float vectors.
         midi_in, midi_out: names of ports.
+        setlist: of the show.
         maps: map files of controllers, beside those of the usual folder that are for these ports.
         clock_out: name of a port that the phrases' tempo goes to as MIDI clock.
         follow: what leads the tempo: ``midi``, a clock that comes in, ``link`` or ``jack``.
@@ -76,6 +77,7 @@ class LiveSettings:
     midi_in: tuple[str, ...] = ()
     midi_out: str | None = None
     maps: tuple[Path, ...] = ()
+    setlist: Path | None = None
     clock_out: str | None = None
     follow: str = MIDI
     clock_offset_seconds: float = 0.0

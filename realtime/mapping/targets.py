@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from ...codec.events.errors import StruckError
 from ...patches.map_patch import MapEntry
+from ...patches.setlist import MORPH_BEATS_HIGH
 from ..engine.parameters import PARAMETER
 
 INSERT: Final = "insert/"
@@ -17,12 +18,23 @@ _RATIOS: Final = ("decay", "attack")
 _POWERS: Final = {"slow": 2.0, "fast": 0.5}
 
 
+#: Snapshots that can be saved while playing.
+SNAPSHOT_COUNT: Final = 8
 #: What can be done, by name, and what that is.
 ACTIONS: Final = {
     "panic": "silence now",
     "patch/next": "recall the next patch of `struck patches list`",
     "patch/previous": "recall the one before",
+    "setlist/next": "enter the next snapshot of the setlist",
+    "setlist/previous": "enter the one before",
+    **{f"snapshot/{n}": f"go to snapshot {n}, in `morph_beats`" for n in range(1, SNAPSHOT_COUNT + 1)},
+    **{f"snapshot/save/{n}": f"save the controls as snapshot {n}" for n in range(1, SNAPSHOT_COUNT + 1)},
+    "snapshot/back": "go back to before the last recall, and with the next one return: A and B",
+    "snapshot/stop": "leave the controls in between",
+    "undo": "take back the last step, one of 32",
 }
+#: What can be turned beside controls and inserts: its ends, unit and meaning.
+VALUES: Final = {"morph_beats": (0.0, MORPH_BEATS_HIGH, "beats", "time of the way to a snapshot")}
 
 
 class TargetStage(Protocol):
@@ -68,6 +80,7 @@ class Targets:
         actions: by name, what is done.
         find_parameter: of inserts; raises ValueError where there is none.
         set_parameter: of inserts.
+        values: what is turned beside those, of :data:`VALUES`: how it is read and set.
     """
 
     def __init__(
@@ -76,14 +89,16 @@ class Targets:
         actions: Mapping[str, Callable[[], None]],
         find_parameter: FindParameter | None = None,
         set_parameter: Callable[[str, str, float], None] = lambda insert, symbol, value: None,
+        values: Mapping[str, tuple[Callable[[], float], Callable[[float], None]]] | None = None,
     ) -> None:
+        self._values = dict(values or {})
         self._stage, self._actions = stage, actions
         self._find_parameter, self._set_parameter = find_parameter, set_parameter
         self._set: dict[str, float] = {}  # where parameters of inserts were turned to
 
     def names(self) -> list[str]:
         """Controls and actions; parameters of inserts come with patches."""
-        return [*PARAMETER, *self._actions]
+        return [*PARAMETER, *self._values, *self._actions]
 
     def find(self, name: str) -> Target:
         """The target ``name``.
@@ -93,6 +108,10 @@ class Targets:
         """
         if name in PARAMETER:
             return self._control(name)
+        if name in self._values:
+            low, high, unit, _ = VALUES[name]
+            get, turn = self._values[name]
+            return Target(name, low, high, unit, get=get, set=turn)
         if name in self._actions:
             action = self._actions[name]
             return Target(name, set=lambda value: action(), action=True)
@@ -100,6 +119,17 @@ class Targets:
             return self._parameter(name)
         known = ", ".join((*self.names(), f"{INSERT}NAME/PARAMETER"))
         raise ValueError(f"nothing is called {name}; there are {known}")
+
+    def do(self, name: str, value: float) -> None:
+        """Turn a target to a value, or do what it says.
+
+        Raises:
+            ValueError: there is none, or the value is out of its range.
+        """
+        target = self.find(name)
+        if not target.action and not target.low <= value <= target.high:
+            raise ValueError(f"{name} is {value:g}; the range is {target.low:g} to {target.high:g}")
+        target.set(value)
 
     def _control(self, name: str) -> Target:
         p = PARAMETER[name]
@@ -187,10 +217,10 @@ def check_target(name: str, low: float | None = None, high: float | None = None)
     """
     if name.startswith(INSERT) and name.count("/") >= 2:
         return
-    if name in ACTIONS:
+    if name in ACTIONS or name in VALUES:
         return
     if name not in PARAMETER:
-        known = ", ".join((*PARAMETER, *ACTIONS, f"{INSERT}NAME/PARAMETER"))
+        known = ", ".join((*PARAMETER, *VALUES, *ACTIONS, f"{INSERT}NAME/PARAMETER"))
         raise StruckError(f"nothing is called {name}; there are {known}")
     p = PARAMETER[name]
     for end in (low, high):

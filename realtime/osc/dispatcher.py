@@ -132,6 +132,7 @@ class OscDispatcher:
             osc.CONTROL.address: self._set_control,
             osc.PATCH.address: self._load_patch,
             osc.INSERT.address: self._set_insert,
+            osc.DO.address: self._do,
             osc.INSERT_VALUE.address: self._set_insert_value,
             osc.LEARN.address: self._learn,
             osc.UNLEARN.address: self._unlearn,
@@ -319,6 +320,9 @@ class OscDispatcher:
     def _set_insert_value(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         insert, _, parameter = name.partition("/")
         self._stage.set_insert(insert, parameter, values[0])
+
+    def _do(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.do(*values)
 
     def _learn(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.learn(values[0])

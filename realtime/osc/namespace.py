@@ -197,6 +197,16 @@ UNLEARN: Final = Route(
     (Argument("target", "s", "as it was learned"),),
     "no controller turns the target any more, of those learned while playing",
 )
+DO: Final = Route(
+    "/struck/do",
+    "in",
+    (
+        Argument("name", "s", "an action, as `snapshot/1` or `setlist/next`, or what else maps can turn"),
+        Argument("value", "f", "of what is turned, in its unit; with an action any"),
+    ),
+    "does what a controller could be mapped to",
+    sounding=True,
+)
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
@@ -261,7 +271,7 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, LEARN, UNLEARN, PHRASE, PANIC, PING,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, DO, LEARN, UNLEARN, PHRASE, PANIC, PING,
     PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 

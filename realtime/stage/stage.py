@@ -91,6 +91,7 @@ class Stage:
         self._unlearn: Callable[[str], None] | None = None
         self._set_insert: Callable[[str, str, float], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
+        self._do: Callable[[str, float], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
         #: The least time in samples from the arrival of a heard event to its sound; None before the first.
         self.least_margin_samples: int | None = None
@@ -135,10 +136,11 @@ class Stage:
         play_phrase: Callable[[int, int, str], None],
         stats: Callable[[], dict[str, int | float]],
         set_insert: Callable[[str, str, float], None] | None = None,
+        do: Callable[[str, float], None] | None = None,
     ) -> None:
         """Say who carries out :meth:`load_patch`, :meth:`play_phrase`, :meth:`stats`, :meth:`set_insert`."""
         self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
-        self._set_insert = set_insert
+        self._set_insert, self._do = set_insert, do
 
     # -- events
 
@@ -500,6 +502,15 @@ class Stage:
         """Let no controller turn ``target`` any more."""
         if self._unlearn is not None:
             self._unlearn(target)
+
+    def do(self, name: str, value: float) -> None:
+        """Turn a target of :mod:`struck.realtime.mapping.targets`, or do what it says.
+
+        Raises:
+            ValueError: there is none, or the value is out of its range.
+        """
+        if self._do is not None:
+            self._do(name, value)
 
     def load_patch(self, name: str) -> None:
         """Change to the patch ``name``.
