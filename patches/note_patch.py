@@ -38,6 +38,7 @@ class NotePatch:
         channels: 1 to 16, those listened to.
         release: a note-off ends the note; without, notes ring out.
         pressure: what aftertouch does to a sounding note: ``level``, ``brightness`` or ``off``.
+        heard: notes sound like what was heard lately, the nearest in pitch; like ``sound`` before that.
         pressure_db: what the strongest adds: dB of level, or dB per octave of brightness.
     """
 
@@ -50,6 +51,7 @@ class NotePatch:
     release: bool = True
     pressure: str = "level"
     pressure_db: float = 6.0
+    heard: bool = False
 
     @property
     def vector(self) -> FloatArray:
@@ -90,6 +92,7 @@ def read_note(section: Section) -> NotePatch:
         release=section.take("release", bool, NotePatch.release),
         pressure=section.choice("pressure", NotePatch.pressure, PRESSURE_TARGETS),
         pressure_db=section.number("pressure_db", NotePatch.pressure_db, 0.0, 24.0),
+        heard=section.take("heard", bool, NotePatch.heard),
     )
     section.refuse_rest()
     return note

@@ -121,7 +121,7 @@ def add_to(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="N",
-        help="play the notes of this port; virtual:NAME makes one; may be repeated",
+        help="play the notes of this port, or .mid file; virtual:NAME makes a port; may be repeated",
     )
     messages.add_argument(
         "--map",

@@ -36,6 +36,7 @@ from ..engine.cycles import CycleClock
 from ..engine.latency import LatencyLedger, make_ledger
 from ..engine.parameters import OFF_DB, PARAMETERS, check_controls
 from ..engine.state import CAPTURING, OUT_PEAK, make_engine_state, position_seconds
+from ..midi.captured_sounds import CapturedSounds
 from ..midi.note_sounds import NoteTemplates
 from ..phrases.backing import SLOT as BACKING_SLOT
 from ..phrases.backing import Backing
@@ -251,6 +252,8 @@ class Host:
         )
         self._stack.callback(phrases.close)
         self._stack.callback(ExpressionThread(stage).close)
+        self.captured = CapturedSounds(stage.raw)
+        stage.add_sink(self.captured)
         self.snapshots = Snapshots(
             stage, lambda: 60.0 / phrases.stats()["tempo_bpm"], lambda: self.patch.safe
         )
@@ -265,6 +268,7 @@ class Host:
             self.tempo,
             phrases.own_beats,
             self.inserts.find_parameter,
+            self.captured,
             self._make_actions(),
             {"morph_beats": self.snapshots.morph},
         )
@@ -310,7 +314,8 @@ class Host:
 
     def _make_actions(self) -> dict[str, Callable[[], None]]:
         """What can be done beside the recall of patches: snapshots, and the setlist where there is one."""
-        actions = self.snapshots.actions()
+        captured = {"capture/hold": self.captured.hold, "capture/clear": self.captured.clear}
+        actions = self.snapshots.actions() | captured
         if self.settings.setlist is not None:
             scenes = load_setlist(self.settings.setlist)
             check_scenes(scenes, self.shelf.find)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ...codec.events.errors import StruckError
@@ -11,7 +12,9 @@ from ...patches.patch import Patch
 from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
 from ..mapping.targets import FindParameter, Targets
+from ..midi.captured_sounds import CapturedSounds
 from ..midi.connections import MidiInput, MidiOutput
+from ..midi.file_port import MidiFilePort, is_midi_file
 from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
 from ..midi.notes import NotePlayer, PhraseKeys, map_controls
@@ -44,6 +47,7 @@ class Messages:
         clock: leads the tempo; a follower of MIDI clocks has those of the inputs.
         beats: the beats of now, for the clock that goes out; None while another's clock is followed.
         find_parameter: of inserts, for maps.
+        captured: what was heard, for patches whose notes play it.
         actions, values: what else can be done and turned, see :mod:`struck.realtime.mapping.targets`.
 
     Raises:
@@ -61,6 +65,7 @@ class Messages:
         clock: Leader | None = None,
         beats: Callable[[], Beats | None] = lambda: None,
         find_parameter: FindParameter | None = None,
+        captured: CapturedSounds | None = None,
         actions: Mapping[str, Callable[[], None]] | None = None,
         values: Mapping[str, tuple[Callable[[], float], Callable[[float], None]]] | None = None,
     ) -> None:
@@ -70,6 +75,7 @@ class Messages:
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
         self._inputs: list[MidiInput] = []
+        self._files: list[MidiFilePort] = []
         self._output: MidiOutput | None = None
         self._players: list[NotePlayer] = []
         self._mpe: MpeSender | None = None
@@ -80,7 +86,8 @@ class Messages:
         self._server: OscServer | None = None
         self._sender: OscSender | None = None
         self._targets = settings.osc_send
-        self._notes = note_settings(patch)
+        self._captured = captured
+        self._notes = note_settings(patch, self._captured)
         self._recaller = Recaller(shelf, stage.load_patch, stage.tell, stage.count)
         own = {
             "panic": stage.panic,
@@ -117,11 +124,10 @@ class Messages:
         if not settings.midi_in and settings.midi_out is None and settings.clock_out is None:
             return
         stage = self._stage
-        self._ports = MidiPorts(stage.tell)
         controls = map_controls(stage, PARAMETERS, from_control)
         for name in settings.midi_in:
             assert self._maps is not None
-            mapper = self._maps.open(name, lambda output: self._open_feedback(output).send)
+            mapper = self._maps.open(name, lambda output: self._system().open_output(output).send)
             player = NotePlayer(
                 stage,
                 stage.clock,
@@ -134,24 +140,33 @@ class Messages:
                 on_control=mapper.receive,
             )
             self._players.append(player)
-            self._inputs.append(self._ports.open_input(name, player.receive, player.release_all))
+            if is_midi_file(name):
+                file = MidiFilePort(Path(name).expanduser(), player.receive, player.release_all)
+                self._files.append(file)
+            else:
+                opened = self._system().open_input(name, player.receive, player.release_all)
+                self._inputs.append(opened)
         if settings.midi_out is not None:
-            self._output = self._ports.open_output(settings.midi_out)
+            self._output = self._system().open_output(settings.midi_out)
             mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)
             stage.add_sink(mpe)
             stage.add_panic(lambda at_seconds: mpe.panic())
         if settings.clock_out is not None:
-            self._clock_output = self._ports.open_output(settings.clock_out)
+            self._clock_output = self._system().open_output(settings.clock_out)
             self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats)
 
-    def _open_feedback(self, name: str) -> MidiOutput:
-        assert self._ports is not None
-        return self._ports.open_output(name)
+    def _system(self) -> MidiPorts:
+        """The ports of the machine, which files do not need."""
+        if self._ports is None:
+            self._ports = MidiPorts(self._stage.tell)
+        return self._ports
 
     def start(self) -> None:
         """Listen and send from now on."""
         if self._maps is not None:
             self._maps.start()
+        for file in self._files:
+            file.start()
         if self._server is not None:
             self._server.start()
         if self._sender is not None:
@@ -170,7 +185,8 @@ class Messages:
 
     def peers(self) -> tuple[str, ...]:
         """Ports and addresses, one text each."""
-        found = [f"MIDI in {port.name}" + ("" if port.connected else " (away)") for port in self._inputs]
+        found = [f"MIDI file {file.name}" for file in self._files]
+        found += [f"MIDI in {port.name}" + ("" if port.connected else " (away)") for port in self._inputs]
         if self._output is not None:
             found.append(f"MIDI out {self._output.name}" + ("" if self._output.connected else " (away)"))
         if self._clock_output is not None:
@@ -214,12 +230,14 @@ class Messages:
 
     def change_patch(self, patch: Patch) -> None:
         """Let notes sound as ``patch`` says."""
-        notes = note_settings(patch)
+        notes = note_settings(patch, self._captured)
         for player in self._players:
             player.set_notes(notes)
 
     def close(self) -> None:
         """Close all; what was still to be sent is sent."""
+        for file in self._files:
+            file.close()
         self._recaller.close()
         if self._maps is not None:
             self._maps.close()
@@ -247,8 +265,8 @@ class Messages:
             self._take.osc(at_sample / self._stage.clock.rate, packet)
 
 
-def note_settings(patch: Patch) -> NoteSettings:
-    """What MIDI notes sound like in ``patch``."""
+def note_settings(patch: Patch, captured: CapturedSounds | None = None) -> NoteSettings:
+    """What MIDI notes sound like in ``patch``; ``captured`` is what was heard, for a patch that plays it."""
     note = patch.note
     return NoteSettings(
         vector=note.vector,
@@ -260,4 +278,5 @@ def note_settings(patch: Patch) -> NoteSettings:
         release=note.release,
         pressure=note.pressure,
         pressure_db=note.pressure_db,
+        captured=captured if note.heard else None,
     )

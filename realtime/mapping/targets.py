@@ -31,6 +31,8 @@ ACTIONS: Final = {
     **{f"snapshot/save/{n}": f"save the controls as snapshot {n}" for n in range(1, SNAPSHOT_COUNT + 1)},
     "snapshot/back": "go back to before the last recall, and with the next one return: A and B",
     "snapshot/stop": "leave the controls in between",
+    "capture/hold": "notes of `[note] heard` take no more sounds of what is heard; again: they do",
+    "capture/clear": "they forget what was heard",
     "undo": "take back the last step, one of 32",
 }
 #: What can be turned beside controls and inserts: its ends, unit and meaning.

@@ -23,6 +23,7 @@ from ...codec.events.quantize import quantize_gains, quantize_vectors
 from ...codec.takes.mpe import control_to_tilt, velocity_to_gain
 from ...patches.note_patch import PRESSURE_TARGETS
 from ..stage.shaping import Expression
+from .captured_sounds import CapturedSounds
 from .channels import USUAL_BEND_SEMITONES
 
 #: Lowest and highest note that can sound: where the pitch field begins, and where the bandwidth ends.
@@ -69,6 +70,7 @@ class NoteSettings:
         channels: 0 to 15, those listened to.
         release: a note-off ends the note; without, notes ring out, as bells do.
         pressure: what it does to a sounding note: ``level``, ``brightness`` or ``off``.
+        captured: what was heard lately, played in place of ``vector`` where there is something; None: never.
         pressure_db: how much the strongest pressure adds: dB of level, or dB per octave of brightness.
 
     Raises:
@@ -84,6 +86,7 @@ class NoteSettings:
     release: bool = True
     pressure: str = "level"
     pressure_db: float = 6.0
+    captured: CapturedSounds | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         Event(0.0, self.gain_db, self.vector)  # checks both
@@ -119,6 +122,10 @@ class NoteTemplates:
 
     def event(self, note: int, velocity: int, brightness: int | None, onset_seconds: float) -> Event:
         """The event of a note; ``brightness`` 0 to 127 takes the place of the velocity's."""
+        captured = self.notes.captured
+        heard = None if captured is None else captured.find(note, velocity)
+        if heard is not None:
+            return replace(self._as_in_take(heard), onset_seconds=onset_seconds)
         template = self._templates.get((note, velocity, brightness))
         if template is None:
             if len(self._templates) >= _CACHE_SIZE:
@@ -136,4 +143,9 @@ class NoteTemplates:
         else:
             vector[INDEX["tilt"]] = control_to_tilt(brightness)
         gain_db = min(GAIN_DB_HIGH, max(GAIN_DB_LOW, self.notes.gain_db + velocity_to_gain(velocity)))
-        return Event(0.0, float(quantize_gains(np.float64(gain_db))), quantize_vectors(vector))
+        return self._as_in_take(Event(0.0, gain_db, vector))
+
+    @staticmethod
+    def _as_in_take(event: Event) -> Event:
+        gain_db = float(quantize_gains(np.float64(event.gain_db)))
+        return Event(0.0, gain_db, quantize_vectors(event.vector))

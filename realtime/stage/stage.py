@@ -254,6 +254,12 @@ class Stage:
             told = self._become(becoming)
         self._tell_sinks(told)
 
+    def raw(self, id: int) -> Event | None:
+        """The event ``id`` as its source has it, without what controls and players do; None: it is over."""
+        with self._lock:
+            life = self._lives.get(id)
+            return None if life is None else life.raw
+
     def express(self, id: int, expression: Expression) -> None:
         """Let the event ``id`` follow its player; it is heard with the next :meth:`send_expressions`."""
         with self._lock:
