@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from ..codec.events.errors import StruckError
+from ..codec.events.event_chain import TransformSettings
 from .insert_patch import InsertPatch, read_inserts
 from .map_patch import MapEntry, read_entries
 from .note_patch import NotePatch, read_note
@@ -16,16 +17,17 @@ from .phrase_patch import PhrasePatch, read_phrases
 from .section import Section
 from .source_patch import SourcePatch, read_source
 from .toml_text import TomlText
+from .transform_patch import read_transforms
 
 #: The newest format of a patch's file; a file that names none is of the first.
 FORMAT: Final = 2
 #: Keys that the first format does not have.
-_SINCE_2: Final = ("program", "bank", "source", "safe", "map")
+_SINCE_2: Final = ("program", "bank", "source", "safe", "map", "transform")
 _PROFILES: Final = ("live", "tight", "instant")
 #: What a recall leaves as it is unless a patch says otherwise: the stage's levels, not the sound's.
 SAFE: Final = ("output_db", "ceiling_db", "input_db")
 #: Parts of a patch that it may name as safe, beside controls.
-SAFE_PARTS: Final = ("source", "note", "phrases", "inserts", "map")
+SAFE_PARTS: Final = ("source", "transforms", "note", "phrases", "inserts", "map")
 MOST_BANKS: Final = 1 << 14
 #: Whoever has the controls knows their ranges; here they must be finite.
 _LARGEST: Final = 1e9
@@ -48,6 +50,7 @@ class Patch:
         note: of MIDI notes.
         phrases: of the accompaniment.
         inserts: plug-ins in the signal path, in order.
+        transforms: what is done to events on their way, in order.
         map: what controllers turn, beside what their map files say.
         safe: controls, and parts of :data:`SAFE_PARTS`, that its recall leaves as they are.
         text: its file; faults that are found later are told with their line.
@@ -63,6 +66,7 @@ class Patch:
     note: NotePatch = field(default_factory=NotePatch)
     phrases: PhrasePatch = field(default_factory=PhrasePatch)
     inserts: tuple[InsertPatch, ...] = ()
+    transforms: tuple[TransformSettings, ...] = ()
     map: tuple[MapEntry, ...] = ()
     safe: tuple[str, ...] = SAFE
     text: TomlText | None = field(default=None, repr=False, compare=False)
@@ -179,6 +183,7 @@ def inspect_patch(
         note=part(lambda: read_note(top.section("note")), NotePatch()),
         phrases=part(lambda: read_phrases(top.section("phrases")), PhrasePatch()),
         inserts=part(lambda: read_inserts(top, folder), ()),
+        transforms=part(lambda: read_transforms(top), ()),
         map=part(lambda: read_entries(top), ()),
         safe=part(lambda: _read_safe(top), SAFE),
         text=text,

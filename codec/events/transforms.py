@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .amendments import Amendment, StreamItem, in_stream_order
+from .event_chain import EventChain, TransformSettings, transform_stream
 from .event_spec import FIELDS, INDEX, ROOM_NAMES, VECTOR_SIZE, from_physical
 from .events import Event
 from .lives import EventLife, collect_lives
@@ -165,6 +166,7 @@ class Edit:
     randomize_times: bool = False
     perturb: float = 0.0
     seed: int = 0
+    transforms: tuple[TransformSettings, ...] = ()
 
     def __post_init__(self) -> None:
         _check("semitones", self.transpose_semitones, -_MAX_SEMITONES, _MAX_SEMITONES)
@@ -180,7 +182,7 @@ class Edit:
 
 
 def apply_edits(items: Iterable[StreamItem], edit: Edit) -> Iterable[StreamItem]:
-    """A stream after the edit: thinned, randomised, perturbed, transposed, stretched, put into the room."""
+    """A stream after the edit: thinned, randomised, perturbed, transformed, transposed, stretched, placed."""
     if edit.thin_db is not None:
         items = thin(items, edit.thin_db)
     if edit.randomize_vectors:
@@ -189,6 +191,8 @@ def apply_edits(items: Iterable[StreamItem], edit: Edit) -> Iterable[StreamItem]
         items = randomize_times(items, edit.seed)
     if edit.perturb:
         items = perturb(items, edit.perturb, edit.seed)
+    if edit.transforms:
+        items = transform_stream(in_stream_order(items), EventChain(edit.transforms, edit.seed))
     if edit.transpose_semitones:
         items = transpose(items, edit.transpose_semitones)
     if edit.stretch != 1.0:

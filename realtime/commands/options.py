@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .console import Console
 
 if TYPE_CHECKING:
+    from ...codec.events.event_chain import TransformSettings
     from ...codec.pipeline import Through
     from ...codec.weights.codec_weights import CodecWeights
 
@@ -168,6 +169,33 @@ def room(text: str) -> int:
     try:
         return room_number(text)
     except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def transform(text: str) -> TransformSettings:
+    """Argument type: a kind of transform and its values, ``scale root=D strength=0.5``; lists with commas."""
+    from ...codec.events.errors import StruckError
+    from ...codec.events.event_chain import TRANSFORM
+    from ...patches.section import Section
+    from ...patches.transform_patch import read_transform
+
+    kind, *pairs = text.split()
+    values: dict[str, Any] = {"kind": kind}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise argparse.ArgumentTypeError(f"{pair!r} is not KEY=VALUE")
+        fields = {field.name: field.default for field in TRANSFORM[kind].fields} if kind in TRANSFORM else {}
+        if isinstance(fields.get(name), tuple):
+            values[name] = value.split(",")
+        else:
+            try:
+                values[name] = float(value)
+            except ValueError:
+                values[name] = value
+    try:
+        return read_transform(Section(f"transform {kind}", values))
+    except StruckError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...codec.events.event_chain import TRANSFORM
 from .console import Console, format_values
-from .options import Commands, add_command, add_weights, load_weights, number, room, whole_number
+from .options import (
+    Commands,
+    add_command,
+    add_weights,
+    load_weights,
+    number,
+    room,
+    transform,
+    whole_number,
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -103,6 +113,15 @@ def add_to(commands: Commands) -> None:
         help="add noise of this standard deviation to the vectors, 0 to 2 (default: 0)",
     )
     parser.add_argument(
+        "--transform",
+        action="append",
+        default=[],
+        type=transform,
+        metavar="'KIND KEY=VALUE...'",
+        help="what patches do to events, as 'scale root=D', 'gate level_db=-40'; may be repeated; "
+        f"kinds: {', '.join(TRANSFORM)} (docs/patches.md)",
+    )
+    parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="random seed (default: 0)"
     )
 
@@ -165,6 +184,7 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         randomize_times=options.randomize_times,
         perturb=options.perturb,
         seed=options.seed,
+        transforms=tuple(options.transform),
     )
     before, after = edit_take(options.input, options.output, edit)
     console.finish(

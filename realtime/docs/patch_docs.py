@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from ...codec.events.event_chain import TRANSFORMS
 from ...codec.events.event_spec import FIELDS, to_physical
 from ...models.mars.chords import CHORDS
 from ...models.mars.conditions import FAMILIES, STYLES
@@ -24,7 +25,7 @@ DOCS_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "patches.md"
 
 def patch_tables() -> str:
     """The shipped patches, the controls, the fields of sounds, phrases, inserts and maps, as Markdown."""
-    return "\n".join([_patches(), _controls(), _sound(), _phrases(), _inserts(), _map()])
+    return "\n".join([_patches(), _controls(), _sound(), _phrases(), _transforms(), _inserts(), _map()])
 
 
 def _patches() -> str:
@@ -121,6 +122,21 @@ def _inserts() -> str:
         else:
             shown = f"{default:g}" if isinstance(default, (int, float)) else "none"
         lines.append(f"| `{field.name}` | {field.unit} | {shown} | {field.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def _transforms() -> str:
+    lines = ["## Kinds of `[[transform]]`", "", "| kind | does | keys |", "| --- | --- | --- |"]
+    for kind in TRANSFORMS:
+        keys = []
+        for field in kind.fields:
+            if field.words:
+                span = ", ".join(f"`{word}`" for word in field.words)
+            else:
+                span = "a table" if isinstance(field.default, dict) else f"{field.low:g} to {field.high:g}"
+            usual = f", default {field.default}" if isinstance(field.default, str | float) else ""
+            keys.append(f"`{field.name}`: {field.meaning} ({f'{span} {field.unit}'.strip()}{usual})")
+        lines.append(f"| `{kind.name}` | {kind.meaning} | {'; '.join(keys)} |")
     return "\n".join([*lines, ""])
 
 

@@ -284,6 +284,7 @@ class Host:
         stage.hand_over_learning(self.messages.learn, self.messages.unlearn)
         self._apply_controls(self.patch)
         self._choose_input(self.patch)
+        stage.transform(self.patch.transforms)
         for name, value in s.controls:
             stage.set_control(name, value)
         self.snapshots.begin()
@@ -521,6 +522,8 @@ class Host:
         self._apply_controls(patch, patch.safe)
         if "source" not in patch.safe:
             self._choose_input(patch)
+        if "transforms" not in patch.safe:
+            self.stage.transform(patch.transforms)
         if "map" not in patch.safe:
             self.messages.change_map(patch)
         if "note" not in patch.safe:

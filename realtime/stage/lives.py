@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ...codec.events.event_chain import Shaper
 from ...codec.events.events import Event
 from .shaping import PLAIN, Expression
 
@@ -28,6 +29,7 @@ class Life:
         amended_sample: device sample of its latest amendment; the next comes after it, an end may come then.
         fades_sample: device sample at which it will have faded by 60 dB, as it sounds now.
         moved: its player has moved something that is not heard yet.
+        shaper: what transforms make of it; see :mod:`struck.codec.events.event_chain`.
         controls: those that it keeps since another patch was recalled; None: it follows those of the stage.
     """
 
@@ -41,6 +43,7 @@ class Life:
     fades_sample: int = 0
     moved: bool = False
     controls: Mapping[str, float] | None = None
+    shaper: Shaper | None = None
     #: As it is to sound: what is amended changes this, even where it could not be sent yet.
     wanted: Event = field(init=False)
 

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from ...codec.events.amendments import Amendment, End, difference
+from ...codec.events.event_chain import EventChain, TransformSettings
 from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
 from ...codec.events.lives import sounding_seconds
@@ -79,6 +80,8 @@ class Stage:
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._patch = ""
         self._watchers: list[Watcher] = []
+        self._chain = EventChain(())
+        self._chain_lock = Lock()
         self._input: tuple[float, ...] = ()  # width and weights, once they have been chosen
         self._lives = Lives()
         #: Set while something waits for :meth:`send_expressions`.
@@ -158,7 +161,12 @@ class Stage:
         if self.is_below_threshold(event):
             self.count("events_below_threshold")
             return None
-        shaped = shape(event, self._controls, expression)
+        with self._chain_lock:
+            shaper = self._chain.begin(event)
+        if shaper is None:
+            self.count("events_transformed_away")
+            return None
+        shaped = shape(shaper(event), self._controls, expression)
         raw, event = event, self._as_in_take(shaped)
         position = int(self._state.numbers[POSITION])
         at_sample = event.onset_sample(self.clock.rate)
@@ -181,6 +189,7 @@ class Stage:
                 return None
             self._last_id = id
             life = Life(origin, raw, shaped, sounding.event, at_sample, expression)
+            life.shaper = shaper
             life.fades_sample = self._fades_sample(sounding.event, at_sample)
             self._lives.add(id, life, position)
         for sink in self._sinks:
@@ -285,7 +294,8 @@ class Stage:
 
     def _reshape(self, life: Life) -> None:
         """Let what controls, expression and source have changed be wanted; with the lock."""
-        shaped = shape(life.raw, life.controls or self._controls, life.expression)
+        raw = life.raw if life.shaper is None else life.shaper(life.raw)
+        shaped = shape(raw, life.controls or self._controls, life.expression)
         change = difference(life.shaped, shaped, 0, 0.0)
         life.shaped = shaped
         if change is not None:
@@ -460,6 +470,11 @@ class Stage:
     def _tell_watchers(self, kind: str, name: str, value: float | str) -> None:
         for watcher in self._watchers:
             watcher(kind, name, value)
+
+    def transform(self, settings: Sequence[TransformSettings]) -> None:
+        """Do this to events to come; what sounds keeps what was done to it."""
+        with self._chain_lock:
+            self._chain = EventChain(settings)
 
     def choose_input(self, weights: Sequence[float], width: float) -> None:
         """Say what of the input is heard, and played as the dry sound.

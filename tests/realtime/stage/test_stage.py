@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from struck.codec.events.event_chain import TransformSettings
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
@@ -502,3 +503,20 @@ def test_what_sounds_keeps_its_controls_when_others_are_recalled():
     with pytest.raises(ValueError, match="no control is called wobble"):
         show.stage.recall_controls({"transpose": 1.0, "wobble": 1.0})
     assert show.stage.controls()["transpose"] == 5.0
+
+
+def test_transforms_drop_and_shape_events_to_come_and_what_sounds_keeps_its_own():
+    show = Show()
+    before = show.stage.play(event(0.0, pitch=60.0), "midi")
+    show.stage.transform(
+        [TransformSettings("gate", {"level_db": -30.0}), TransformSettings("transpose", {"semitones": 12.0})]
+    )
+    assert show.stage.play(event(0.0, -40.0, pitch=60.0), "osc") is None
+    after = show.stage.play(event(0.0, pitch=60.0), "heard")
+    assert show.stage.counts()["events_transformed_away"] == 1
+    assert read_field(after.event.vector, "pitch") == pytest.approx(72.0, abs=0.02)
+    show.stage.set_control("transpose", 1.0)
+    show.heard.clear()
+    show.stage.send_expressions()
+    pitches = {s.id: float(read_field(s.event.vector, "pitch")) for s in show.heard}
+    assert pitches == pytest.approx({before.id: 61.0, after.id: 73.0}, abs=0.02)
