@@ -10,7 +10,7 @@ import soundfile
 from struck.codec.events.amendments import Amendment
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.events import Event
-from struck.codec.playing.decoder import render
+from struck.codec.pipeline import render_samples
 from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
 from struck.realtime.host.host import Host
 from struck.realtime.host.settings import LiveSettings
@@ -122,5 +122,5 @@ def test_a_phrase_that_is_played_in_is_played_by_midi_in_tune(tmp_path):
         assert host.captured.find(60, 100) is not None
     for note in notes:
         event = replace(sounds.event(note, 100, None, 0.0), onset_seconds=0.0)
-        samples = render(weights, [event], 48_000)[:48_000]
+        samples = render_samples(weights, [event], 48_000)[:48_000]
         assert abs(cents_from(np.asarray(samples), note, 48_000)) < 20.0
