@@ -7,7 +7,7 @@ are read in chunks: ten minutes need less than 100 MB beside the signals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -15,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from ..events.controls import mel, mel_to_hz
 from ..events.event_spec import ANALYSIS_RATE
@@ -32,6 +34,10 @@ FLOOR_DB: Final = 60.0
 #: Limit of :func:`energy_removed_db` either way, so that a perfect copy is still a number that medians and
 #: JSON can carry. Float32 spectra could not show more.
 ENERGY_LIMIT_DB: Final = 120.0
+
+#: How far a found note may be from the true one.
+NOTE_ONSET_SECONDS: Final = 0.05
+NOTE_PITCH_SEMITONES: Final = 0.5
 
 _CHUNK_FRAMES: Final = 512
 
@@ -121,7 +127,7 @@ def mel_filters() -> Float32Array:
 
 @dataclass(frozen=True)
 class OnsetScore:
-    """Found onsets against true ones; all three in 0..1."""
+    """Found onsets or notes against true ones; all three in 0..1."""
 
     precision: float
     recall: float
@@ -167,6 +173,31 @@ def onset_f_measure(
     precision = pairs / found.size if found.size else 0.0
     recall = pairs / truth.size if truth.size else 0.0
     return OnsetScore(precision, recall, 2.0 * pairs / (truth.size + found.size))
+
+
+def note_f_measure(truth: Sequence[tuple[float, float]], found: Sequence[tuple[float, float]]) -> OnsetScore:
+    """Precision, recall and F-measure of notes: onset in seconds and MIDI pitch each.
+
+    A pair may match where its onsets are at most 50 ms and its pitches at most 50 cents apart; each note
+    matches at most once, and the largest possible number of pairs is counted (``mir_eval.transcription``
+    without offsets). Where both lists are empty all three are 1.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    ours, theirs = (np.array(notes, np.float64).reshape(-1, 2) for notes in (truth, found))
+    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        raise ValueError("onsets and pitches must be finite")
+    if not len(ours) and not len(theirs):
+        return OnsetScore(1.0, 1.0, 1.0)
+    # As mir_eval does, distances of onsets are rounded to 0.1 ms first.
+    onsets_apart = np.round(np.abs(ours[:, None, 0] - theirs[None, :, 0]), 4)
+    pitches_apart = np.abs(ours[:, None, 1] - theirs[None, :, 1])
+    may = (onsets_apart <= NOTE_ONSET_SECONDS) & (pitches_apart <= NOTE_PITCH_SEMITONES + 1e-9)
+    pairs = int((maximum_bipartite_matching(csr_array(may), perm_type="column") >= 0).sum())
+    precision = pairs / len(theirs) if len(theirs) else 0.0
+    recall = pairs / len(ours) if len(ours) else 0.0
+    return OnsetScore(precision, recall, 2.0 * pairs / (len(ours) + len(theirs)))
 
 
 def _check_signal(signal: ArrayLike) -> Float32Array:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...codec.events.amendments import StreamItem
-from ...codec.events.events import Event
+from ...codec.events.event_spec import read_field
 from ...codec.events.profiles import Profile
+from ...codec.events.settle import settle
 from ...codec.hearing.following.hearing import make_hearing
 from ...codec.measures.evaluation import CodecResult
 from ...codec.pipeline import ANALYSIS_RATE, make_header, render_samples
@@ -44,13 +45,16 @@ class FileCodec:
                 for item in found:
                     take.write(item)
             reader = TakeReader(path)
-            payload_bits = reader.statistics().payload_bits
+            statistics = reader.statistics()
             items = list(reader.items())
-        events = [item for item in items if isinstance(item, Event)]
+        events = settle(items)
         return CodecResult(
             decoded=render_samples(self._weights, items, ANALYSIS_RATE),
             onset_seconds=[event.onset_seconds for event in events],
             event_count=len(events),
-            payload_bits=payload_bits,
+            payload_bits=statistics.payload_bits,
             encode_seconds=encode_seconds,
+            pitches_midi=[float(read_field(event.vector, "pitch")) for event in events],
+            amendment_count=statistics.amendments + statistics.ends,
+            amendment_bits=statistics.amendment_bits + statistics.end_bits,
         )

@@ -22,7 +22,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("what", choices=("codec", "mars"), help="what to measure")
     parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="codec: folder of sound files")
-    add_encoding(parser)
+    add_encoding(parser, default=None)
     add_weights(parser)
     _add_mars(parser.add_argument_group("mars"))
     parser.set_defaults(refuse=parser.error)
@@ -146,17 +146,44 @@ def _evaluate_codec(options: argparse.Namespace, console: Console) -> None:
 
     from ...codec.events.profiles import PROFILES
     from ...codec.events.settle import settle
-    from ...codec.measures.evaluation import evaluate_folder, find_recordings, format_table
-    from ...codec.measures.known_notes import format_notes, make_known_notes, score_note
+    from ...codec.measures.evaluation import Report, evaluate_folder, find_recordings
+    from ...codec.measures.known_notes import NoteScore, format_notes, make_known_notes, score_note
+    from ...codec.measures.tables import format_profiles, format_table
     from .file_codec import FileCodec
 
-    codec = FileCodec(load_weights(options), PROFILES[options.profile], options.refine)
+    weights = load_weights(options)
+    names = list(PROFILES) if options.profile is None else [options.profile]
     count = len(find_recordings(options.folder))
-    with console.progress("evaluating", count, "files") as advance:
-        report = evaluate_folder(options.folder, codec, lambda done, total, name: advance(done))
-    notes = [score_note(note, settle(codec.hear(note.samples))) for note in make_known_notes()]
-    values = report.to_dict() | {"single_notes": [asdict(score) for score in notes]}
-    console.finish(values, f"{format_table(report)}\n\n{format_notes(notes)}")
+    reports: dict[str, Report] = {}
+    notes: dict[str, list[NoteScore]] = {}
+    with console.progress("evaluating", count * len(names), "files") as advance:
+        for name in names:
+            codec = FileCodec(weights, PROFILES[name], options.refine)
+
+            def told(done: int, total: int, file: str, before: int = count * len(reports)) -> None:
+                advance(before + done)
+
+            reports[name] = evaluate_folder(
+                options.folder,
+                codec,
+                told,
+                baselines=not reports,  # once; the pursuit takes as many numbers as the first profile
+            )
+            notes[name] = [score_note(note, settle(codec.hear(note.samples))) for note in make_known_notes()]
+    if options.profile is None:
+        console.finish(
+            {
+                name: report.to_dict() | {"single_notes": [asdict(score) for score in notes[name]]}
+                for name, report in reports.items()
+            },
+            "\n\n".join(
+                [format_profiles(reports), *(f"{name}: {format_notes(notes[name])}" for name in names)]
+            ),
+        )
+        return
+    [report], [scores] = reports.values(), notes.values()
+    values = report.to_dict() | {"single_notes": [asdict(score) for score in scores]}
+    console.finish(values, f"{format_table(report)}\n\n{format_notes(scores)}")
 
 
 def run_bench(options: argparse.Namespace, console: Console) -> None:

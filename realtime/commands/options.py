@@ -57,13 +57,14 @@ def add_patches(parser: Any) -> None:
     )
 
 
-def add_encoding(parser: argparse.ArgumentParser) -> None:
+def add_encoding(parser: argparse.ArgumentParser, default: str | None = "studio") -> None:
+    """Options of the encoder; without ``default`` all profiles are meant where none is named."""
     parser.add_argument(
         "--profile",
         choices=PROFILE_NAMES,
-        default="studio",
-        help="how far the encoder looks ahead: "
-        "studio 3 s, live 0.19 s, tight 0.05 s, instant 0.01 s (default: studio)",
+        default=default,
+        help="how far the encoder looks ahead: studio 3 s, live 0.19 s, tight 0.05 s, instant 0.01 s "
+        f"(default: {default or 'all, one after another'})",
     )
     parser.add_argument(
         "--refine",

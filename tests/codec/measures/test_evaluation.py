@@ -10,13 +10,16 @@ import soundfile
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.measures import evaluation
-from struck.codec.measures.evaluation import CodecResult, evaluate_folder, format_table, read_truth
+from struck.codec.measures.evaluation import CodecResult, evaluate_folder
+from struck.codec.measures.tables import format_profiles, format_table
+from struck.codec.measures.truth import Truth, read_truth
 
 
 def halve(signal: np.ndarray) -> CodecResult:
-    """A codec that removes 6.02 dB with ten events a second, one every 100 ms."""
+    """A codec that removes 6.02 dB with ten events a second, one every 100 ms, and as many amendments."""
     count = round(10 * signal.size / ANALYSIS_RATE)
-    return CodecResult(0.5 * signal, [0.1 * i for i in range(count)], count, 200 * count, 0.25)
+    onsets = [0.1 * i for i in range(count)]
+    return CodecResult(0.5 * signal, onsets, count, 200 * count, 0.25, [69.4] * count, count, 50 * count)
 
 
 def write_tone(path: Path, seconds: float = 1.0, rate: int = ANALYSIS_RATE) -> None:
@@ -56,6 +59,12 @@ def test_known_numbers(tmp_path: Path) -> None:
     assert second.onsets is not None
     assert second.onsets.recall == 1.0
     assert second.onsets.precision == pytest.approx(0.4)
+    # Two of the four have a pitch.
+    assert second.notes is not None
+    assert (second.notes.precision, second.notes.recall) == pytest.approx((0.2, 1.0))
+    assert first.notes is None
+    assert second.amendments_per_second == pytest.approx(10.0)
+    assert second.amendment_bits_per_second == pytest.approx(500.0)
 
     medians = report.medians()
     assert medians["seconds"] == pytest.approx(1.5)
@@ -63,6 +72,23 @@ def test_known_numbers(tmp_path: Path) -> None:
     assert medians["gabor"]["bits_per_second"] is None
     assert medians["opus"] is None
     assert medians["onsets"]["recall"] == 1.0
+
+
+@pytest.mark.usefixtures("no_opus")
+def test_profiles_stand_in_one_table(tmp_path: Path) -> None:
+    write_tone(tmp_path / "tone.wav", seconds=0.5)
+    (tmp_path / "tone.notes.csv").write_text("onset_s,midi_pitch\n0.0,69\n")
+    reports = {
+        "studio": evaluate_folder(tmp_path, halve),
+        "live": evaluate_folder(tmp_path, halve, baselines=False),
+    }
+    assert reports["live"].files[0].gabor is None
+    table = format_profiles(reports).splitlines()
+    live = next(line for line in table if line.startswith("live")).split()
+    assert [live[1], *live[3:7]] == ["6.02", "2.00", "0.50", "10.0", "10.0"]
+    assert live[7:9] == ["0.33", "0.33"]  # onset F, note F
+    assert any(line.startswith("Gabor, as studio") for line in table)
+    assert any("1 files" in line for line in table)
 
 
 def test_opus_takes_part_where_it_is_installed(tmp_path: Path) -> None:
@@ -144,7 +170,9 @@ def test_folders_without_recordings(tmp_path: Path) -> None:
         evaluate_folder(tmp_path / "missing", halve)
 
 
-@pytest.mark.parametrize("text", ["time\n1.0\n", "onset_s\nx\n", "onset_s\nnan\n", "a,onset_s\n1\n"])
+@pytest.mark.parametrize(
+    "text", ["time\n1.0\n", "onset_s\nx\n", "onset_s\nnan\n", "a,onset_s\n1\n", "onset_s,midi_pitch\n1,A4\n"]
+)
 def test_a_bad_truth_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.notes.csv").write_text(text)
     with pytest.raises(StruckError, match="onset_s"):
@@ -154,4 +182,6 @@ def test_a_bad_truth_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_truth_that_is_empty_or_absent(tmp_path: Path) -> None:
     assert read_truth(tmp_path / "x.wav") is None
     (tmp_path / "x.notes.csv").write_text("onset_s,offset_s\n")
-    assert read_truth(tmp_path / "x.wav") == []
+    assert read_truth(tmp_path / "x.wav") == Truth([], [])
+    (tmp_path / "x.notes.csv").write_text("onset_s,midi_pitch\n0.5,60.5\n1.0,\n")
+    assert read_truth(tmp_path / "x.wav") == Truth([0.5, 1.0], [(0.5, 60.5)])

@@ -14,6 +14,7 @@ from struck.codec.measures.metrics import (
     energy_removed_db,
     magnitude_spectrogram,
     mel_distance_db,
+    note_f_measure,
     onset_f_measure,
 )
 
@@ -155,3 +156,42 @@ def test_bad_onsets_are_refused() -> None:
         onset_f_measure([np.nan], [1.0])
     with pytest.raises(ValueError, match="tolerance"):
         onset_f_measure([1.0], [1.0], -0.1)
+
+
+def most_pairs(truth: list[tuple[float, float]], found: list[tuple[float, float]]) -> int:
+    """The largest number of pairs, by trying all."""
+    if not truth:
+        return 0
+    (onset, pitch), rest = truth[0], truth[1:]
+    best = most_pairs(rest, found)
+    for i, (seconds, midi) in enumerate(found):
+        if round(abs(seconds - onset), 4) <= 0.05 and abs(midi - pitch) <= 0.5:
+            best = max(best, 1 + most_pairs(rest, found[:i] + found[i + 1 :]))
+    return best
+
+
+def test_notes_are_paired_as_often_as_they_can_be() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(30):
+        truth, found = (
+            [
+                (float(a), float(b))
+                for a, b in zip(rng.uniform(0, 0.2, n), rng.uniform(60, 62, n), strict=True)
+            ]
+            for n in rng.integers(1, 7, 2)
+        )
+        pairs = most_pairs(truth, found)
+        score = note_f_measure(truth, found)
+        assert score.precision == pytest.approx(pairs / len(found))
+        assert score.recall == pytest.approx(pairs / len(truth))
+        assert score.f_measure == pytest.approx(2 * pairs / (len(truth) + len(found)))
+
+
+def test_notes_at_the_edges() -> None:
+    assert note_f_measure([], []) == OnsetScore(1.0, 1.0, 1.0)
+    assert note_f_measure([(0.1, 60.0)], []) == OnsetScore(0.0, 0.0, 0.0)
+    assert note_f_measure([(0.1, 60.0)], [(0.15, 60.5)]).f_measure == 1.0
+    assert note_f_measure([(0.1, 60.0)], [(0.1502, 60.0)]).f_measure == 0.0
+    assert note_f_measure([(0.1, 60.0)], [(0.1, 60.51)]).f_measure == 0.0
+    with pytest.raises(ValueError, match="finite"):
+        note_f_measure([(np.nan, 60.0)], [])

@@ -213,11 +213,24 @@ def test_a_fault_leaves_the_file_that_stood_there(sound, tmp_path, capsys):
 
 def test_evaluate(sound, tmp_path, capsys):
     (tmp_path / sound.name).write_bytes(sound.read_bytes())
-    values = run_json(capsys, "evaluate", "codec", tmp_path)
+    values = run_json(capsys, "evaluate", "codec", tmp_path, "--profile", "studio")
     assert [file["name"] for file in values["files"]] == [sound.name]
     assert values["files"][0]["struck"]["bits_per_second"] > 0
     assert [note["name"] for note in values["single_notes"]] == ["plucked string A3", "struck string E4"]
     assert all(note["event_count"] > 0 for note in values["single_notes"])
+
+
+def test_evaluate_tells_of_all_profiles(sound, tmp_path, capsys):
+    (tmp_path / sound.name).write_bytes(sound.read_bytes())
+    values = run_json(capsys, "evaluate", "codec", tmp_path)
+    assert list(values) == ["studio", "live", "tight", "instant"]
+    for name, report in values.items():
+        [file] = report["files"]
+        assert file["events_per_second"] > 0
+        assert (file["gabor"] is not None) == (name == "studio")
+        assert file["struck"]["bits_per_second"] > file["amendment_bits_per_second"]
+    assert values["studio"]["median"]["amendments_per_second"] == 0
+    assert values["live"]["median"]["amendments_per_second"] > 0
 
 
 def test_extensions_in_capitals(take, tmp_path, capsys):
