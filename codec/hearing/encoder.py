@@ -8,14 +8,16 @@ the buffer, whatever sizes they came in, so any slicing of the input gives the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, Protocol
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from ..events.errors import StruckError
+from ..events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..events.quantize import quantize_gains, quantize_vectors
@@ -25,6 +27,7 @@ from .aligned_patches import make_patches, patch_mel_matrix
 from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_network import FRAME_OFFSETS, outputs_to_events, parameter_shapes, run_event_network
 from .lobes import correlate, removed_energy
+from .onsets import find_onset
 from .proposals import Proposals, Proposer
 from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
 
@@ -43,6 +46,11 @@ _SHADOW_SAMPLES = ANALYSIS_RATE // 20
 _SHADOW_FACTOR = 10.0
 _PART_FACTOR = 6.0
 _FORGET_DB_PER_SECOND = 6.0
+#: An event begins where it reaches this share of its largest amplitude; where that lies beyond the hop, it is
+#: left for a later one.
+_BEGUN_SHARE = 0.3
+#: Of the loudest bin's energy: quieter bins weigh no more than one as quiet as this.
+_WEIGHED_SHARE = 1e-3
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
@@ -152,7 +160,12 @@ class StreamingEncoder:
         profile: lookahead and hop, from :data:`struck.codec.events.profiles.PROFILES`.
         observer: told of every round and every accepted event.
         refine: improves the events of each hop, say :class:`struck.codec.hearing.refit.refitter.Refitter`.
-        model: knows what sounds; None: every event sounds as it was found.
+        model: knows what sounds; None: every event sounds as it was found. With a model, onsets are placed by
+            the sound itself where it clearly rises.
+        whitening: 0: an event is worth the energy that it takes out; 1: energy counts in each band as a
+            share of what was loud in that band lately; between them in between. Ears hear quiet high sounds
+            beside loud low ones.
+        at_most: values that fields have at most when an event is found; for whoever amends them later.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -172,6 +185,8 @@ class StreamingEncoder:
         observer: EncoderObserver | None = None,
         refine: Refine | None = None,
         model: Model | None = None,
+        whitening: float = 0.0,
+        at_most: Mapping[str, float] | None = None,
     ) -> None:
         for name, shape in parameter_shapes().items():
             if name not in weights.encoder or weights.encoder[name].shape != shape:
@@ -184,6 +199,10 @@ class StreamingEncoder:
         #: Whether the next hop is searched for events, and whether what is found is refined: whoever is short
         #: of time does without.
         self.searches = self.refines = True
+        self._whitening = whitening
+        self._most = np.ones(VECTOR_SIZE, np.float32)
+        for name, value in (at_most or {}).items():
+            self._most[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
         self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
         self._proposer = Proposer(profile.n_fft)
@@ -207,6 +226,7 @@ class StreamingEncoder:
         known = _CONTEXT + self._hop_frames + self._reach
         # The first frame is centred on sample 0.
         self._buffer = np.zeros(p.n_fft // 2, np.float32)
+        self._sound = np.zeros(0, np.float32)  # the last samples under the frames
         self._taken = 0
         self._hop_index = 0
         self._observed = np.zeros((known, self._bins), np.float32)
@@ -217,6 +237,8 @@ class StreamingEncoder:
         self._filled = _CONTEXT
         self._allowance = 1.0
         self._loudness = 0.0
+        self._loud = np.zeros(self._bins, np.float32)  # energy of each bin
+        self._worth = np.ones(self._bins, np.float32)  # of energy in each bin
         self._ended_at: int | None = None
 
     def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
@@ -276,6 +298,8 @@ class StreamingEncoder:
             # Before the first hop the buffer holds only silence that comes before the sound.
             known = self.profile.n_fft - HOP if self._hop_index else 0
             sound = self._buffer[known : (fresh - 1) * HOP + self.profile.n_fft]
+            kept = len(self._observed) * HOP + self.profile.n_fft
+            self._sound = np.concatenate([self._sound, sound])[-kept:]
             self._buffer = self._buffer[fresh * HOP :].copy()
             events += self._hear_hop(sound)
             self._hop_index += 1
@@ -304,20 +328,26 @@ class StreamingEncoder:
         known = len(self._observed)
         self._earn_allowance()
         zone = self._observed[_CONTEXT:]
-        energy = float(np.square(zone, dtype=np.float64).sum())
+        of_bins = np.square(zone).sum(0)
+        energy = float(of_bins.sum(dtype=np.float64))
         # What follows something loud is heard against it for a while: a fading tail is no new event.
         fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
-        self._loudness = max(energy, self._loudness * fade)
+        self._loud = np.maximum(of_bins, np.float32(fade) * self._loud)
         accepted: list[_Candidate] = []
         if energy < 1e-12 or not self.searches:
             return []
         refines = self._refine is not None and self.refines
         before = (self._power.copy(), self._fourth.copy()) if refines else None
+        self._weigh()
+        self._loudness = max(float(self._worth @ of_bins), self._loudness * fade)
         needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
         for depth in count():
             if self._allowance < 1.0:
                 break
             residual = self._residual(slice(0, known))
+            # No event takes more than there is.
+            if float(np.square(residual[_CONTEXT - FRAMES_BEFORE :]).sum(0) @ self._worth) < needed:
+                break
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
             self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
             candidates = [
@@ -347,6 +377,13 @@ class StreamingEncoder:
             self._refine_hop(accepted, before)
         return self._emit(accepted, energy)
 
+    def _weigh(self) -> None:
+        """Set what energy in each bin is worth."""
+        if self._whitening > 0.0:
+            smooth = uniform_filter1d(self._loud, max(3, self.profile.n_fft // 64))
+            share = smooth / (smooth.max() + np.float32(1e-20)) + np.float32(_WEIGHED_SHARE)
+            self._worth = (share ** np.float32(-self._whitening)).astype(np.float32)
+
     def _earn_allowance(self) -> None:
         """Events the hop may emit: its share of the rate, and at most a hop's that earlier ones left."""
         p = self.profile
@@ -374,9 +411,11 @@ class StreamingEncoder:
         )
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
         shift = self._in_time(shift, np.array([c.onset_frame for c in accepted]))
-        for i, (tone, noise) in enumerate(self._renderer.render(gain_db, vectors, shift)):
-            c = accepted[i]
+        for i, c in enumerate(accepted):
             c.gain_db, c.vector, c.shift_seconds = float(gain_db[i]), vectors[i], float(shift[i])
+            self._place_onset(c)
+        shift = np.array([c.shift_seconds for c in accepted], np.float32)
+        for c, (tone, noise) in zip(accepted, self._renderer.render(gain_db, vectors, shift), strict=True):
             c.tone, c.noise = tone, noise
             self._add_to_model(c)
 
@@ -392,6 +431,7 @@ class StreamingEncoder:
         )
         outputs = run_event_network(self._parameters, features, mask, scalars, np)
         gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
+        vectors = np.minimum(vectors, self._most)
         return quantize_gains(gain_db), quantize_vectors(vectors), shift
 
     def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
@@ -420,7 +460,7 @@ class StreamingEncoder:
                 float(found.salience[i]),
             )
             self._fit_gain(residual, candidate)
-            if candidate.gain_db >= QUIETEST_DB:
+            if candidate.gain_db >= QUIETEST_DB and self._has_begun(residual, candidate):
                 candidates.append(candidate)
         return candidates
 
@@ -431,6 +471,24 @@ class StreamingEncoder:
         earliest = last_centre - self.profile.wait_samples - onset_frames * HOP
         samples = np.maximum(np.round(shift_seconds * ANALYSIS_RATE), earliest)
         return samples.astype(np.float32) / np.float32(ANALYSIS_RATE)
+
+    def _has_begun(self, residual: np.ndarray, candidate: _Candidate) -> bool:
+        """Whether its sound begins in this hop; what a long window shows of a later one is left for that."""
+        rows = self._rows(candidate)
+        shape = np.square(candidate.tone).sum(0) + candidate.noise.sum(0)
+        amplitude = residual[rows.start :] @ np.sqrt(shape)
+        begins = int(np.argmax(amplitude >= _BEGUN_SHARE * amplitude.max()))
+        return rows.start + begins < _CONTEXT + self._hop_frames
+
+    def _place_onset(self, candidate: _Candidate) -> None:
+        """Move an onset to where the sound rises."""
+        if self._model is None:
+            return
+        hop = self._hop_index * self.profile.hop_samples
+        end = hop + (self._hop_frames + self._reach - 1) * HOP + self.profile.n_fft // 2
+        onset = find_onset(self._sound, end - len(self._sound), candidate.onset_sample)
+        shift = np.array([(onset - candidate.onset_frame * HOP) / ANALYSIS_RATE])
+        candidate.shift_seconds = float(self._in_time(shift, np.array([candidate.onset_frame]))[0])
 
     def _fit_gain(self, residual: np.ndarray, candidate: _Candidate) -> None:
         """Set the gain, among a few near the residual's own, that removes most."""
@@ -448,6 +506,7 @@ class StreamingEncoder:
             gain_db = float(quantize_gains(np.float32(centre + step_db)))
             factor = 10.0 ** ((gain_db - candidate.gain_db) / 20.0)
             best = max(best, (self._removed(candidate, factor), gain_db))
+        own = float(np.square(magnitude).sum(0) @ self._worth)
         if best[0] < _LEAST_SHARE * own * 10.0 ** ((best[1] - candidate.gain_db) / 10.0):
             return
         candidate.energy = best[0]
@@ -478,10 +537,12 @@ class StreamingEncoder:
                 candidate.tone[:count],
                 candidate.noise[:count],
                 np.float32(factor),
+                self._worth,
             )
         )
 
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        self._place_onset(candidate)
         rows = self._rows(candidate)
         # It was judged by what is visible yet; later hops need the whole of its tail.
         ((candidate.tone, candidate.noise),) = self._renderer.render(

@@ -60,16 +60,16 @@ def correlate(residual, frames):  # type: ignore[no-untyped-def]
 
 
 @njit(
-    "f8(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4)",
+    "f8(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4, f4[::1])",
     cache=CAN_CACHE,
     nogil=True,
     fastmath=True,
 )
-def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignore[no-untyped-def]
+def removed_energy(observed, power, fourth, tone, noise, factor, worth):  # type: ignore[no-untyped-def]
     """Expected energy that an event takes out, given what is modelled already; all arrays ``[T, F]``.
 
     See :func:`struck.codec.hearing.spectrum.mean_magnitude` for ``power`` and ``fourth``; the event has
-    amplitude ``factor tone`` and noise power ``factor^2 noise``.
+    amplitude ``factor tone`` and noise power ``factor^2 noise``. ``worth [F]``: of energy in each bin.
     """
     share = np.float32(RAYLEIGH_SHARE)
     half = np.float32(0.5)
@@ -84,7 +84,8 @@ def removed_energy(observed, power, fourth, tone, noise, factor):  # type: ignor
             added = own + noise[t, f] * square
             before = max(half * (q + np.sqrt(r)), share * q)
             after = max(half * (q + added + np.sqrt(r + own * own)), share * (q + added))
-            row += np.float32(2.0) * observed[t, f] * (np.sqrt(after) - np.sqrt(before)) - added
+            gained = np.float32(2.0) * observed[t, f] * (np.sqrt(after) - np.sqrt(before)) - added
+            row += worth[f] * gained
         removed += row
     return removed
 

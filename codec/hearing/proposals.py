@@ -102,12 +102,14 @@ class Proposer:
     def _noise_onsets(self, level: np.ndarray, first: int, last: int, count: int) -> np.ndarray:
         """Frames in which the level across all bins rises most; noise has no pitch to look for."""
         total = np.concatenate([[0.0], np.cumsum(level.mean(1, dtype=np.float64))])
-        frames = np.arange(first, last)
+        # As for pitches, peaks are sought beyond both ends.
+        frames = np.arange(max(first - 2, FRAMES_BEFORE), min(last + FRAMES_AFTER, len(level)))
         end = np.minimum(frames + FRAMES_AFTER, len(level))
         after = (total[end] - total[frames]) / (end - frames)
         before = (total[frames - 1] - total[frames - FRAMES_BEFORE]) / (FRAMES_BEFORE - 1)
         rise = after - 0.7 * before
-        peak = np.flatnonzero((rise == maximum_filter(rise, 9)) & (rise > 1e-6))
+        inside = (frames >= first) & (frames < last)
+        peak = np.flatnonzero((rise == maximum_filter(rise, 9)) & (rise > 1e-6) & inside)
         return frames[peak[np.argsort(-rise[peak], kind="stable")[:count]]]
 
     def _refine(self, level: np.ndarray, frame: np.ndarray, pitch: np.ndarray) -> np.ndarray:

@@ -29,6 +29,8 @@ _HEAD_BITS: Final = 14.0
 _VALUE_BITS: Final = 4.5
 #: For so long an amendment is taken to be worth what it is worth now.
 _LASTING_SECONDS: Final = 0.2
+#: How much more a bit must save of an event that is known for long: what wavers around it is not told.
+_SETTLED_PRICE: Final = 2.0
 #: What an amendment may tell beside the gain: the share of noise, how it goes on, or all.
 _PARTS: Final = (
     [INDEX["noisiness"]],
@@ -119,6 +121,7 @@ class Amender:
         loss: float,
     ) -> list[_Choice]:
         at_seconds = max(scene.at_seconds, sounding.told.onset_seconds)
+        price = self._price * (_SETTLED_PRICE if sounding.is_old(scene.now_seconds) else 1.0)
         choices = []
         if sounding.onset_frame + _TRIAL_FRAMES < scene.at_frame:
             without = judge.loss(*rest)
@@ -132,7 +135,7 @@ class Amender:
             own = self._refitter.sums(changed, len(scene.observed))
             sums = rest[0] + own[0], rest[1] + own[1]
             found = judge.loss(*sums)
-            worth = (loss - found) * _LASTING_SECONDS - self._price * (_HEAD_BITS + _VALUE_BITS * values)
+            worth = (loss - found) * _LASTING_SECONDS - price * (_HEAD_BITS + _VALUE_BITS * values)
             choices.append(_Choice(worth, [amendment], sums, found))
         return choices
 

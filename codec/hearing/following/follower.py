@@ -34,10 +34,17 @@ from .sounding import Sounding, as_known, as_told
 
 #: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
 #: fitted to.
-_YOUNG_FRAMES: Final = 48
+_YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
 #: Frames of which an event must have been heard before it is refitted in the long window.
 _HEARD_FRAMES: Final = 2
 _STEPS: Final = 3
+#: Where the profile's window is shorter, what began in so many last frames is refitted in that.
+_NEW_FRAMES: Final = 10
+_NEW_STEPS: Final = 5
+_NEW_ROWS: Final = 16
+#: What was heard so many frames ago counts 1 / e of what is heard now: what was played stays as it was.
+_RECENT: Final = 16.0
+_NEW_RECENT: Final = 3.0
 #: What may still move of an old event, beside its gain.
 _GOES_ON: Final = [
     VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
@@ -57,6 +64,15 @@ _HASTY_PRICE: Final = 9e-5
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
+#: How far energy counts by the bands it is in, 0 to 1.
+_WHITENING: Final = 0.5
+#: By window: how long an event is told to sound at most when it is found. What goes on is told to; what was
+#: guessed to and does not is heard as a fog after each stroke.
+_FIRST_GUESS: Final = {
+    512: {"hold": 0.04, "release": 0.1, "decay": 0.3, "noise_decay": 0.1},
+    1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2},
+    2048: {"hold": 0.25, "release": 0.3, "decay": 1.5, "noise_decay": 0.5},
+}
 #: A frame is silent whose loudest bin is below this.
 _SILENCE: Final = 1e-7
 #: Errors in a window count as shares of its energy, but at least of this share of what was loud lately.
@@ -97,7 +113,12 @@ class Follower:
 
         steps = profile.refine_steps if steps is None else steps
         self._encoder = StreamingEncoder(
-            weights, profile, refine=refitter(n_fft, stride, steps) if steps else None, model=self
+            weights,
+            profile,
+            refine=refitter(n_fft, stride, steps) if steps else None,
+            model=self,
+            whitening=_WHITENING,
+            at_most=_FIRST_GUESS[n_fft],
         )
         self._refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
         self._long_refitter = refitter(_LONG_N_FFT, 1)
@@ -239,16 +260,35 @@ class Follower:
 
     def _refit(self) -> None:
         """Events are moved to where what was heard last fits best; their onsets stay."""
+        hasty = self.profile.n_fft < _LONG_N_FFT
+        new_from = self._short.end_frame - _NEW_FRAMES if hasty else self._short.end_frame
         latest = self._long.end_frame - _HEARD_FRAMES
-        moved = [s for s in self._soundings if s.onset_frame < latest]
+        moved = [s for s in self._soundings if s.onset_frame < latest or s.onset_frame >= new_from]
         moved = sorted(moved, key=lambda s: -s.gain_db)[:MOST_REFITTED]
         self.let_go_refits += max(0, len(moved) - self.refit_limit)
         moved = moved[: self.refit_limit]
-        if not moved:
-            return
+        new = [s for s in moved if s.onset_frame >= new_from]
+        known = [s for s in moved if s.onset_frame < new_from]
+        if new:
+            self._refit_in(self._short, self._every_frame, new, _NEW_STEPS, _NEW_ROWS, _NEW_RECENT)
+        if known:
+            self._refit_in(self._long, self._refitter, known, _STEPS, _YOUNG_FRAMES, _RECENT)
+
+    def _refit_in(
+        self,
+        memory: Memory,
+        refitter: Refitter,
+        moved: list[Sounding],
+        steps: int,
+        rows: int,
+        recent: float,
+    ) -> None:
+        """Move ``moved`` to where the last ``rows`` of a memory fit best."""
         others = [s for s in self._soundings if not any(s is one for one in moved)]
-        first = self._long.first_frame
-        power, fourth = self._long_refitter.sums(as_known(others, first), _YOUNG_FRAMES)
+        first = memory.end_frame - rows
+        every = self._every_frame if memory is self._short else self._long_refitter
+        power, fourth = every.sums(as_known(others, first), rows)
+        weights = np.exp((np.arange(rows) - rows + 1) / recent).astype(np.float32)
         momentum = moved[0].momentum
         for s in moved[1:]:
             momentum = momentum.join(s.momentum)
@@ -258,8 +298,16 @@ class Follower:
                 row[:SHIFT] = 1.0
                 s.highest_db = s.gain_db + _MOST_RISE_DB
             row[[GAIN_DB, *_GOES_ON]] = 1.0
-        refit = self._refitter.refit(
-            self._long.observed, power, fourth, as_known(moved, first), momentum=momentum, trust=trust
+        refit = refitter.refit(
+            memory.observed[-rows:],
+            power,
+            fourth,
+            as_known(moved, first),
+            steps=steps,
+            momentum=momentum,
+            trust=trust,
+            loudest_power=self._loudest_power,
+            row_weights=weights,
         )
         for i, s in enumerate(moved):
             s.gain_db, s.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]

@@ -57,6 +57,10 @@ class Sounding:
         """Of the onset from its frame's centre."""
         return self.told.onset_seconds - self.onset_frame * HOP / ANALYSIS_RATE
 
+    def is_old(self, now_seconds: float) -> bool:
+        """Whether it is known for so long that little about it is uncertain."""
+        return now_seconds - self.told.onset_seconds > _OLD_SECONDS
+
     def to_tell(self, now_seconds: float) -> Event:
         """The event as known at ``now_seconds`` of the stream, at the levels of a take.
 
@@ -64,7 +68,7 @@ class Sounding:
         """
         vector = quantize_vectors(self.vector)
         age = now_seconds - self.told.onset_seconds
-        if age > _OLD_SECONDS and read_field(vector, "attack") + read_field(vector, "hold") > age:
+        if self.is_old(now_seconds) and read_field(vector, "attack") + read_field(vector, "hold") > age:
             vector[INDEX["hold"]] = 1.0
         return replace(self.told, gain_db=float(quantize_gains(np.float32(self.gain_db))), vector=vector)
 

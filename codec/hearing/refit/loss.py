@@ -1,6 +1,7 @@
 """How far a model is from what is heard, and the gradient over the model's sums of powers (numba).
 
-``loss = expected error / energy heard + mel weight x mean |difference of mel bands| in dB``; see
+``loss = expected error / energy heard + mel weight x mean |difference of mel bands| in dB``, both over
+weighted rows; see
 :func:`struck.codec.hearing.spectrum.mean_magnitude` for the sums and the error that is expected when phases
 are unknown. Axes: T frame, F bin, K mel band.
 """
@@ -105,24 +106,25 @@ def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
         d_power, d_fourth: out, the loss's gradients ``[T, F]``.
     """
     frames = power.shape[0]
-    scale = heard.scale[0]
     error = 0.0
     for t in range(frames):
-        error += _expect_error(heard.observed[t], power[t], fourth[t], scale, d_power[t], d_fourth[t])
+        scale = heard.scale[t]
+        error += scale * _expect_error(heard.observed[t], power[t], fourth[t], scale, d_power[t], d_fourth[t])
     difference = 0.0
     if mel_weight > 0.0:
         bands = mels.values.shape[0]
         found = np.empty(bands, power.dtype)
-        share = mel_weight / (frames * bands)
         floor = heard.mel_floor[0]
         for t in range(frames):
             row_products(mels, power[t], found)
+            share = mel_weight * heard.shares[t] / bands
+            row_difference = 0.0
             for k in range(bands):
                 level = found[k] + floor
                 apart = 10.0 * log10(level) - heard.mel_db[t, k]
-                difference += abs(apart)
+                row_difference += abs(apart)
                 slope = share * 10.0 / 2.302585092994046 / level
                 found[k] = slope if apart > 0.0 else (-slope if apart < 0.0 else 0.0)
             add_rows(mels, found, d_power[t])
-        difference /= frames * bands
-    return error * scale, difference
+            difference += heard.shares[t] * row_difference / bands
+    return error, difference

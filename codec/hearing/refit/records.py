@@ -60,17 +60,24 @@ class Heard(NamedTuple):
     fourth: np.ndarray  # [T, F]
     mel_db: np.ndarray  # [T, K] levels of the mel bands, floored
     mel_floor: np.ndarray  # [1] power
-    scale: np.ndarray  # [1] one over the energy heard
+    scale: np.ndarray  # [T] of each row's error: its weight over the energy heard, weighted alike
+    shares: np.ndarray  # [T] weights of the rows, sum 1
 
 
 def make_heard(
-    renderer: Renderer, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, loudest: float = 0.0
+    renderer: Renderer,
+    observed: np.ndarray,
+    power: np.ndarray,
+    fourth: np.ndarray,
+    loudest: float = 0.0,
+    weights: np.ndarray | None = None,
 ) -> Heard:
     """Rows looked at of ``observed``, ``power`` and ``fourth``, each ``[rows, F]``.
 
     Args:
         loudest: power of the loudest mel band, from which the floor is measured, where it is more than the
             window's own.
+        weights: how much each of the ``rows`` counts, ``[rows]``; None: all alike.
     """
     dtype = renderer.bins_per_hz.dtype
     stride = int(renderer.stride[0])
@@ -83,14 +90,16 @@ def make_heard(
     bands = square @ renderer.mels.values.T
     floor = max(float(bands.max(initial=0.0)), loudest) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
     mel_db = (10.0 * np.log10(bands + floor)).astype(dtype)
-    scale = 1.0 / (float(square.sum(dtype=np.float64)) + 1e-12)
+    shares = np.ones(len(heard)) if weights is None else weights[::stride].astype(np.float64)
+    scale = shares / (float(shares @ square.sum(1, dtype=np.float64)) + 1e-12)
     return Heard(
         heard,
         looked_at(power),
         looked_at(fourth),
         mel_db,
         np.array([floor], dtype),
-        np.array([scale], dtype),
+        scale.astype(dtype),
+        (shares / max(shares.sum(), 1e-12)).astype(dtype),
     )
 
 

@@ -195,6 +195,7 @@ class Refitter:
         trust: NDArray[np.float32] | None = None,
         quantized: bool = False,
         loudest_power: float = 0.0,
+        row_weights: NDArray[np.float32] | None = None,
     ) -> Refit:
         """The events, each moved to where all together fit best.
 
@@ -207,12 +208,15 @@ class Refitter:
             trust: ``[E, 34]`` (gain, vector, shift): what each step is multiplied by; 0 holds a parameter.
             quantized: the events are judged, and returned, as a take gives them back.
             loudest_power: of the loudest mel band so far, from which their floor is measured.
+            row_weights: how much each row counts, ``[rows]``; None: all alike.
 
         Raises:
             ValueError: an array has the wrong shape.
         """
         steps = self.steps if steps is None else steps
-        heard = self._hear(observed, power, fourth, loudest_power)
+        if row_weights is not None and row_weights.shape != (len(observed),):
+            raise ValueError(f"row_weights has shape {row_weights.shape}; there are {len(observed)} rows")
+        heard = self._hear(observed, power, fourth, loudest_power, row_weights)
         momentum = Momentum.at_rest(len(events)) if momentum is None else momentum
         shape = (len(events), PARAMETER_COUNT)
         if momentum.first.shape != shape:
@@ -272,12 +276,17 @@ class Refitter:
         return better.gain_db, better.vectors, better.shift_seconds
 
     def _hear(
-        self, observed: np.ndarray, power: np.ndarray, fourth: np.ndarray, loudest_power: float
+        self,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
+        loudest_power: float,
+        row_weights: NDArray[np.float32] | None = None,
     ) -> Heard:
         for name, array in (("observed", observed), ("power", power), ("fourth", fourth)):
             if array.shape != (len(observed), self.bins):
                 raise ValueError(f"{name} has shape {array.shape}, not [rows, {self.bins}] like the others")
-        return make_heard(self.renderer, observed, power, fourth, loudest_power)
+        return make_heard(self.renderer, observed, power, fourth, loudest_power, row_weights)
 
     def _judge(
         self,

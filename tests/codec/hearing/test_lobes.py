@@ -52,15 +52,16 @@ def test_correlate(run):
 @pytest.mark.parametrize("run", [removed_energy, plain(removed_energy)], ids=["compiled", "plain"])
 def test_removed_energy_is_the_fall_of_the_expected_error(run):
     observed, old_tone, old_noise, tone, noise = (array(6, 33) for _ in range(5))
+    worth = array(33)
     power, fourth = old_tone**2 + old_noise, old_tone**4
     factor = np.float32(0.7)
 
     def expected_error(power, fourth):
-        return np.sum(observed**2 - 2 * observed * mean_magnitude(power, fourth, np) + power)
+        return np.sum(worth * (observed**2 - 2 * observed * mean_magnitude(power, fourth, np) + power))
 
     scaled = factor * tone
     after = expected_error(power + scaled**2 + factor**2 * noise, fourth + scaled**4)
-    removed = run(observed, power, fourth, tone, noise, factor)
+    removed = run(observed, power, fourth, tone, noise, factor, worth)
     assert removed == pytest.approx(expected_error(power, fourth) - after, rel=1e-3, abs=1e-3)
 
 

@@ -66,6 +66,25 @@ def test_gradients_are_slopes(mel_weight):
         assert slope == pytest.approx(float((d_fourth * way).sum(dtype=np.float64)), **bounds)
 
 
+def test_rows_count_by_their_weights():
+    rng = np.random.default_rng(3)
+    renderer = make_renderer(WEIGHTS, 512, 1)
+    observed, tone = (rng.uniform(0.0, 0.1, (4, 257)).astype(np.float32) for _ in range(2))
+    silence = np.zeros_like(observed)
+
+    def loss(rows, weights):
+        heard = make_heard(renderer, observed[rows], silence[rows], silence[rows], 1.0, weights)
+        slopes = np.ones_like(observed[rows]), np.ones_like(observed[rows])
+        return judge(heard, tone[rows] ** 2, tone[rows] ** 4, renderer.mels, 0.04, *slopes), slopes
+
+    every = slice(None)
+    np.testing.assert_allclose(loss(every, np.full(4, 3.0))[0], loss(every, None)[0], rtol=1e-5)
+    late, slopes = loss(every, np.array([0.0, 0.0, 1.0, 1.0]))
+    np.testing.assert_allclose(late, loss(slice(2, 4), None)[0], rtol=1e-5)
+    assert not slopes[0][:2].any()
+    assert slopes[0][2:].all()
+
+
 def test_sparse_rows_are_their_matrix():
     matrix = np.array([[0, 0, 1, 2, 0], [3, 0, 4, 0, 0], [0, 0, 0, 0, 5]], np.float32)
     rows = make_sparse_rows(matrix)
