@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
@@ -53,7 +53,8 @@ class Patch:
         transforms: what is done to events on their way, in order.
         map: what controllers turn, beside what their map files say.
         safe: controls, and parts of :data:`SAFE_PARTS`, that its recall leaves as they are.
-        text: its file; faults that are found later are told with their line.
+        text: of its file; faults that are found later are told with their line.
+        path: of its file; None where it is shipped.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Patch:
     map: tuple[MapEntry, ...] = ()
     safe: tuple[str, ...] = SAFE
     text: TomlText | None = field(default=None, repr=False, compare=False)
+    path: Path | None = field(default=None, repr=False, compare=False)
 
     def refuse(self, path: tuple[str | int, ...], message: str) -> NoReturn:
         """Raise StruckError with the patch's name, ``message``, and the line on which ``path`` stands."""
@@ -105,7 +107,8 @@ def load_patch(name: str, programs: bool = True) -> Patch:
         data = Path(name).read_bytes()
     except OSError as error:
         raise StruckError(f"cannot read the patch {name}: {error.strerror}") from error
-    return parse_patch(Path(name).stem, data, Path(name).parent if programs else None)
+    patch = parse_patch(Path(name).stem, data, Path(name).parent if programs else None)
+    return replace(patch, path=Path(name).resolve())
 
 
 def find_patch(name: str, folder: Path | None) -> Patch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from ..codec.events.errors import StruckError
 from .patch import Patch, find_patch, load_patch, shipped_patches
 
 _EXTENSION: Final = ".toml"
+#: What a patch may be called that somebody else saves.
+_NAME: Final = re.compile(r"\w[\w -]{0,63}")
+#: And how many there may be then.
+_MOST_OWN: Final = 1_000
 
 
 def default_folder() -> Path:
@@ -91,6 +96,26 @@ class Shelf:
         if entry.patch is None:
             raise StruckError(entry.fault)
         return entry.patch
+
+    def place_for(self, patch: Patch, name: str) -> Path:
+        """The file to which ``patch`` is to be saved as ``name``; empty: in its own place.
+
+        Raises:
+            StruckError: it may not be called so, or there is another patch of that name.
+        """
+        stem = name[: -len(_EXTENSION)] if name.lower().endswith(_EXTENSION) else name
+        own = {entry.name: entry.path for entry in self._own()}
+        if stem in ("", patch.name) and patch.path is not None:
+            return patch.path
+        if stem == "" or stem in shipped_patches():
+            raise StruckError(f"{stem or patch.name} is shipped with struck; save it under another name")
+        if not _NAME.fullmatch(stem):
+            raise StruckError(f"{stem!a} is no name of a patch: letters, digits, spaces, _ and - are")
+        if stem in own:
+            raise StruckError(f"there is another patch {stem}; save it under another name")
+        if len(own) >= _MOST_OWN:
+            raise StruckError(f"{self.folder} has {len(own)} patches; {_MOST_OWN} are the most")
+        return self.folder / f"{stem}{_EXTENSION}"
 
     def program(self, bank: int, number: int) -> str:
         """Name of the patch that a MIDI program change means.

@@ -29,8 +29,8 @@ class TomlText:
         if len(data) > LARGEST_BYTES:
             raise StruckError(f"{place}: {len(data)} bytes are more than {LARGEST_BYTES}")
         try:
-            self._text = data.decode("utf-8-sig")  # Windows saves text with a mark
-            self.values: dict[str, Any] = tomllib.loads(self._text)
+            self.text = data.decode("utf-8-sig")  # Windows saves text with a mark
+            self.values: dict[str, Any] = tomllib.loads(self.text)
         except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
             raise StruckError(f"{place}: {error}") from error
         except RecursionError:
@@ -38,7 +38,7 @@ class TomlText:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return self._text.split("\n")
+        return self.text.split("\n")
 
     def line(self, path: Sequence[str | int]) -> int | None:
         """Number of the line, from 1, on which a value begins; None where it is not in the file.

@@ -55,7 +55,7 @@ from .commands import (
     STOP_PHRASE,
     VALUE,
 )  # fmt: skip
-from .exchange import ACTIVE, IN_USE, begin_racks, end_racks, process_place
+from .exchange import ACTIVE, IN_USE, begin_racks, end_racks, process_place, wide_sound
 from .limiter import limit
 from .rings import KERNEL, load_acquire, pop_row, push_row, read_frames, store_release, write_frames
 from .shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE, PHRASES_LANE
@@ -197,53 +197,68 @@ def _measure(state, side, block):
         )
 
 
-@njit(**INNER)
-def _mix(state, out, frames):
-    """Input gain, capture, and the sum of dry, events and phrases to ``out [frames, C_out]``."""
-    gains = state.gains
-    targets = state.targets
-    source = state.source
-    mono = state.mono
-    inputs = source.shape[1]
-    smoothing = state.rates[1]
-    wide = state.racks[0, ACTIVE] != 0  # what went through inserts has all channels
-    for n in range(frames):
-        for i in range(len(gains)):
-            if gains[i] != targets[i]:
-                gains[i] += smoothing * (targets[i] - gains[i])
-                if abs(gains[i] - targets[i]) < 1e-5:
-                    gains[i] = targets[i]
-        total = 0.0
-        for c in range(inputs):
-            source[n, c] = np.float32(gains[INPUT] * source[n, c])
-            total += gains[WEIGHTS + c] * source[n, c]
-        mono[n, 0] = np.float32(total)
-        played = gains[EVENTS] * state.events[n] + gains[PHRASES] * state.phrase[n]
-        for c in range(out.shape[1]):
-            if wide:
-                played = gains[EVENTS] * state.wide[0, n, c] + gains[PHRASES] * state.wide[1, n, c]
-            # one input, or one that is chosen, to both outputs; two inputs to one output as they are heard
-            dry = float(mono[n, 0])
-            if inputs == out.shape[1]:
-                dry = (1.0 - gains[WIDTH]) * dry + gains[WIDTH] * source[n, c]
-            value = gains[OUTPUT] * (played + gains[DRY] * dry)
-            if not abs(value) <= _DAMAGE:
-                value = 0.0
-                state.numbers[DAMAGED] += 1
-            out[n, c] = np.float32(value)
+def _make_mix(wide):
+    """What mixes a slice: ``wide`` where events and phrases have gone through inserts, on all channels.
+
+    Two functions of one text: to ask at each sample would cost an engine without inserts some per cent.
+    """
+
+    @njit(**INNER)
+    def mix(state, out, frames, events, phrases):
+        """Input gain, capture, and the sum of dry, events and phrases to ``out [frames, C_out]``."""
+        gains = state.gains
+        targets = state.targets
+        source = state.source
+        mono = state.mono
+        inputs = source.shape[1]
+        smoothing = state.rates[1]
+        for n in range(frames):
+            for i in range(len(gains)):
+                if gains[i] != targets[i]:
+                    gains[i] += smoothing * (targets[i] - gains[i])
+                    if abs(gains[i] - targets[i]) < 1e-5:
+                        gains[i] = targets[i]
+            total = 0.0
+            for c in range(inputs):
+                source[n, c] = np.float32(gains[INPUT] * source[n, c])
+                total += gains[WEIGHTS + c] * source[n, c]
+            mono[n, 0] = np.float32(total)
+            if not wide:
+                played = gains[EVENTS] * events[n] + gains[PHRASES] * phrases[n]
+            for c in range(out.shape[1]):
+                if wide:
+                    played = gains[EVENTS] * events[n, c] + gains[PHRASES] * phrases[n, c]
+                # one input, or a chosen one, to both outputs; two inputs to one output as they are heard
+                dry = float(mono[n, 0])
+                if inputs == out.shape[1]:
+                    dry = (1.0 - gains[WIDTH]) * dry + gains[WIDTH] * source[n, c]
+                value = gains[OUTPUT] * (played + gains[DRY] * dry)
+                if not abs(value) <= _DAMAGE:
+                    value = 0.0
+                    state.numbers[DAMAGED] += 1
+                out[n, c] = np.float32(value)
+
+    return mix
+
+
+_mix = _make_mix(wide=False)
+_mix_wide = _make_mix(wide=True)
 
 
 @njit(**INNER)
-def _insert_played(state, position, frames):
-    """Let events and phrases, each on all channels, through what is inserted there."""
-    events = state.wide[0, :frames]
-    phrases = state.wide[1, :frames]
+def _mix_inserted(state, position, out, frames):
+    """Let events and phrases, each on all channels, through what is inserted there, and mix them."""
+    channels = out.shape[1]
+    events = wide_sound(state.racks, 0, frames, channels)
+    phrases = wide_sound(state.racks, 1, frames, channels)
     for n in range(frames):
-        for c in range(events.shape[1]):
+        for c in range(channels):
             events[n, c] = state.events[n]
             phrases[n, c] = state.phrase[n]
     process_place(state.racks, EVENTS_LANE, events, position)
     process_place(state.racks, PHRASES_LANE, phrases, position)
+    _mix_wide(state, out, frames, events, phrases)
+    process_place(state.racks, MASTER_LANE, out, position)
 
 
 @njit(**INNER)
@@ -261,10 +276,9 @@ def _process_slice(state, source, out):
         state.phrase[n] = np.float32(0.0)
     play_slots(state.phrases, position, state.phrase[:frames])
     if inserted:
-        _insert_played(state, position, frames)
-    _mix(state, out, frames)
-    if inserted:
-        process_place(state.racks, MASTER_LANE, out, position)
+        _mix_inserted(state, position, out, frames)
+    else:
+        _mix(state, out, frames, state.events, state.phrase)
     if numbers[CAPTURING] != 0 and heard > 0:
         write_frames(state.capture, state.mono[:heard])
     limit(state.limiter, state.targets[CEILING], out)

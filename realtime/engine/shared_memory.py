@@ -26,6 +26,8 @@ LANE_COUNT: Final = 4
 CHANNEL_COUNT: Final = 2
 #: Frames of a lane in either direction, a power of two and a multiple of every block.
 RING_FRAMES: Final = 8_192
+#: Over this a result fades in again, and the step at a missing one goes away: on either side.
+FADE_FRAMES: Final = 1_024
 _COMMAND_COUNT: Final = 4_096
 
 # places in RackMemory.indices; of the callback: frames written, and the first frame that is meant, plus one

@@ -66,7 +66,6 @@ class EngineState(NamedTuple):
     mono: np.ndarray  # float32 [S, 1] the same, as the encoder hears it
     events: np.ndarray  # float32 [S]
     phrase: np.ndarray  # float32 [S]
-    wide: np.ndarray  # float32 [2, S, C_out] events and phrases, on all channels, through inserts
     racks: np.ndarray  # int64 [1 + arrays, 4] of make_rack_table
 
 
@@ -136,7 +135,6 @@ def make_engine_state(
         mono=np.zeros((SLICE_FRAMES, 1), dtype=np.float32),
         events=np.zeros(SLICE_FRAMES, dtype=np.float32),
         phrase=np.zeros(SLICE_FRAMES, dtype=np.float32),
-        wide=np.zeros((2, SLICE_FRAMES, output_channels), dtype=np.float32),
         racks=make_rack_table(racks),
     )
 

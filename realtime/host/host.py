@@ -56,6 +56,7 @@ from .control import announce, open_control
 from .gauges import Gauges
 from .inserts import Inserts
 from .log import Log
+from .patch_saver import PatchSaver
 from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
 from .show import Show, check_scenes
@@ -275,8 +276,12 @@ class Host:
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)
         self.gauges = Gauges(self.state, stage, load, self._driver, self._reader)
+        saver = self._saver = PatchSaver(self.shelf, stage, self.inserts.played)
+        self._stack.callback(saver.close)
         do = self.messages.targets.do
-        stage.hand_over(self.change_patch, phrases.play, self.stats, self.inserts.set_parameter, do)
+        stage.hand_over(
+            self.change_patch, phrases.play, self.stats, self.inserts.set_parameter, do, self.save_patch
+        )
         stage.add_sink(self.inserts)
         self.messages.book.add_source(self.inserts.leaves)
         stage.add_panic(self.inserts.panic)
@@ -513,6 +518,15 @@ class Host:
         """
         with self._patch_lock:
             self._change_patch(self.shelf.find(name))
+
+    def save_patch(self, name: str) -> None:
+        """Save the patch as it is played now; see :meth:`struck.patches.shelf.Shelf.place_for`.
+
+        Raises:
+            StruckError: it cannot be saved there.
+        """
+        with self._patch_lock:
+            self._saver.save(self.patch, name)
 
     def _change_patch(self, patch: Patch) -> None:
         check_controls(patch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
@@ -11,6 +12,7 @@ from typing import Final
 from ...codec.events.errors import StruckError
 from ...patches.insert_patch import PLACES, InsertPatch
 from ...patches.patch import Patch
+from ...patches.patch_writer import InsertValues
 from ..engine.exchange import IN_USE, RacksState, publish_number
 from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
 from ..engine.state import SLICE_FRAMES, EngineState
@@ -70,7 +72,7 @@ class Inserts:
             StruckError: the rack cannot be had.
         """
         self._engine, self._callback_frames = engine, callback_frames
-        outputs = engine.wide.shape[2]
+        outputs = engine.recording.frames.shape[1]
         self._channels = (engine.source.shape[1], outputs, outputs, outputs)
         self._load(patch.inserts)
         if not self._patient:
@@ -91,13 +93,21 @@ class Inserts:
                 wanted, self._wanted = self._wanted, None
                 if self._closing:
                     return
-            if wanted is not None and wanted.inserts != self._inserts:
+            if wanted is not None:
                 try:
-                    self._load(wanted.inserts)
-                    self.changed()
+                    self._change(wanted.inserts)
                 except StruckError as error:
                     self._tell(f"patch {wanted.name}: {error}; the inserts before go on")
             self._bay.tidy()
+
+    def _change(self, inserts: tuple[InsertPatch, ...]) -> None:
+        rack = self._rack
+        if rack is not None and _without_values(inserts) == _without_values(self._inserts):
+            rack.recall(inserts)
+            self._inserts = inserts
+        elif inserts or rack is not None:
+            self._load(inserts)
+            self.changed()
 
     def _load(self, inserts: tuple[InsertPatch, ...]) -> None:
         plan = RackPlan(inserts, self._rate, self._callback_frames, self._channels, self._patient)
@@ -192,6 +202,26 @@ class Inserts:
                         return parameter["low"], parameter["high"], parameter.get("scale") == "log"
         raise ValueError(f"no insert {insert} has a parameter {symbol}")
 
+    def played(self, patch: Patch) -> list[InsertValues]:
+        """What is to be written of each insert of ``patch``, as it is played now.
+
+        Parameters that stand where the plug-in begins by itself, with its preset and state, are left out,
+        unless the patch names them. Where other inserts are in, the patch's stay as it has them.
+        """
+        rack = self._rack
+        if rack is None or _without_values(patch.inserts) != _without_values(self._inserts):
+            return [InsertValues(i.wet, i.bypass, i.parameters, _whole(i.file)) for i in patch.inserts]
+        found = []
+        for number, insert in enumerate(self._inserts):
+            values = dict(insert.parameters)  # those of a plug-in that cannot be had stay
+            for p in rack.parameters(number):
+                if p["symbol"] in values or p["value"] != p["default"]:
+                    values[p["symbol"]] = p["value"]
+            found.append(
+                InsertValues(rack.wet(number), rack.bypass(number) != 0.0, values, _whole(insert.file))
+            )
+        return found
+
     @property
     def delay_seconds(self) -> float:
         """Of both together: the ledger's term."""
@@ -212,6 +242,15 @@ class Inserts:
             self._thread.join()
         self.counters()  # they are asked for afterwards, too
         self._bay.close()
+
+
+def _without_values(inserts: tuple[InsertPatch, ...]) -> tuple[InsertPatch, ...]:
+    """What a change of needs another rack."""
+    return tuple(replace(insert, parameters={}, wet=1.0, bypass=False) for insert in inserts)
+
+
+def _whole(file: str) -> str:
+    return str(Path(file).resolve()) if file else ""
 
 
 def _value_of(rack: Rack, number: int, place: int) -> float:

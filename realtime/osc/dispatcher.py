@@ -131,6 +131,7 @@ class OscDispatcher:
             osc.END.address: self._end,
             osc.CONTROL.address: self._set_control,
             osc.PATCH.address: self._load_patch,
+            osc.SAVE.address: self._save_patch,
             osc.INSERT.address: self._set_insert,
             osc.DO.address: self._do,
             osc.INSERT_VALUE.address: self._set_insert_value,
@@ -329,6 +330,9 @@ class OscDispatcher:
 
     def _unlearn(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.unlearn(values[0])
+
+    def _save_patch(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        self._stage.save_patch(values[0])
 
     def _play_phrase(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.play_phrase(*values)

@@ -207,6 +207,13 @@ DO: Final = Route(
     "does what a controller could be mapped to",
     sounding=True,
 )
+SAVE: Final = Route(
+    "/struck/save",
+    "in",
+    (Argument("patch", "s", "its new name; empty: to its own file, if it has one", may_be_empty=True),),
+    "saves the patch as it is played now, with its controls and its inserts' parameters, among your own",
+    critical=True,
+)
 PHRASE: Final = Route(
     "/struck/phrase",
     "in",
@@ -271,8 +278,8 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, DO, LEARN, UNLEARN, PHRASE, PANIC, PING,
-    PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, SAVE, DO, LEARN, UNLEARN, PHRASE,
+    PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}

@@ -93,6 +93,7 @@ class Stage:
         self._learn: Callable[[str], None] | None = None
         self._unlearn: Callable[[str], None] | None = None
         self._set_insert: Callable[[str, str, float], None] | None = None
+        self._save_patch: Callable[[str], None] | None = None
         self._play_phrase: Callable[[int, int, str], None] | None = None
         self._do: Callable[[str, float], None] | None = None
         self._stats: Callable[[], dict[str, int | float]] = lambda: dict(self.counts())
@@ -140,10 +141,12 @@ class Stage:
         stats: Callable[[], dict[str, int | float]],
         set_insert: Callable[[str, str, float], None] | None = None,
         do: Callable[[str, float], None] | None = None,
+        save_patch: Callable[[str], None] | None = None,
     ) -> None:
-        """Say who carries out :meth:`load_patch`, :meth:`play_phrase`, :meth:`stats`, :meth:`set_insert`."""
+        """Say who carries out :meth:`load_patch`, :meth:`play_phrase`, :meth:`stats`, :meth:`set_insert` and
+        :meth:`save_patch`."""
         self._load_patch, self._play_phrase, self._stats = load_patch, play_phrase, stats
-        self._set_insert, self._do = set_insert, do
+        self._set_insert, self._do, self._save_patch = set_insert, do, save_patch
 
     # -- events
 
@@ -541,6 +544,15 @@ class Stage:
         """
         if self._load_patch is not None:
             self._load_patch(name)
+
+    def save_patch(self, name: str) -> None:
+        """Save the patch as it is played now, as ``name``; empty: where it came from.
+
+        Raises:
+            StruckError: it cannot be saved there.
+        """
+        if self._save_patch is not None:
+            self._save_patch(name)
 
     def note_patch(self, name: str) -> None:
         """The patch ``name`` is loaded."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ....patches.insert_patch import InsertPatch
-from ...engine.shared_memory import CURRENT
+from ...engine.shared_memory import CURRENT, FADE_FRAMES
 from ..instruments.instrument import Instrument
 from ..plugins.plugin import FloatArray, Plugin
 from .glide import GLIDE_SECONDS, Glide
@@ -17,9 +17,6 @@ from .glide import GLIDE_SECONDS, Glide
 _DAMAGE: Final = 1e6
 #: After so many damaged blocks in a row a plug-in is made anew: many never recover by themselves.
 _DAMAGED_IN_A_ROW: Final = 8
-#: The step from a plug-in's last good sample to the dry sound decays by 1/e in so many frames.
-_DECAY_FRAMES: Final = 64.0
-_SILENCE: Final = 1e-9
 
 
 class DelayLine:
@@ -76,8 +73,9 @@ class Insert:
         self._out = np.zeros((channels, block_frames), np.float32)
         self._wet_now = 0.0 if patch.bypass else patch.wet
         self._ramp = np.arange(1, block_frames + 1, dtype=np.float32) / np.float32(block_frames)
-        self._decay = np.exp(-np.arange(block_frames + 1) / _DECAY_FRAMES).astype(np.float32)
-        self._step = np.zeros(channels, np.float32)
+        # the way from damaged sound to the dry one and back, as the callback goes it
+        self._step = np.zeros(channels, np.float32)  # from the last good sample to the dry one
+        self._stepped = self._returned = FADE_FRAMES
         self._last = np.zeros(channels, np.float32)  # what came out, less what was dry
         self._glides: dict[int, Glide] = {}  # of parameters, by their numbers
         self._glide_frames = round(GLIDE_SECONDS * rate)
@@ -136,10 +134,9 @@ class Insert:
         """``block [C, B]``, which is finite, through the plug-in; finite."""
         dry = self._delay.process(block)
         sound = self._mix(block, dry)
-        if self._step.any():
-            sound = sound + self._step[:, None] * self._decay[:-1]
-            self._step *= self._decay[-1]
-            self._step[np.abs(self._step) < _SILENCE] = 0.0
+        if self._stepped < FADE_FRAMES:
+            sound = sound + self._step[:, None] * self._falling(self._stepped)
+            self._stepped += block.shape[1]
         self._last[:] = sound[:, -1] - dry[:, -1]
         return sound
 
@@ -151,13 +148,22 @@ class Insert:
         if not (out.max() <= _DAMAGE and out.min() >= -_DAMAGE):  # false for NaN too
             self._note_damage()
             self._step[:] = self._last
-            self._wet_now = 0.0  # the next good block fades in
+            self._stepped = self._returned = 0
             return dry
         self._damaged_in_a_row = 0
         wanted = 0.0 if self.bypass else self.wet
-        if wanted == self._wet_now == 1.0 and not self._beside:
+        if wanted == self._wet_now == 1.0 and not self._beside and self._returned >= FADE_FRAMES:
             return out
-        return dry + self._gains(wanted) * (out if self._beside else out - dry)
+        gains = self._gains(wanted)
+        if self._returned < FADE_FRAMES:
+            gains = gains * (1.0 - self._falling(self._returned))
+            self._returned += block.shape[1]
+        return dry + gains * (out if self._beside else out - dry)
+
+    def _falling(self, frames: int) -> FloatArray:
+        """From 1 to 0 over FADE_FRAMES, the block that begins after so many of them, ``[B]``."""
+        places = np.minimum(FADE_FRAMES, frames + np.arange(1, self._out.shape[1] + 1))
+        return (0.5 + 0.5 * np.cos(np.pi * places / FADE_FRAMES)).astype(np.float32)
 
     def _run(self, plugin: Plugin, block: FloatArray, out: FloatArray) -> None:
         """One block through the plug-in: whole, or in parts while a parameter is on its way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
@@ -231,11 +232,14 @@ class Rack:
     # -- while it plays; from any thread
 
     def parameters(self, number: int) -> list[dict[str, Any]]:
-        """Of an insert: ``symbol``, ``low``, ``high``, ``unit`` and ``value`` of each."""
+        """Of an insert: the fields of :class:`~..plugins.plugin.PluginParameter` of each, and its ``value``.
+
+        Its ``default`` is what it is without the patch's parameters, but with its preset and state.
+        """
         found = []
         for place, parameter in enumerate(self._parameters[number]):
             value = self._values.get((SET_PARAMETER, number, place), parameter["value"])
-            found.append(parameter | {"value": value})
+            found.append(parameter | {"default": parameter["value"], "value": value})
         return found
 
     def set_parameter(self, number: int, symbol: str, value: float, ramped: bool = True) -> None:
@@ -270,6 +274,16 @@ class Rack:
     def bypass(self, number: int) -> float:
         """1 where an insert is passed by, else 0."""
         return self._values.get((SET_BYPASS, number, 0), float(self.plan.inserts[number].bypass))
+
+    def recall(self, inserts: tuple[InsertPatch, ...]) -> None:
+        """Go to what ``inserts`` say, which are those of the plan but for parameters, shares and bypasses."""
+        for number, insert in enumerate(inserts):
+            for parameter in self._parameters[number]:
+                value = insert.parameters.get(parameter["symbol"], parameter["value"])
+                with suppress(ValueError):  # out of range: that was told when the patch was loaded
+                    self.set_parameter(number, parameter["symbol"], value)
+            self.set_wet(number, insert.wet)
+            self.set_bypass(number, insert.bypass)
 
     def note_sender(self, number: int) -> Send:
         """What sends rows about notes to an insert; they return False where there is no room, counted."""

@@ -75,8 +75,8 @@ def test_the_tone_goes_on(fault, line):
         assert host.told[0] == line
         sound = stage.sound
         assert np.isfinite(sound).all()
-        # dry is as late as the plug-in said it is; the way between both adds little to the tone's own
-        assert largest_step(sound[1_000 + 4 * FRAMES :]) <= 1.1 * OWN_STEP
+        # dry is as late as the plug-in said it is, a lie: the two are apart, and the ways between them smooth
+        assert largest_step(sound[1_000 + 4 * FRAMES :]) <= OWN_STEP
     assert children() == before
 
 

@@ -1,13 +1,17 @@
 """Racks from file to file: delays to the sample, chains, parameters, notes, what cannot be had."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from struck.codec.events.errors import StruckError
 from struck.realtime.engine.shared_memory import BEGIN_NOTE
 from struck.realtime.inserts.rack.delay import rack_delay_frames
+from struck.realtime.inserts.rack.process import COMMAND
 
-from .rack_host import RackHost, insert, tone
+from .rack_host import FAKE_COMMAND, RATE, RackHost, insert, tone
+from .test_lv2 import opened
 
 NOISE = np.random.default_rng(1).uniform(-0.5, 0.5, (20_000, 2)).astype(np.float32)
 
@@ -92,6 +96,46 @@ def test_parameters_are_checked_and_arrive():
         assert rack.save_state(0) == "gain 2.0"
 
 
+def roughness_db(out, frequency_hz=440.0):
+    """Power of what lies more than 2 kHz above a tone, re the tone's, in dB."""
+    power = np.abs(np.fft.rfft(out[:, 0] * np.hanning(len(out)))) ** 2
+    beside = np.fft.rfftfreq(len(out), 1.0 / RATE) > frequency_hz + 2_000.0
+    return 10.0 * np.log10(power[beside].sum() / power[~beside].sum())
+
+
+@pytest.mark.parametrize(
+    ("host_name", "plugin", "symbol", "values"),
+    [
+        ("fake", "gain", "gain", (1.0, 0.1)),
+        ("pyo", "Clip", "mul", (1.0, 0.1)),
+        ("pedalboard", "Gain", "gain_db", (0.0, -20.0)),
+        ("lv2", "urn:zamaudio:ZamEQ2", "master", (0.0, -12.0)),
+    ],
+)
+def test_parameters_move_without_zipper_noise(host_name, plugin, symbol, values):
+    if host_name in ("pyo", "pedalboard"):
+        pytest.importorskip(host_name, reason=f"{host_name} is not installed")
+    if host_name == "lv2":
+        opened(plugin).close()
+    command = FAKE_COMMAND if host_name == "fake" else COMMAND
+    sound = tone(0.6)
+    half = len(sound) // 2 // 64 * 64
+
+    def play(ramped):
+        with RackHost(64, command=command) as host:
+            name = "lv2" if host_name == "fake" else host_name
+            host.change(insert(plugin, host=name, parameters={symbol: values[0]}))
+            before = host.play(sound[:half])
+            host.bay.rack.set_parameter(0, symbol, values[1], ramped)
+            return np.concatenate([before, host.play(sound[half:])])[1_024:]
+
+    glided, jumped = play(ramped=True), play(ramped=False)
+    np.testing.assert_allclose(glided[-5_000:], jumped[-5_000:], atol=1e-3)
+    assert roughness_db(glided) < -60.0
+    # where the plug-in itself does not smooth, one hears what the glide is for
+    assert roughness_db(jumped) > roughness_db(glided) - 3.0
+
+
 def test_the_share_and_the_bypass_move_without_a_step():
     sound = np.full((12_800, 2), 0.5, np.float32)
     with RackHost(64) as host:
@@ -123,6 +167,21 @@ def test_notes_sound_at_their_sample():
         out = host.play(np.zeros((640, 2), np.float32), lane=1)
         assert np.count_nonzero(out[:, 0]) == 1
         assert rack.counters()["insert_late_notes"] == 1
+
+
+def test_a_recall_of_other_values_needs_no_other_rack():
+    with RackHost(64) as host:
+        first = insert("gain", parameters={"gain": 0.5}, name="a")
+        host.change(first)
+        rack = host.bay.rack
+        host.play(NOISE[:640])
+        rack.set_parameter(0, "gain", 2.0)
+        rack.set_wet(0, 0.3)
+        rack.recall((replace(first, parameters={}),))
+        out = host.play(NOISE[:12_800])
+        np.testing.assert_array_equal(out[6_464:], NOISE[6_400 : 12_800 - 64])
+        assert rack.parameters(0)[0]["value"] == 1.0
+        assert (rack.wet(0), rack.bypass(0)) == (1.0, 0.0)
 
 
 def test_a_missing_plugin_is_told_of_and_passed_by():

@@ -94,6 +94,9 @@ class FakeStage:
     def patch(self):
         return self.patches[-1] if self.patches else "default"
 
+    def save_patch(self, name):
+        self.saved = name
+
     def load_patch(self, name):
         if name == "missing":
             raise StruckError("no patch is called missing")
