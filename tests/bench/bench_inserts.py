@@ -1,4 +1,4 @@
-"""How fast a chain of four goes from file to file: ``python -m tests.realtime.inserts.offline_bench``."""
+"""How fast a chain of four goes from file to file: ``python -m tests.bench.bench_inserts``."""
 
 import resource
 import time
@@ -7,7 +7,7 @@ import numpy as np
 
 from struck.realtime.inserts.rack.offline import OfflineInserts
 
-from .rack_host import RATE, insert
+from ..realtime.inserts.rack_host import RATE, insert
 
 CHAIN = (
     "urn:zamaudio:ZamEQ2",
