@@ -26,7 +26,7 @@ _TINY_SQUARE: Final = np.float32(1e-20)
 _FRAMES: Final = float32[:, ::1]
 _PLACES: Final = np.zeros(1, np.int64)
 _MELS: Final = typeof(SparseRows(np.zeros((1, 1), np.float32), _PLACES, _PLACES))
-_HEARD: Final = typeof(Heard(*np.zeros((4, 1, 1), np.float32), *np.zeros((2, 1), np.float32)))
+_HEARD: Final = typeof(Heard(*np.zeros((4, 1, 1), np.float32), *np.zeros((3, 1), np.float32)))
 
 
 @njit(**SUMS)
