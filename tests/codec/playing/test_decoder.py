@@ -1,17 +1,22 @@
 """The decoder as a stream: slicing, onsets, stealing, silence, hostile input, memory."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from struck.codec.events.event_spec import VECTOR_SIZE
 from struck.codec.events.events import Event
-from struck.codec.playing.block import insert_event, process_block
+from struck.codec.playing.block import insert_event
 from struck.codec.playing.decoder import Decoder, render
 
 from ...allocations import run_counting
 from .decoder_events import FLAT_WEIGHTS, RANDOM_WEIGHTS, event, random_events, tone
+from .one_event import sound
 
 RATE = 48_000
 
@@ -230,14 +235,15 @@ def test_blocks_allocate_nothing():
     assert blocks == 0
 
 
-def test_python_reference_of_the_block_function():
-    """The same source without the compiler, on a few chunks of a plain event."""
-    block = getattr(process_block, "py_func", process_block)
-    outs = []
-    for function in (process_block, block):
-        decoder = Decoder(RANDOM_WEIGHTS, 22_050)
-        decoder.schedule(random_events(1, seed=2)[0], at_sample=30)
-        out = np.zeros(400, dtype=np.float32)
-        function(decoder.state, out)
-        outs.append(out)
-    assert np.max(np.abs(outs[0] - outs[1])) <= 1e-6 * np.max(np.abs(outs[0]))
+def test_python_reference_of_the_block_function(tmp_path):
+    """The same source without the compiler, in a process of its own: Python cannot call inner kernels."""
+    file = tmp_path / "reference.npy"
+    subprocess.run(
+        [sys.executable, "-m", "tests.codec.playing.one_event", file],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        check=True,
+    )
+    reference = np.load(file)
+    assert np.any(reference[31:])
+    assert np.max(np.abs(sound() - reference)) <= 1e-6 * np.max(np.abs(reference))
