@@ -1,4 +1,4 @@
-"""Writes what the decoder makes of one event to a file; with NUMBA_DISABLE_JIT=1 by kernels as plain Python."""
+"""Writes what the decoder makes of one event; with NUMBA_DISABLE_JIT=1, kernels are plain Python."""
 
 import sys
 
