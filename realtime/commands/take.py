@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...codec.events.event_chain import TRANSFORM
 from .console import Console, format_values
 from .options import (
     Commands,
@@ -118,8 +117,8 @@ def add_to(commands: Commands) -> None:
         default=[],
         type=transform,
         metavar="'KIND KEY=VALUE...'",
-        help="what patches do to events, as 'scale root=D', 'gate level_db=-40'; may be repeated; "
-        f"kinds: {', '.join(TRANSFORM)} (docs/patches.md)",
+        help="what patches do to events, as 'scale root=D', 'gate level_db=-40'; may be repeated; an unknown "
+        "kind is told which there are (all their values: docs/patches.md)",
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="random seed (default: 0)"

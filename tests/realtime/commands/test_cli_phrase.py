@@ -77,7 +77,7 @@ def test_phrases_run_on_and_join_without_a_seam(capsys, tmp_path):
     assert found["duration_seconds"] == pytest.approx(3 * loop_seconds, abs=1e-4)
     for number in range(3):
         begin = round(number * loop_seconds * ANALYSIS_RATE)
-        expected = clip(PhraseKey(PhraseConditions(60), place=min(number, 1)))[FADE:40_000]
+        expected = clip(PhraseKey(Mars.asked[number]["conditions"], place=min(number, 1)))[FADE:40_000]
         assert sound[begin + FADE : begin + 40_000] == pytest.approx(expected, abs=1e-6)
     assert np.max(np.abs(np.diff(sound))) < 0.1  # a jump would be up to 1
 
