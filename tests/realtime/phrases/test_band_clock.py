@@ -24,6 +24,10 @@ class Clock:
 
     def __init__(self):
         self.found = None
+        self.beats_per_bar = 0
+
+    def propose(self, tempo_bpm):
+        """A clock has a tempo of its own."""
 
     def line(self):
         return self.found
