@@ -5,7 +5,7 @@
     >>> from struck.models import Mars, PhraseConditions
     >>> wanted = PhraseConditions(pitch=45, style="pad", instrument="string", chord="minor7", tempo_bpm=96)
     >>> wanted.beats, wanted.loop_seconds
-    (6, 3.75)
+    (8, 5.0)
 
 ::
 

@@ -19,8 +19,8 @@ def seam_db(samples: ArrayLike) -> float:
     -inf where it is not larger: then there is no click.
 
     >>> loop = np.sin(2.0 * np.pi * np.arange(1000) / 100)
-    >>> seam_db(loop), round(seam_db(np.append(loop, 0.5)))
-    (-inf, -5)
+    >>> seam_db(loop), round(seam_db(loop[:975]))
+    (-inf, -1)
     """
     sound = np.asarray(samples, np.float64)
     around = np.concatenate([sound[-_NEAR_SAMPLES:], sound[:_NEAR_SAMPLES]])

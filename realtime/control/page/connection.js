@@ -17,6 +17,11 @@ function takeToken() {
   return sessionStorage.getItem("token");
 }
 
+// The terminal's address opened where the page is open already changes only what stands behind the #.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) location.reload();
+});
+
 export class Connection extends EventTarget {
   #socket = null;
   #wait = FIRST_WAIT;

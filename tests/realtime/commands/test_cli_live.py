@@ -121,7 +121,7 @@ def test_from_file_to_file_with_json(sound_path, tmp_path, capsys):
     assert values["counters"]["events_heard"] >= 2
     assert values["recordings"] == {str(take_path): True}
     assert values["output"] == str(out_path)
-    assert re.search(r"latency \d+\.\d ms = lookahead 46\.4 \+ hop 11\.6", err)
+    assert re.search(r"latency \d+\.\d ms = lookahead 34\.8 \+ hop 5\.8", err)
     sound, rate = soundfile.read(out_path)
     assert rate == values["rate_hz"] == ANALYSIS_RATE
     assert len(sound) / rate == pytest.approx(values["duration_seconds"])

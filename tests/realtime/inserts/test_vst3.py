@@ -1,6 +1,5 @@
 """VST3 plug-ins and pedalboard's own effects, where the extra is installed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from struck.realtime.inserts.vst3.effects import EFFECTS
 from struck.realtime.inserts.vst3.module import SLOW_START
 
 from .plugin_bench import measured_latency, noise, open_named, run, vary
-from .rack_host import ROOT
 
 pedalboard = pytest.importorskip("pedalboard", reason="pedalboard (the extra vst3) is not installed")
 
@@ -52,7 +50,7 @@ def test_the_reported_latency_is_that_of_the_sound(name, latency):
     assert measured_latency(plugin) == latency
 
 
-# Not ZamTube, see below.
+# Not ZamTube: its sound from the same settings differs from process to process.
 @pytest.mark.parametrize("name", ["ZaMaximX2", "ZamEQ2"])
 def test_a_state_brings_back_the_sound(name):
     plugin = zam(name)
@@ -61,31 +59,6 @@ def test_a_state_brings_back_the_sound(name):
     sounds = [run(zam(name, state=state), noise()) for _ in range(2)]
     np.testing.assert_array_equal(*sounds)
     assert not np.array_equal(sounds[0], run(zam(name), noise()))
-
-
-def test_zamtube_is_left_out_because_it_reads_memory_that_it_never_set():
-    """One sound from the same settings, and another where fresh memory holds something else."""
-    zam("ZamTube").close()
-    program = (
-        "import hashlib; from tests.realtime.inserts.plugin_bench import noise, open_named, run\n"
-        "sounds = [run(open_named('vst3', name), noise()).tobytes() for name in ('ZamTube', 'ZamEQ2')]\n"
-        "print(*[hashlib.sha256(sound).hexdigest() for sound in sounds])"
-    )
-    found = set()
-    for value in ("1", "165", "255"):  # of glibc: what allocated memory is filled with
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"MALLOC_PERTURB_": value},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        found.add(tuple(done.stdout.split()[-2:]))
-    tubes, others = zip(*found, strict=True)
-    assert len(set(others)) == 1
-    if sys.platform == "linux" and os.confstr("CS_GNU_LIBC_VERSION"):
-        assert len(set(tubes)) > 1
 
 
 def test_a_mono_plugin_is_two_on_two_channels_and_a_stereo_one_gives_the_mean():

@@ -336,15 +336,15 @@ def test_a_full_disk_is_told_once_and_music_goes_on(server, peer, tmp_path):
 
 BROKEN_ENCODER = """
 import sys
-from struck.codec.hearing.encoder import StreamingEncoder
+from struck.codec.hearing.following.follower import Follower
 from struck.realtime.commands.cli import main
-process, calls = StreamingEncoder.process, []
+process, calls = Follower.process, []
 def broken(self, samples):
     calls.append(len(samples))
     if sum(calls) > 22_050 + 22_050:  # a second after it was warmed up
         raise FloatingPointError("the encoder broke")
     return process(self, samples)
-StreamingEncoder.process = broken
+Follower.process = broken
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -490,7 +490,7 @@ def test_jack_plays_what_the_file_driver_plays(profile, rate, options, tmp_path,
         )
         rendered, _ = soundfile.read(offline, dtype="float32")
         played, _ = soundfile.read(sounds[name], dtype="float32", always_2d=True)
-        assert np.abs(played).max() < 0.7  # the limiter sleeps
+        assert np.abs(played).max() < 0.9  # the limiter sleeps
         assert np.abs(played).max() > 0.01
         count = min(len(rendered), len(played) - rate // 10)  # what JACK's driver plays fades out at the end
         assert count > 2 * rate
