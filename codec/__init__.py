@@ -14,7 +14,7 @@ a file of events. All sound is mono float32 with full scale at 1.
     >>> events = Encoder("studio").encode(sound, rate)
     >>> loudest = max(events, key=lambda event: event.gain_db)
     >>> heard = describe(loudest)
-    >>> abs(heard.pitch_hz - 220) < 3, loudest.onset_seconds < 0.01
+    >>> abs(heard.pitch_hz - 220) < 3, loudest.onset_seconds < 0.015
     (True, True)
 
 **Change what was heard**, one event by its descriptors, or all of them:
