@@ -9,6 +9,51 @@ from ...codec.events.errors import StruckError
 from ...patches.shelf import Shelf
 
 
+class LastCall:
+    """Does on a thread of its own what it is asked for; of what waits for its turn the last counts.
+
+    Args:
+        name: of the thread.
+        refused: told, on the thread, of an error of the user's.
+    """
+
+    def __init__(self, name: str, refused: Callable[[StruckError], None]) -> None:
+        self._refused = refused
+        self._wanted: Callable[[], None] | None = None
+        self._condition = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def ask(self, call: Callable[[], None]) -> bool:
+        """Do this next; whether it takes the place of another that waited."""
+        with self._condition:
+            replaces = self._wanted is not None
+            self._wanted = call
+            self._condition.notify()
+        return replaces
+
+    def close(self) -> None:
+        """End the thread; what was asked for last is done first."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while self._wanted is None and not self._closing:
+                    self._condition.wait()
+                wanted, self._wanted = self._wanted, None
+            if wanted is None:
+                return
+            try:
+                wanted()
+            except StruckError as error:
+                self._refused(error)
+
+
 class Recaller:
     """Recalls patches by program. :meth:`ask` returns at once: a MIDI input must go on playing its notes.
 
@@ -26,12 +71,8 @@ class Recaller:
         tell: Callable[[str], None],
         count: Callable[[str], None],
     ) -> None:
-        self._shelf, self._recall, self._tell, self._count = shelf, recall, tell, count
-        self._wanted: Callable[[], str] | None = None
-        self._condition = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="recall", daemon=True)
-        self._thread.start()
+        self._shelf, self._recall, self._count = shelf, recall, count
+        self._calls = LastCall("recall", lambda error: tell(f"MIDI: {error}"))
 
     def ask(self, bank: int, number: int) -> None:
         """Recall the patch of a program, unless another is asked for before its turn."""
@@ -48,29 +89,9 @@ class Recaller:
         self._ask(name)
 
     def _ask(self, name: Callable[[], str]) -> None:
-        with self._condition:
-            skipped = self._wanted is not None
-            self._wanted = name
-            self._condition.notify()
-        if skipped:
+        if self._calls.ask(lambda: self._recall(name())):
             self._count("programs_skipped")
 
     def close(self) -> None:
         """End the thread; what was asked for last is recalled first."""
-        with self._condition:
-            self._closing = True
-            self._condition.notify()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                while self._wanted is None and not self._closing:
-                    self._condition.wait()
-                wanted, self._wanted = self._wanted, None
-            if wanted is None:
-                return
-            try:
-                self._recall(wanted())
-            except StruckError as error:
-                self._tell(f"MIDI: {error}")
+        self._calls.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ...codec.events.errors import StruckError
 from ...patches.setlist import Scene
 from ..engine.parameters import PARAMETER
+from .recaller import LastCall
 
 
 def check_scenes(scenes: Sequence[Scene], find: Callable[[str], object]) -> None:
@@ -44,39 +45,23 @@ class Show:
     ) -> None:
         self._scenes, self._enter, self._tell = tuple(scenes), enter, tell
         self.place = -1
-        self._wanted: Scene | None = None
-        self._condition = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="setlist", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()  # the place and what is asked for go together
+        self._calls = LastCall("setlist", lambda error: tell(f"setlist: {error}"))
 
     def step(self, count: int) -> None:
         """Go so many scenes on, or back; at both ends it stays."""
-        with self._condition:
+        with self._lock:
             place = min(len(self._scenes) - 1, max(0, self.place + count))
             if place == self.place:
                 return
             self.place = place
-            self._wanted = self._scenes[place]
-            self._condition.notify()
+            scene = self._scenes[place]
+            self._calls.ask(lambda: self._go(scene))
 
     def close(self) -> None:
         """End the thread; the scene that was asked for last is entered first."""
-        with self._condition:
-            self._closing = True
-            self._condition.notify()
-        self._thread.join()
+        self._calls.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._condition:
-                while self._wanted is None and not self._closing:
-                    self._condition.wait()
-                scene, self._wanted = self._wanted, None
-            if scene is None:
-                return
-            try:
-                self._enter(scene)
-                self._tell(f"{scene.song}: {scene.name}")
-            except StruckError as error:
-                self._tell(f"setlist: {error}")
+    def _go(self, scene: Scene) -> None:
+        self._enter(scene)
+        self._tell(f"{scene.song}: {scene.name}")
