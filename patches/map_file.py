@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..codec.events.errors import StruckError
 from ..codec.files.part_files import part_file
 from .map_patch import MapEntry, quoted, read_entries, write_entries
 from .section import Section
-from .toml_text import TomlText
 
 FORMAT: Final = 1
 
@@ -47,14 +45,7 @@ def load_map(path: Path) -> MapFile:
     Raises:
         StruckError: it cannot be read, or something in it is not known or not possible; with the line.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StruckError(f"cannot read the map {path}: {error.strerror}") from error
-    top = Section.of_text(TomlText(f"map {path.name}", data))
-    number = top.take("format", int, FORMAT)
-    if number != FORMAT:
-        top.refuse("format", f"format is {number}; this struck reads {FORMAT}")
+    top = Section.of_file(path, "map", FORMAT)
     found = MapFile(top.take("port", str, ""), top.take("feedback", str, ""), read_entries(top))
     top.refuse_rest()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from ..codec.events.errors import StruckError
@@ -42,6 +43,26 @@ class Section:
     def of_text(cls, text: TomlText) -> Section:
         """A whole file."""
         return cls(text.place, text.values, text)
+
+    @classmethod
+    def of_file(cls, path: Path, what: str, format: int) -> Section:
+        """A whole file, of this ``format``.
+
+        Args:
+            what: it is, as messages say: ``map``, say.
+
+        Raises:
+            StruckError: it cannot be read, or has another format.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StruckError(f"cannot read the {what} {path}: {error.strerror}") from error
+        top = cls.of_text(TomlText(f"{what} {path.name}", data))
+        number = top.take("format", int, format)
+        if number != format:
+            top.refuse("format", f"format is {number}; this struck reads {format}")
+        return top
 
     def refuse(self, key: str, message: str) -> NoReturn:
         """Raise StruckError with the place, ``message``, and the line on which ``key`` stands."""

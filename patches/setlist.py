@@ -9,7 +9,6 @@ from typing import Final
 
 from ..codec.events.errors import StruckError
 from .section import Section
-from .toml_text import TomlText
 
 FORMAT: Final = 1
 _MOST: Final = 512
@@ -44,14 +43,7 @@ def load_setlist(path: Path) -> tuple[Scene, ...]:
     Raises:
         StruckError: it cannot be read, or something in it is not known or not possible; with the line.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StruckError(f"cannot read the setlist {path}: {error.strerror}") from error
-    top = Section.of_text(TomlText(f"setlist {path.name}", data))
-    number = top.take("format", int, FORMAT)
-    if number != FORMAT:
-        top.refuse("format", f"format is {number}; this struck reads {FORMAT}")
+    top = Section.of_file(path, "setlist", FORMAT)
     scenes = [scene for song in top.sections("song", _MOST) for scene in _read_song(song)]
     top.refuse_rest()
     if not scenes:
