@@ -19,7 +19,7 @@ from ..events.errors import StruckError
 from ..events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ..files.audio_files import read_mono
 from .metrics import OnsetScore, energy_removed_db, mel_distance_db, note_f_measure, onset_f_measure
-from .opus import find_opus_fault, pass_through_opus
+from .opus import OPUS_BITS_PER_SECOND, find_opus_fault, pass_through_opus
 from .pursuit import count_equal_atoms, pursue
 from .truth import Truth, read_truth
 
@@ -80,7 +80,9 @@ class FileReport:
     real_time_factor: float | None  # seconds of sound encoded per second; None where it took no time
     struck: Score
     gabor: Score | None  # None where the baselines were left out
-    opus: Score | None
+    opus: Score | None  # at the lowest rate, and at 9 and 12 kbit/s, asked for
+    opus_9: Score | None
+    opus_12: Score | None
     onsets: OnsetScore | None  # where the truth is known
     notes: OnsetScore | None  # where something in it has a pitch
 
@@ -116,6 +118,8 @@ _MEDIAN_KEYS: Final = (
     "struck",
     "gabor",
     "opus",
+    "opus_9",
+    "opus_12",
     "onsets",
     "notes",
 )
@@ -192,13 +196,14 @@ def _evaluate(
 ) -> FileReport:
     seconds = signal.size / ANALYSIS_RATE
     ours = codec(signal)
-    gabor = opus = None
+    gabor = None
+    opus: list[Score] | list[None] = [None] * len(OPUS_BITS_PER_SECOND)
     if use_pursuit:
         pursuit = pursue(signal, count_equal_atoms(ours.event_count, SCALARS_PER_EVENT))
         gabor = _score(signal, pursuit.decoded, None)
     if use_opus:
-        copy = pass_through_opus(signal, ANALYSIS_RATE)
-        opus = _score(signal, copy.decoded, copy.payload_bits / seconds)
+        copies = [pass_through_opus(signal, ANALYSIS_RATE, rate) for rate in OPUS_BITS_PER_SECOND]
+        opus = [_score(signal, copy.decoded, copy.payload_bits / seconds) for copy in copies]
     found = list(zip(ours.onset_seconds, ours.pitches_midi, strict=False))
     return FileReport(
         name=name,
@@ -209,7 +214,9 @@ def _evaluate(
         real_time_factor=seconds / ours.encode_seconds if ours.encode_seconds > 0.0 else None,
         struck=_score(signal, ours.decoded, ours.payload_bits / seconds),
         gabor=gabor,
-        opus=opus,
+        opus=opus[0],
+        opus_9=opus[1],
+        opus_12=opus[2],
         onsets=None if truth is None else onset_f_measure(truth.onset_seconds, ours.onset_seconds),
         notes=note_f_measure(truth.notes, found) if truth is not None and truth.notes else None,
     )

@@ -1,4 +1,4 @@
-"""Opus at its lowest rate as a baseline, through the ``ffmpeg`` program where it is installed."""
+"""Opus at low rates as a baseline, through the ``ffmpeg`` program where it is installed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-#: The lowest rate libopus accepts, asked for; what it spends is measured.
-OPUS_BITS_PER_SECOND: Final = 6000
+#: Rates asked for; what is spent is measured. The first is the lowest that libopus accepts.
+OPUS_BITS_PER_SECOND: Final = (6000, 9000, 12_000)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ def find_opus_fault() -> str | None:
     return None
 
 
-def pass_through_opus(signal: NDArray[np.float32], rate: int) -> OpusCopy:
-    """Encode mono ``signal [N]`` with libopus at ``OPUS_BITS_PER_SECOND`` and decode it again.
+def pass_through_opus(signal: NDArray[np.float32], rate: int, bits_per_second: int) -> OpusCopy:
+    """Encode mono ``signal [N]``, ``rate`` samples a second, with libopus and decode it again.
 
     The copy is ``[N]`` too and in time with the signal: ffmpeg writes the encoder's delay into the file
     (RFC 7845, pre-skip) and drops it on decoding.
+
+    Args:
+        bits_per_second: asked for, one of ``OPUS_BITS_PER_SECOND``.
 
     Raises:
         RuntimeError: ffmpeg failed; ask :func:`find_opus_fault` first.
@@ -56,7 +59,7 @@ def pass_through_opus(signal: NDArray[np.float32], rate: int) -> OpusCopy:
         # 16 bits would clip what swings over full scale.
         soundfile.write(original, signal, rate, subtype="FLOAT")
         quiet = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y")
-        _run(*quiet, "-i", original, "-c:a", "libopus", "-b:a", str(OPUS_BITS_PER_SECOND), "-ac", "1", coded)
+        _run(*quiet, "-i", original, "-c:a", "libopus", "-b:a", str(bits_per_second), "-ac", "1", coded)
         _run(*quiet, "-i", coded, "-map", "0:a", "-c", "copy", "-f", "data", packets)
         _run(*quiet, "-i", coded, "-ar", str(rate), "-c:a", "pcm_f32le", copy)
         decoded, _ = soundfile.read(copy, dtype="float32")

@@ -8,12 +8,16 @@ from typing import Any, Final
 
 from .evaluation import Report
 
+#: Keys of a report at higher rates than the lowest, and their titles.
+_OPUS: Final = {"opus_9": "Opus, 9 kbit/s", "opus_12": "Opus, 12 kbit/s"}
 _LEGEND: Final = "dB: energy removed, more is better. mel: mean distance of mel bands in dB, less is better."
 
 
 def format_table(report: Report) -> str:
     """The report as aligned text of about 125 columns, medians last, faults and notes below."""
-    width = max([len("median"), *(len(file.name) for file in report.files)])
+    medians = report.medians()
+    rates = {name: medians[key] for key, name in _OPUS.items() if medians[key] is not None}
+    width = max(len(name) for name in ("median", *rates, *(file.name for file in report.files)))
     lines = [
         f"{'':{width}}  {'sound':>6} {'events':>6} {'amend.':>6} {'speed':>6} | {'struck':^20} | "
         f"{'Gabor':^13} | {'Opus':^20} | {'onset':>5} {'note':>5}",
@@ -22,18 +26,17 @@ def format_table(report: Report) -> str:
     ]
     rows = [asdict(file) for file in report.files]
     if rows:
-        rows.append({"name": "median", **report.medians()})
+        rows.append({"name": "median", **medians})
     keys = ("seconds", "events_per_second", "amendments_per_second", "real_time_factor")
     for row in rows:
         line = f"{row['name']:{width}}  " + " ".join(_cell(row[key], 6, 1) for key in keys)
         for method in ("struck", "gabor", "opus"):
-            score = row[method] or {}
-            kilobits = "" if method == "gabor" else _kilobits(score.get("bits_per_second")) + " "
-            line += f" | {kilobits}{_cell(score.get('energy_removed_db'), 6, 2)} "
-            line += _cell(score.get("mel_distance_db"), 6, 2)
+            line += f" | {_distances(row[method], rate=method != 'gabor')}"
         lines.append(f"{line} | {_share(row['onsets'])} {_share(row['notes'])}")
         if row is rows[-1] and len(rows) > 1:
             lines.insert(-1, "-" * len(lines[-1]))
+    for name, score in rates.items():
+        lines.append(f"{name:{width}}  {'':27} | {'':20} | {'':13} | {_distances(score)} |{'':12}")
     return "\n".join([*lines, *_remarks(report), _LEGEND])
 
 
@@ -55,7 +58,8 @@ def format_profiles(reports: Mapping[str, Report]) -> str:
         )
     first = next(iter(reports.values()))
     baselines = first.medians()
-    for name, title in (("opus", "Opus, lowest rate"), ("gabor", f"Gabor, as {next(iter(reports))}")):
+    titles = {"opus": "Opus, lowest rate"} | _OPUS | {"gabor": f"Gabor, as {next(iter(reports))}"}
+    for name, title in titles.items():
         if baselines[name] is not None:
             rows.append(_row(title, baselines[name]))
     lines = [
@@ -77,6 +81,13 @@ def _row(name: str, score: Mapping[str, Any] | None) -> str:
         f"{name:17}  {_cell(values.get('energy_removed_db'), 6, 2)} "
         f"{_cell(values.get('mel_distance_db'), 6, 2)} {_kilobits(values.get('bits_per_second'))}"
     )
+
+
+def _distances(score: Mapping[str, float] | None, rate: bool = True) -> str:
+    values = score or {}
+    cells = [_kilobits(values.get("bits_per_second"))] if rate else []
+    cells += [_cell(values.get(key), 6, 2) for key in ("energy_removed_db", "mel_distance_db")]
+    return " ".join(cells)
 
 
 def _remarks(report: Report) -> list[str]:

@@ -103,6 +103,16 @@ def test_opus_takes_part_where_it_is_installed(tmp_path: Path) -> None:
     assert file.opus.bits_per_second is not None
     assert 1000 < file.opus.bits_per_second < 12_000
     assert file.opus.energy_removed_db > 6.0
+    assert file.opus_9 is not None
+    assert file.opus_12 is not None
+    rates = [score.bits_per_second for score in (file.opus, file.opus_9, file.opus_12)]
+    assert rates == sorted(rates)
+    assert rates[2] > 1.3 * rates[0]
+    for table in (format_table(report), format_profiles({"studio": report})):
+        line = next(line for line in table.splitlines() if line.startswith("Opus, 12 kbit/s"))
+        assert f"{rates[2] / 1000:.2f}" in line.split()
+    rows = [line for line in format_table(report).splitlines() if line.count("|") == 4]
+    assert len({len(line) for line in rows}) == 1
 
 
 @pytest.mark.usefixtures("no_opus")

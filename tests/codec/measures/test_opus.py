@@ -32,7 +32,7 @@ def test_a_copy_has_the_length_the_time_and_a_low_rate() -> None:
     for start in (3000, 17_000, 33_000):  # bursts are clear in time, noise is ambiguous at no lag
         burst = rng.standard_normal(6000) * np.exp(-np.arange(6000) / 1500)
         signal[start : start + 6000] = np.convolve(burst, np.ones(16) / 16, "same")
-    copy = pass_through_opus(signal, RATE)
+    copy = pass_through_opus(signal, RATE, 6000)
     assert copy.decoded.shape == signal.shape
     assert copy.decoded.dtype == np.float32
     lags = np.arange(-300, 301)
@@ -42,7 +42,7 @@ def test_a_copy_has_the_length_the_time_and_a_low_rate() -> None:
 
 
 def test_an_empty_signal_costs_nothing() -> None:
-    copy = pass_through_opus(np.zeros(0, dtype=np.float32), RATE)
+    copy = pass_through_opus(np.zeros(0, dtype=np.float32), RATE, 6000)
     assert copy.decoded.size == 0
     assert copy.payload_bits == 0
 
@@ -62,4 +62,4 @@ def test_a_failing_ffmpeg_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None
     failed = subprocess.CompletedProcess([], 1, "", "no space left")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
     with pytest.raises(RuntimeError, match="no space left"):
-        pass_through_opus(np.zeros(100, dtype=np.float32), RATE)
+        pass_through_opus(np.zeros(100, dtype=np.float32), RATE, 6000)
