@@ -72,11 +72,11 @@ if TYPE_CHECKING:
     from .events.descriptors import Descriptors
     from .events.errors import StruckError
     from .events.events import Event
-    from .events.transforms import Edit, apply_edits
     from .files.audio_files import open_audio
     from .sounds import read_audio, write_audio
     from .take import Take
     from .takes.conversions import convert
+    from .transforms.edits import Edit, apply_edits
     from .weights.codec_weights import load_codec_weights
 
 __all__ = [
@@ -106,13 +106,13 @@ __getattr__, __dir__ = lazy_names(
         "Amendment": ".events.amendments",
         "Decoder": ".decoder",
         "Descriptors": ".events.descriptors",
-        "Edit": ".events.transforms",
+        "Edit": ".transforms.edits",
         "Encoder": ".encoder",
         "End": ".events.amendments",
         "Event": ".events.events",
         "StruckError": ".events.errors",
         "Take": ".take",
-        "apply_edits": ".events.transforms",
+        "apply_edits": ".transforms.edits",
         "change": ".descriptions",
         "convert": ".takes.conversions",
         "describe": ".descriptions",

@@ -128,7 +128,12 @@ _ENCODER: Final = "code of an endless encoder: two's complement, offset of 64, b
 MAP_FIELDS: Final = (
     MapField("source", _words(_SOURCES), "", "what is moved; must be given"),
     MapField("channel", "0 to 16", "0", "of the messages; 0: any"),
-    MapField("target", "a name", "", "a control, `insert/NAME/PARAMETER`, an action; must be given"),
+    MapField(
+        "target",
+        "a name",
+        "",
+        "a control, `insert/NAME/PARAMETER`, `transform/NAME/KEY`, an action; must be given",
+    ),
     MapField("low", "in the target's unit", "the target's", "its lower end; above `high` it is inverted"),
     MapField("high", "in the target's unit", "the target's", "its upper end"),
     MapField("curve", _words(CURVES), "the target's", "equal steps, equal ratios, slow or fast at first"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from ..codec.events.errors import StruckError
-from ..codec.events.event_chain import TransformSettings
+from ..codec.transforms.transform import TransformSettings
 from .insert_patch import InsertPatch, read_inserts
 from .map_patch import MapEntry, read_entries
 from .note_patch import NotePatch, read_note

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..codec.events.event_chain import TRANSFORM, TransformField, TransformSettings
 from ..codec.events.event_spec import FIELDS, INDEX
+from ..codec.transforms.kinds import TRANSFORM
+from ..codec.transforms.transform import TransformField, TransformSettings
 from .note_patch import physical_range
 from .section import Section
 
@@ -38,6 +39,8 @@ def read_transform(section: Section) -> TransformSettings:
 
 
 def _read_field(section: Section, field: TransformField) -> Any:
+    if isinstance(field.default, bool):
+        return section.take(field.name, bool, field.default)
     if isinstance(field.default, str):
         return section.choice(field.name, field.default, field.words)
     if isinstance(field.default, tuple):

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 #: ``__init__.py`` is its public face, a room of its own above all others of that folder.
 ROOMS = (
     "codec/events",
+    "codec/transforms",
     "codec/files",
     "codec/weights",
     "codec/playing",

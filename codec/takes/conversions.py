@@ -16,8 +16,8 @@ from ..events.amendments import StreamItem
 from ..events.errors import StruckError
 from ..events.events import Event
 from ..events.settle import settle
-from ..events.transforms import Edit, apply_edits
 from ..files.part_files import PART_SUFFIX, part_file
+from ..transforms.edits import Edit, apply_edits
 from ..weights.codec_weights import CodecWeights
 from .csv_file import write_csv
 from .format import TakeHeader
@@ -62,10 +62,17 @@ def convert(
     save(destination, header, duration_seconds, items)
 
 
-def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> tuple[int, int]:
+def edit_take(
+    source: str | Path, destination: str | Path, edit: Edit, weights: CodecWeights | None = None
+) -> tuple[int, int]:
     """Edit the events of a take, and what becomes of them, into another file, as :func:`convert` does.
 
     What was recorded beside the events is kept, and stretched with them.
+
+    Args:
+        source, destination: the two files.
+        edit: what is done.
+        weights: those the take was made with, for an edit that :attr:`~Edit.freezes`.
 
     Returns:
         How many events there were, and how many there are.
@@ -77,8 +84,13 @@ def edit_take(source: str | Path, destination: str | Path, edit: Edit) -> tuple[
     load, save = _find(source, destination)
     header, duration_seconds, loaded = load(source)
     items = list(loaded)
-    edited = list(_changed(items, lambda stream: apply_edits(stream, edit), edit.stretch))
-    save(destination, header, duration_seconds * edit.stretch, iter(edited))
+    decoder = None if weights is None else weights.decoder
+    try:
+        edited = list(_changed(items, lambda stream: apply_edits(stream, edit, decoder), edit.stretch))
+    except ValueError as error:  # a turn that does not fit its transform
+        raise StruckError(str(error)) from None
+    last = max((item_key(item)[0] for item in edited), default=0.0)
+    save(destination, header, max(duration_seconds * edit.stretch, last), iter(edited))
     before, after = (sum(isinstance(item, Event) for item in stream) for stream in (items, edited))
     return before, after
 

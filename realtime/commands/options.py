@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .console import Console
 
 if TYPE_CHECKING:
-    from ...codec.events.event_chain import TransformSettings
     from ...codec.pipeline import Through
+    from ...codec.transforms.transform import TransformSettings, Turn
     from ...codec.weights.codec_weights import CodecWeights
 
 #: ``add_parser`` of this makes a command.
@@ -165,7 +165,7 @@ def output_rate(text: str) -> int:
 
 def room(text: str) -> int:
     """Argument type: a room by its name or number."""
-    from ...codec.events.transforms import room_number
+    from ...codec.transforms.edits import room_number
 
     try:
         return room_number(text)
@@ -176,7 +176,7 @@ def room(text: str) -> int:
 def transform(text: str) -> TransformSettings:
     """Argument type: a kind of transform and its values, ``scale root=D strength=0.5``; lists with commas."""
     from ...codec.events.errors import StruckError
-    from ...codec.events.event_chain import TRANSFORM
+    from ...codec.transforms.kinds import TRANSFORM
     from ...patches.section import Section
     from ...patches.transform_patch import read_transform
 
@@ -189,6 +189,8 @@ def transform(text: str) -> TransformSettings:
         fields = {field.name: field.default for field in TRANSFORM[kind].fields} if kind in TRANSFORM else {}
         if isinstance(fields.get(name), tuple):
             values[name] = value.split(",")
+        elif isinstance(fields.get(name), bool):
+            values[name] = {"true": True, "false": False}.get(value, value)
         else:
             try:
                 values[name] = float(value)
@@ -198,6 +200,21 @@ def transform(text: str) -> TransformSettings:
         return read_transform(Section(f"transform {kind}", values))
     except StruckError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def turn(text: str) -> Turn:
+    """Argument type: a value of a transform, turned at a time: ``4.5 freeze/hold 1``."""
+    from ...codec.transforms.transform import Turn
+
+    parts = text.split()
+    try:
+        at_seconds, value = float(parts[0]), float(parts[2])
+        name, field = parts[1].split("/")
+    except (IndexError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not SECONDS NAME/KEY VALUE") from None
+    if len(parts) != 3 or not (math.isfinite(at_seconds) and at_seconds >= 0.0 and math.isfinite(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not SECONDS NAME/KEY VALUE")
+    return Turn(at_seconds, name, field, value)
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

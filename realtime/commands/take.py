@@ -14,6 +14,7 @@ from .options import (
     number,
     room,
     transform,
+    turn,
     whole_number,
 )
 
@@ -65,7 +66,10 @@ def add_to(commands: Commands) -> None:
         "change the events of a take",
         "  struck edit song.mcap up.mcap --transpose 7\n"
         "  struck edit song.mcap slow.mcap --stretch 2 --room 3\n"
-        "  struck edit song.mcap other.mcap --perturb 0.1 --seed 4",
+        "  struck edit song.mcap other.mcap --perturb 0.1 --seed 4\n"
+        "  struck edit song.mcap echo.mcap --tempo 96 --transform 'delay time=0.75 repeats=4'\n"
+        "  struck edit song.mcap held.mcap --transform freeze --turn '2 freeze/hold 1' "
+        "--turn '6 freeze/hold 0'",
     )
     parser.add_argument("input", type=Path, metavar="TAKE", help="the take to read, .mcap")
     parser.add_argument("output", type=Path, metavar="OUT", help="the take to write, .mcap")
@@ -121,6 +125,23 @@ def add_to(commands: Commands) -> None:
         "kind is told which there are (all their values: docs/patches.md)",
     )
     parser.add_argument(
+        "--turn",
+        action="append",
+        default=[],
+        type=turn,
+        metavar="'SECONDS NAME/KEY VALUE'",
+        help="turn a value of a transform at a time, as '4.5 freeze/hold 1'; the second of a kind is called "
+        "KIND2; may be repeated",
+    )
+    parser.add_argument(
+        "--tempo",
+        type=number(1, 1000),
+        default=120.0,
+        metavar="BPM",
+        help="of transforms that count in beats; beat 0 is at 0 s (default: 120)",
+    )
+    add_weights(parser)
+    parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="random seed (default: 0)"
     )
 
@@ -167,9 +188,9 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_edit(options: argparse.Namespace, console: Console) -> None:
-    from ...codec.events.transforms import Edit
     from ...codec.pipeline import refuse_other_extension, refuse_same_file
     from ...codec.takes.conversions import edit_take
+    from ...codec.transforms.edits import Edit
 
     refuse_same_file(options.input, options.output)
     refuse_other_extension(options.output, ".mcap")
@@ -184,8 +205,11 @@ def run_edit(options: argparse.Namespace, console: Console) -> None:
         perturb=options.perturb,
         seed=options.seed,
         transforms=tuple(options.transform),
+        turns=tuple(options.turn),
+        tempo_bpm=options.tempo,
     )
-    before, after = edit_take(options.input, options.output, edit)
+    weights = load_weights(options) if edit.freezes else None
+    before, after = edit_take(options.input, options.output, edit, weights)
     console.finish(
         {
             "input": str(options.input),

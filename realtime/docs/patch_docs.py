@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ...codec.events.event_chain import TRANSFORMS
 from ...codec.events.event_spec import FIELDS, to_physical
+from ...codec.transforms.kinds import TRANSFORMS
 from ...models.mars.chords import CHORDS
 from ...models.mars.conditions import FAMILIES, STYLES
 from ...patches.insert_patch import INSERT_FIELDS, InsertPatch
@@ -132,9 +132,13 @@ def _transforms() -> str:
         for field in kind.fields:
             if field.words:
                 span = ", ".join(f"`{word}`" for word in field.words)
+            elif isinstance(field.default, bool):
+                span = "true or false"
             else:
                 span = "a table" if isinstance(field.default, dict) else f"{field.low:g} to {field.high:g}"
-            usual = f", default {field.default}" if isinstance(field.default, str | float) else ""
+            usual = f", default {str(field.default).lower()}" if isinstance(field.default, bool) else ""
+            if isinstance(field.default, str | float):
+                usual = f", default {field.default}"
             keys.append(f"`{field.name}`: {field.meaning} ({f'{span} {field.unit}'.strip()}{usual})")
         lines.append(f"| `{kind.name}` | {kind.meaning} | {'; '.join(keys)} |")
     return "\n".join([*lines, ""])

@@ -22,6 +22,7 @@ from ..tempo.leader import ClockState, Leader
 from .gauges import Gauges
 from .log import Log
 from .peers import Messages
+from .show import Show
 
 
 class Performance(Protocol):
@@ -35,6 +36,7 @@ class Performance(Protocol):
     log: Log
     tempo: Leader
     accompaniment: Accompaniment
+    show: Show | None
 
     def latency(self) -> Mapping[str, float]: ...
 
@@ -86,6 +88,7 @@ def _status(host: Performance) -> dict[str, Any]:
         "counters": {name: number for name, number in host.gauges.faults().items() if number},
         "tempo": _tempo(host),
         "peers": host.messages.peers(),
+        "setlist": None if host.show is None else {"scene": host.show.describe() or None},
         "learning": host.messages.learning(),
         "log": host.log.lines(),
     }

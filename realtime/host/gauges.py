@@ -34,7 +34,7 @@ from ..stage.stage import Stage
 from .block_load import LoadMeter
 
 #: Counters that are no faults: events played, by where they came from.
-EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc", "events_phrase")
+EVENT_COUNTERS: Final = ("events_heard", "events_midi", "events_osc", "events_phrase", "events_held")
 #: Status calls over which the rate of events is averaged.
 _RECENT: Final = 30
 

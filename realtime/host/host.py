@@ -123,6 +123,8 @@ class Host:
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
         self._control: ControlPort | None = None
+        #: The setlist's, where there is one.
+        self.show: Show | None = None
         self._patch_lock = Lock()
         #: What failed for good while the rest went on, one line each.
         self.faults: list[str] = []
@@ -227,6 +229,7 @@ class Host:
         s = self.settings
         engine = self.state.engine
         stage = self.stage = Stage(engine, self._weights, self.clock, self._tell, s.exact)
+        stage.change_transforms(self.patch.transforms)  # before maps turn them
         if s.input != NONE:
             self._listener = self._make_listener()
         else:
@@ -252,6 +255,7 @@ class Host:
             band, self.patch, engine, stage, notes, reserved, clock=self.tempo
         )
         self._stack.callback(phrases.close)
+        stage.transforms.beats = phrases.line
         self._stack.callback(ExpressionThread(stage).close)
         self.captured = CapturedSounds(stage.raw)
         stage.add_sink(self.captured)
@@ -289,7 +293,6 @@ class Host:
         stage.hand_over_learning(self.messages.learn, self.messages.unlearn)
         self._apply_controls(self.patch)
         self._choose_input(self.patch)
-        stage.transform(self.patch.transforms)
         for name, value in s.controls:
             stage.set_control(name, value)
         self.snapshots.begin()
@@ -325,7 +328,7 @@ class Host:
         if self.settings.setlist is not None:
             scenes = load_setlist(self.settings.setlist)
             check_scenes(scenes, self.shelf.find)
-            show = Show(scenes, self._enter_scene, self._tell)
+            show = self.show = Show(scenes, self._enter_scene, self._tell)
             self._stack.callback(show.close)
             actions |= {"setlist/next": lambda: show.step(1), "setlist/previous": lambda: show.step(-1)}
         return actions
@@ -407,6 +410,7 @@ class Host:
             s.paced,
             self._attend_file,
             self.inserts.input_delay_frames,
+            lambda: self.stage.transforms.waits,
         )
         driver.run(lambda seconds: not stop.is_set(), s.duration_seconds, self._end_backing)
 
@@ -460,8 +464,8 @@ class Host:
                 self._watch.note_fault("the encoder", error)
         self._end_backing()
         engine = self.state.engine
-        quiet = engine.levels[OUT_PEAK].max() < _QUIET_PEAK and engine.decoder.numbers[PENDING] == 0
-        if not quiet:
+        waits = engine.decoder.numbers[PENDING] > 0 or self.stage.transforms.waits
+        if waits or engine.levels[OUT_PEAK].max() >= _QUIET_PEAK:
             return None
         return seconds if quiet_since is None else quiet_since
 
@@ -537,7 +541,7 @@ class Host:
         if "source" not in patch.safe:
             self._choose_input(patch)
         if "transforms" not in patch.safe:
-            self.stage.transform(patch.transforms)
+            self.stage.change_transforms(patch.transforms)
         if "map" not in patch.safe:
             self.messages.change_map(patch)
         if "note" not in patch.safe:

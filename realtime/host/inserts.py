@@ -187,18 +187,18 @@ class Inserts:
         return found
 
     def find_parameter(self, insert: str, symbol: str) -> tuple[float, float, bool]:
-        """Ends of a parameter of an insert, and whether it goes in equal ratios.
+        """Ends of a parameter of an insert, and whether it goes in equal ratios; by names as above.
 
         Raises:
             ValueError: there is no such insert or parameter.
         """
-        if symbol in ("wet", "bypass") and any(patch.name == insert for patch in self._inserts):
-            return 0.0, 1.0, False
         rack = self._rack
         for number, patch in enumerate(self._inserts):
-            if rack is not None and patch.name == insert:
-                for parameter in rack.parameters(number):
-                    if parameter["symbol"] == symbol:
+            if insert in (patch.name, address_part(patch.name)):
+                if symbol in ("wet", "bypass"):
+                    return 0.0, 1.0, False
+                for parameter in () if rack is None else rack.parameters(number):
+                    if symbol in (parameter["symbol"], address_part(parameter["symbol"])):
                         return parameter["low"], parameter["high"], parameter.get("scale") == "log"
         raise ValueError(f"no insert {insert} has a parameter {symbol}")
 

@@ -58,6 +58,13 @@ class Show:
             scene = self._scenes[place]
             self._calls.ask(lambda: self._go(scene))
 
+    def describe(self) -> str:
+        """Song and snapshot where the show is; empty before it has begun."""
+        if self.place < 0:
+            return ""
+        scene = self._scenes[self.place]
+        return f"{scene.song}: {scene.name}"
+
     def close(self) -> None:
         """End the thread; the scene that was asked for last is entered first."""
         self._calls.close()

@@ -1,4 +1,4 @@
-"""What a controller can turn: the performer's controls, parameters of inserts, and actions."""
+"""What a controller can turn: controls, parameters of inserts and values of transforms; and actions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from math import log
 from typing import Final, Protocol
 
 from ...codec.events.errors import StruckError
+from ...codec.transforms.chain import Link
 from ...patches.map_patch import MapEntry
 from ...patches.setlist import MORPH_BEATS_HIGH
 from ..engine.parameters import PARAMETER
 
 INSERT: Final = "insert/"
+TRANSFORM: Final = "transform/"
 #: Controls that are factors go in equal ratios.
 _RATIOS: Final = ("decay", "attack")
 _POWERS: Final = {"slow": 2.0, "fast": 0.5}
@@ -44,6 +46,8 @@ class TargetStage(Protocol):
 
     def set_control(self, name: str, value: float) -> None: ...
     def controls(self) -> dict[str, float]: ...
+    def set_transform(self, name: str, field: str, value: float) -> None: ...
+    def transform(self, name: str) -> Link: ...
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,9 @@ class Targets:
             return Target(name, set=lambda value: action(), action=True)
         if name.startswith(INSERT) and name.count("/") >= 2 and self._find_parameter is not None:
             return self._parameter(name)
-        known = ", ".join((*self.names(), f"{INSERT}NAME/PARAMETER"))
+        if name.startswith(TRANSFORM) and name.count("/") == 2:
+            return self._transform(name)
+        known = ", ".join((*self.names(), f"{INSERT}NAME/PARAMETER", f"{TRANSFORM}NAME/KEY"))
         raise ValueError(f"nothing is called {name}; there are {known}")
 
     def do(self, name: str, value: float) -> None:
@@ -159,6 +165,19 @@ class Targets:
 
         curve = "log" if ratios and low > 0.0 else "linear"
         return Target(name, low, high, "", None, curve, lambda: self._set.get(name, low), turn)
+
+    def _transform(self, name: str) -> Target:
+        kind, key = name.removeprefix(TRANSFORM).split("/")
+        link = self._stage.transform(kind)
+        field = link.field(key)
+        return Target(
+            name,
+            field.low,
+            field.high,
+            field.unit,
+            get=lambda: float(link.values[key]),
+            set=lambda value: self._stage.set_transform(kind, key, value),
+        )
 
 
 class Scale:
@@ -219,10 +238,12 @@ def check_target(name: str, low: float | None = None, high: float | None = None)
     """
     if name.startswith(INSERT) and name.count("/") >= 2:
         return
+    if name.startswith(TRANSFORM) and name.count("/") == 2:
+        return
     if name in ACTIONS or name in VALUES:
         return
     if name not in PARAMETER:
-        known = ", ".join((*PARAMETER, *VALUES, *ACTIONS, f"{INSERT}NAME/PARAMETER"))
+        known = ", ".join((*PARAMETER, *VALUES, *ACTIONS, f"{INSERT}NAME/PARAMETER", f"{TRANSFORM}NAME/KEY"))
         raise StruckError(f"nothing is called {name}; there are {known}")
     p = PARAMETER[name]
     for end in (low, high):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from ..engine.parameters import PARAMETERS
 from . import namespace as osc
@@ -25,6 +26,7 @@ CONTAINERS: Final[dict[str, str]] = {
     "/struck": "what struck takes and tells",
     "/struck/control": "what a performer can turn while playing",
     "/struck/insert": "plug-ins and effects of the patch",
+    "/struck/transform": "what the patch does to events on their way",
     "/struck/stats": "counters and levels; without a name it asks for all of them by OSC",
 }
 
@@ -58,7 +60,7 @@ class AddressBook:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._fixed: dict[str, Leaf] = {}
-        self._sources: list[Callable[[], Iterable[Leaf]]] = []
+        self._sources: list[Callable[[], Iterable[Leaf]]] = [self._transforms]
         for route in NAMESPACE:
             if route.comes_in and not route.address.endswith(osc.NAME):
                 # What is sent without arguments and answered with some takes none.
@@ -114,6 +116,18 @@ class AddressBook:
     def _reader(self, route: Route) -> Callable[[], tuple[Value, ...]] | None:
         return (lambda: (self._stage.patch(),)) if route is osc.PATCH else None
 
+    def _transforms(self) -> Iterable[Leaf]:
+        """The addresses of all that can be turned of the patch's transforms."""
+        (argument,) = osc.TRANSFORM_VALUE.arguments
+        for link in self._stage.transforms.links():
+            for field in link.kind.fields:
+                if field.turns:
+                    ranged = replace(argument, low=field.low, high=field.high, unit=field.unit)
+                    address = transform_address(link.name, field.name)
+                    read = partial(_link_value, link.values, field.name)
+                    meaning = f"{link.name}: {field.meaning}"
+                    yield Leaf(address, osc.TRANSFORM_VALUE, (ranged,), meaning, read)
+
     def _control_reader(self, name: str) -> Callable[[], tuple[Value, ...]]:
         return lambda: (self._stage.controls()[name],)
 
@@ -127,7 +141,14 @@ def changed_address(kind: str, name: str) -> str:
     """Address of what a stage tells its watchers of."""
     if kind == "insert":
         return insert_address(*name.split("/", 1))
+    if kind == "transform":
+        return transform_address(*name.split("/", 1))
     return control_address(name) if kind == "control" else osc.PATCH.address
+
+
+def transform_address(transform: str, field: str) -> str:
+    """Address of a value of a transform."""
+    return f"{osc.TRANSFORM_VALUE.address.split('/<')[0]}/{transform}/{field}"
 
 
 def insert_address(insert: str, parameter: str) -> str:
@@ -153,6 +174,10 @@ def containers(leaves: Mapping[str, Leaf]) -> set[str]:
         parts = address.split("/")[1:-1]
         found |= {"/" + "/".join(parts[: n + 1]) for n in range(len(parts))}
     return found
+
+
+def _link_value(values: Mapping[str, Any], field: str) -> tuple[Value, ...]:
+    return (float(values[field]),)
 
 
 def _constant_reader(value: Value) -> Callable[[], tuple[Value, ...]]:

@@ -135,6 +135,7 @@ class OscDispatcher:
             osc.INSERT.address: self._set_insert,
             osc.DO.address: self._do,
             osc.INSERT_VALUE.address: self._set_insert_value,
+            osc.TRANSFORM_VALUE.address: self._set_transform,
             osc.LEARN.address: self._learn,
             osc.UNLEARN.address: self._unlearn,
             osc.PHRASE.address: self._play_phrase,
@@ -321,6 +322,10 @@ class OscDispatcher:
     def _set_insert_value(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         insert, _, parameter = name.partition("/")
         self._stage.set_insert(insert, parameter, values[0])
+
+    def _set_transform(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
+        transform, _, field = name.partition("/")
+        self._stage.set_transform(transform, field, values[0])
 
     def _do(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.do(*values)

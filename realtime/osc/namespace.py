@@ -185,6 +185,15 @@ INSERT_VALUE: Final = Route(
     sounding=True,
     readable=True,
 )
+TRANSFORM_VALUE: Final = Route(
+    f"/struck/transform/<transform>/{NAME}",
+    "in, out",
+    (Argument("value", "f", "in its own unit, 0 or 1 of a switch; out of its range it is refused"),),
+    "in: turns a value of one of the patch's transforms; without a value asks where it stands. "
+    "Out: the answer",
+    sounding=True,
+    readable=True,
+)
 LEARN: Final = Route(
     "/struck/learn",
     "in",
@@ -278,8 +287,8 @@ SUBSCRIBED: Final = Route(
 )
 
 NAMESPACE: Final[tuple[Route, ...]] = (
-    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, SAVE, DO, LEARN, UNLEARN, PHRASE,
-    PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
+    EVENT, AMEND, END, CONTROL, PATCH, INSERT, INSERT_VALUE, TRANSFORM_VALUE, SAVE, DO, LEARN, UNLEARN,
+    PHRASE, PANIC, PING, PONG, STATS, STATISTIC, LATENCY, SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED,
 )  # fmt: skip
 
 _ROUTES: Final[dict[str, Route]] = {route.address: route for route in NAMESPACE}

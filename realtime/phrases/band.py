@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from ...codec.events.beat_line import BeatLine
 from ...codec.events.events import Event
 from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import TEMPO_RANGE_BPM, PhraseConditions
@@ -96,6 +97,8 @@ class Accompaniment:
             require_torch(f"a patch with phrases ({patch.name})")
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
         self._clock = clock
+        self._grid = 0  # counts grids whose beats are not to be compared
+        self._led_song: int | None = None
         self._led_bpm: float | None = None  # for which phrases are made while a clock leads
         self._patch = self._with_options(patch.phrases)
         self._tell_leader(patch.phrases)
@@ -160,6 +163,7 @@ class Accompaniment:
         same = (phrases.tempo_bpm, phrases.beats_per_bar)
         if same != (self._patch.tempo_bpm, self._patch.beats_per_bar):
             self._beats = self._make_beats(phrases, self._beats.next_bar(position))
+            self._grid += 1
         self._patch = phrases
         self._tell_leader(patch.phrases)
         # A clock that leads makes another grid of these beats before anything goes by them.
@@ -206,6 +210,12 @@ class Accompaniment:
             "tempo_bpm": self._beats.tempo_bpm(self._stage.clock.rate),
         }
 
+    def line(self) -> BeatLine:
+        """Beats against stream seconds, as they are known now; for events that count in beats."""
+        beats, rate = self._beats, self._stage.clock.rate
+        beat_seconds = beats.loop_samples / beats.loop_beats / rate
+        return BeatLine(beats.origin_sample / rate, 0.0, beat_seconds, self._grid)
+
     def own_beats(self) -> Beats | None:
         """The grid of the own tempo; None while a clock leads."""
         return self._beats if self._led_bpm is None else None
@@ -239,6 +249,9 @@ class Accompaniment:
             return
         if self._led_bpm is None or abs(line.tempo_bpm / self._led_bpm - 1.0) > _SAME_TEMPO:
             self._led_bpm = round(line.tempo_bpm, 1)
+        if line.song != self._led_song:
+            self._led_song = line.song
+            self._grid += 1
         now = time.perf_counter()
         self._beats = Beats.of_line(
             self._stage.clock.rate,

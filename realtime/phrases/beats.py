@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...codec.events.beat_line import BeatLine
 from ...models.mars.conditions import PhraseConditions
-from ..tempo.beat_line import BeatLine
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The thread that lets sounding events follow wheels, pressure and controls, at most so often a second."""
+"""The thread that lets sounding events follow wheels and controls, and plays their copies in time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAUSE_SECONDS: Final = 0.005
 
 
 class ExpressionThread:
-    """Calls :meth:`Stage.send_expressions` while something moves; until :meth:`close`."""
+    """Calls :meth:`Stage.send_expressions` while something moves, and releases copies."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -29,6 +29,7 @@ class ExpressionThread:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._stage.moved.wait()
+            self._stage.moved.wait(self._stage.transforms.wait_seconds())
+            self._stage.transforms.release()
             self._stage.send_expressions()
             self._closing.wait(PAUSE_SECONDS)

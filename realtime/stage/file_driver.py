@@ -44,6 +44,7 @@ class FileDriver:
         paced: wait for the clock.
         attend: called after every block, to read what the engine tells.
         input_delay_frames: of inserts at the input: so much more of it is heard after its end.
+        waits: whether something is still to sound that the engine does not know of yet.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class FileDriver:
         paced: bool = False,
         attend: Callable[[], None] = lambda: None,
         input_delay_frames: int = 0,
+        waits: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rate = reader.rate
         self.block_frames = block_frames
@@ -66,6 +68,7 @@ class FileDriver:
         self._paced = paced
         self._attend = attend
         self._input_delay_frames = input_delay_frames
+        self._waits = waits
         self._source = np.zeros((block_frames, state.silence.shape[1]), np.float32)
         self._out = np.zeros((block_frames, state.sink.shape[1]), np.float32)
         self._began = time.perf_counter()
@@ -126,7 +129,7 @@ class FileDriver:
         end = end if limit is None else min(end, limit)
         quiet = 0
         while self.frame_count < end and go_on(self.frame_count / self.rate):
-            waiting = decoder[PENDING] > 0 or commands[WRITE] != commands[READ]
+            waiting = decoder[PENDING] > 0 or commands[WRITE] != commands[READ] or self._waits()
             enough = _SLOWEST_ATTACK_SECONDS if decoder[ACTIVE] > 0 else _QUIET_SECONDS
             if quiet >= enough * self.rate:
                 break

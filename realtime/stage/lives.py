@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...codec.events.event_chain import Shaper
 from ...codec.events.events import Event
+from ...codec.transforms.transform import Shaper, same
 from .shaping import PLAIN, Expression
 
 #: More than can sound and wait to sound.
@@ -20,7 +20,7 @@ class Life:
     """One event on stage.
 
     Args:
-        origin: ``heard``, ``midi`` or ``osc``.
+        origin: ``heard``, ``midi``, ``osc``, ``phrase``, or ``held`` by a pedal.
         raw: as its source has it now.
         shaped: the same as controls and expression changed it last.
         sounding: as it sounds now, with all that was done to it.
@@ -43,7 +43,7 @@ class Life:
     fades_sample: int = 0
     moved: bool = False
     controls: Mapping[str, float] | None = None
-    shaper: Shaper | None = None
+    shaper: Shaper = same
     #: As it is to sound: what is amended changes this, even where it could not be sent yet.
     wanted: Event = field(init=False)
 

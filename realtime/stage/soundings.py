@@ -18,7 +18,7 @@ class SoundingEvent:
         id: counts from 1 through the performance; the event's own id too.
         event: its onset is the stream time at which it sounds.
         at_sample: the same in samples of the device.
-        origin: ``heard``, ``midi`` or ``osc``.
+        origin: ``heard``, ``midi``, ``osc``, ``phrase``, or ``held`` by a pedal.
     """
 
     id: int

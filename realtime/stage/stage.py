@@ -17,12 +17,13 @@ from typing import Final
 import numpy as np
 
 from ...codec.events.amendments import Amendment, End, difference
-from ...codec.events.event_chain import EventChain, TransformSettings
 from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
 from ...codec.events.lives import sounding_seconds
 from ...codec.events.quantize import quantize_events, restore_events
 from ...codec.playing.record_maker import RecordMaker
+from ...codec.transforms.chain import Link
+from ...codec.transforms.transform import Shaper, TransformSettings, same
 from ...codec.weights.codec_weights import CodecWeights
 from ..engine import commands
 from ..engine.clock import StreamClock
@@ -33,12 +34,14 @@ from .lives import Life, Lives
 from .outcomes import Outcome, Outcomes, Witness
 from .shaping import PLAIN, SHAPING_CONTROLS, Expression, changed_event, shape
 from .soundings import Sink, Sounding, SoundingAmendment, SoundingEnd, SoundingEvent
+from .transformer import Transformer
 
 #: Voice records of 8 kB each: 4 MB.
 _RECORDS_KEPT: Final = 512
 #: The longest that a panic waits for room among the commands; a full ring is empty after 16 blocks.
 _PANIC_SECONDS: Final = 0.1
 _RESUME_SECONDS: Final = 0.5
+_PLAIN_CONTROLS: Final = {parameter.name: parameter.default for parameter in PARAMETERS}
 
 #: Gets what changes: its kind, its name, its new value.
 Watcher = Callable[[str, str, float | str], None]
@@ -80,14 +83,21 @@ class Stage:
         self._controls = {parameter.name: parameter.default for parameter in PARAMETERS}
         self._patch = ""
         self._watchers: list[Watcher] = []
-        self._chain = EventChain(())
-        self._chain_lock = Lock()
         self._input: tuple[float, ...] = ()  # width and weights, once they have been chosen
         self._lives = Lives()
         #: Set while something waits for :meth:`send_expressions`.
         self.moved = Signal()
         self._counts: Counter[str] = Counter()
         self._count_lock = Lock()
+        #: What the patch does to events.
+        self.transforms = Transformer(
+            self,
+            weights.decoder,
+            lambda: int(state.numbers[POSITION]) / clock.rate,
+            lambda: clock.block_frames / clock.rate,
+            self.count,
+            self.moved.set,
+        )
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
         self._learn: Callable[[str], None] | None = None
@@ -115,6 +125,7 @@ class Stage:
         """
         with self._lock:
             self._sender.settle()
+        self.transforms.release()
         self._outcomes.tell()
 
     def add_panic(self, call: Callable[[float], None]) -> None:
@@ -124,8 +135,9 @@ class Stage:
     def add_watcher(self, watcher: Watcher) -> None:
         """Let ``watcher`` know of every control, insert and patch that changes, in their order.
 
-        It is called, whoever made the change, with the kind, ``control``, ``insert`` or ``patch``; the name
-        of the control, of insert and parameter with a ``/`` between them, "" for a patch; and the new value.
+        It is called, whoever made the change, with the kind, ``control``, ``insert``, ``transform`` or
+        ``patch``; the name of the control, of insert and parameter, or transform and field, with a ``/``
+        between them, "" for a patch; and the new value.
         Some locks are held meanwhile: it must not block, nor call the stage.
         """
         self._watchers.append(watcher)
@@ -164,16 +176,27 @@ class Stage:
         if self.is_below_threshold(event):
             self.count("events_below_threshold")
             return None
-        with self._chain_lock:
-            shaper = self._chain.begin(event)
-        if shaper is None:
-            self.count("events_transformed_away")
-            return None
-        shaped = shape(shaper(event), self._controls, expression)
+
+        def play(moved: Event, shaper: Shaper, first: bool) -> SoundingEvent | None:
+            return self._play(moved, shaper, origin, expression, first)
+
+        return self.transforms.play(event, play)
+
+    def _play(
+        self,
+        event: Event,
+        shaper: Shaper,
+        origin: str,
+        expression: Expression = PLAIN,
+        first: bool = True,
+        controls: Mapping[str, float] | None = None,
+    ) -> SoundingEvent | None:
+        """Let one copy of an event sound; ``controls`` are those it keeps, None: it follows the stage."""
+        shaped = shape(shaper(event), controls or self._controls, expression)
         raw, event = event, self._as_in_take(shaped)
         position = int(self._state.numbers[POSITION])
         at_sample = event.onset_sample(self.clock.rate)
-        if origin == "heard":
+        if origin == "heard" and first:
             margin = at_sample - position
             least = self.least_margin_samples
             self.least_margin_samples = margin if least is None else min(least, margin)
@@ -192,7 +215,7 @@ class Stage:
                 return None
             self._last_id = id
             life = Life(origin, raw, shaped, sounding.event, at_sample, expression)
-            life.shaper = shaper
+            life.shaper, life.controls = shaper, controls
             life.fades_sample = self._fades_sample(sounding.event, at_sample)
             self._lives.add(id, life, position)
         for sink in self._sinks:
@@ -211,6 +234,9 @@ class Stage:
 
     def end(self, id: int, at_seconds: float) -> None:
         """Release the event ``id`` then, at once if that has passed; one that has ended is counted."""
+        self.transforms.tell(id, at_seconds, self._end)
+
+    def _end(self, id: int, at_seconds: float) -> None:
         with self._lock:
             life = self._lives.remove(id)
             if life is None:
@@ -232,6 +258,9 @@ class Stage:
         Raises:
             ValueError: a name or a value cannot be used.
         """
+        self.transforms.tell(id, at_seconds, lambda id, at_seconds: self._amend(id, at_seconds, changes))
+
+    def _amend(self, id: int, at_seconds: float, changes: Mapping[str, float | str]) -> None:
         with self._lock:
             life = self._lives.get(id)
             if life is None:
@@ -251,6 +280,18 @@ class Stage:
             amendments: by the stage's ids; those of an event that does not sound are counted, and so are
                 those that come after their time.
         """
+        plain = []
+        for amendment in amendments:
+            if self.transforms.knows(amendment.id):
+                self.transforms.tell(amendment.id, amendment.at_seconds, self._correction(amendment))
+            else:
+                plain.append(amendment)
+        self._correct(plain)
+
+    def _correction(self, amendment: Amendment) -> Callable[[int, float], None]:
+        return lambda id, at_seconds: self._correct([replace(amendment, id=id, at_seconds=at_seconds)])
+
+    def _correct(self, amendments: Sequence[Amendment]) -> None:
         becoming = []
         with self._lock:
             for amendment in amendments:
@@ -274,6 +315,9 @@ class Stage:
 
     def express(self, id: int, expression: Expression) -> None:
         """Let the event ``id`` follow its player; it is heard with the next :meth:`send_expressions`."""
+        self.transforms.tell(id, 0.0, lambda id, at_seconds: self._express(id, expression))
+
+    def _express(self, id: int, expression: Expression) -> None:
         with self._lock:
             life = self._lives.get(id)
             if life is not None and life.expression != expression:
@@ -297,8 +341,7 @@ class Stage:
 
     def _reshape(self, life: Life) -> None:
         """Let what controls, expression and source have changed be wanted; with the lock."""
-        raw = life.raw if life.shaper is None else life.shaper(life.raw)
-        shaped = shape(raw, life.controls or self._controls, life.expression)
+        shaped = shape(life.shaper(life.raw), life.controls or self._controls, life.expression)
         change = difference(life.shaped, shaped, 0, 0.0)
         life.shaped = shaped
         if change is not None:
@@ -368,6 +411,7 @@ class Stage:
         with self._lock:
             silenced = [(id, life) for id, life in self._lives.items() if life.fades_sample > position]
             self._lives.clear()
+        self.transforms.silence()
         for call in self._panic_calls:
             call(position / self.clock.rate)
         for id, life in silenced:
@@ -474,10 +518,50 @@ class Stage:
         for watcher in self._watchers:
             watcher(kind, name, value)
 
-    def transform(self, settings: Sequence[TransformSettings]) -> None:
+    def change_transforms(self, settings: Sequence[TransformSettings]) -> None:
         """Do this to events to come; what sounds keeps what was done to it."""
-        with self._chain_lock:
-            self._chain = EventChain(settings)
+        self.transforms.change(settings)
+
+    def set_transform(self, name: str, field: str, value: float) -> None:
+        """Turn a value of a transform, see :meth:`struck.codec.transforms.chain.EventChain.turn`.
+
+        Raises:
+            ValueError: there is none, or the value is out of its range.
+        """
+        self.transforms.turn(name, field, value)
+        with self._lock:
+            self._tell_watchers("transform", f"{name}/{field}", value)
+
+    def transform(self, name: str) -> Link:
+        """One of the transforms at work.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        return self.transforms.link(name)
+
+    def living(self, at_seconds: float) -> list[tuple[int, Event]]:
+        """Ids of the events that sound at a stream time, and the events as they are."""
+        at_sample = at_seconds * self.clock.rate
+        with self._lock:
+            return [
+                (id, life.sounding)
+                for id, life in self._lives.items()
+                if life.onset_sample <= at_sample < life.fades_sample
+            ]
+
+    def let_go(self, id: int, at_seconds: float, release_seconds: float | None) -> None:
+        """End an event, in this time or as its own ``release`` says; for :attr:`transforms`."""
+        if release_seconds is not None and self.sounds(id):
+            self._amend(id, at_seconds, {"release": release_seconds})
+        with self._lock:
+            known = self._lives.get(id) is not None
+        if known:
+            self._end(id, at_seconds)
+
+    def play_as_it_is(self, event: Event) -> SoundingEvent | None:
+        """Play an event that neither transforms nor controls change; for :attr:`transforms`."""
+        return self._play(event, same, "held", controls=_PLAIN_CONTROLS)
 
     def choose_input(self, weights: Sequence[float], width: float) -> None:
         """Say what of the input is heard, and played as the dry sound.

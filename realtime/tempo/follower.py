@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from .beat_line import BeatLine
+from ...codec.events.beat_line import BeatLine
 from .clock_fit import CLOCKS_PER_BEAT, ClockFit
 from .leader import ClockState, Leader
 

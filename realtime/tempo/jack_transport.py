@@ -10,8 +10,8 @@ from functools import partial
 from threading import Lock
 from typing import Any, Final
 
+from ...codec.events.beat_line import BeatLine
 from ...codec.events.errors import StruckError
-from .beat_line import BeatLine
 from .leader import JACK, ClockState, Leader, Songs
 
 #: A position is that of the block that plays; an older one is of a clock that is none of ours.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Final
 
-from .beat_line import BeatLine
+from ...codec.events.beat_line import BeatLine
 
 #: What ``--follow`` may name.
 MIDI, LINK, JACK = "midi", "link", "jack"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from ...codec.events.beat_line import BeatLine
 from ...codec.events.errors import StruckError
-from .beat_line import BeatLine
 from .leader import LINK, ClockState, Leader, Songs
 
 

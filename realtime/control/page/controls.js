@@ -27,7 +27,7 @@ class Slider {
   #held = -Infinity;
   #waiting = null;
 
-  constructor(node, name, connection) {
+  constructor(node, name, connection, target) {
     const [{ MIN, MAX }] = node.RANGE;
     this.#connection = connection;
     this.#address = node.FULL_PATH;
@@ -46,7 +46,7 @@ class Slider {
     this.output.htmlFor = this.input.id;
     this.input.addEventListener("input", () => this.#move());
     this.element.append(label, this.output, this.input);
-    this.element.dataset.target = name;
+    this.element.dataset.target = target;
     this.element.dataset.address = node.FULL_PATH;
     this.show(node.VALUE[0], true);
   }
@@ -102,22 +102,24 @@ export class Controls {
     const focused = document.activeElement?.id;
     this.#sliders.clear();
     const groups = [this.#group(CONTENTS.control)];
-    for (const insert of Object.values(CONTENTS.insert?.CONTENTS ?? {})) {
-      const title = document.createElement("h3");
-      title.textContent = insert.DESCRIPTION;
-      groups.push(title, this.#group(insert));
+    for (const kind of ["insert", "transform"]) {
+      for (const [name, container] of Object.entries(CONTENTS[kind]?.CONTENTS ?? {})) {
+        const title = document.createElement("h3");
+        title.textContent = container.DESCRIPTION || name;
+        groups.push(title, this.#group(container, `${kind}/${name}/`));
+      }
     }
     this.#element.replaceChildren(...groups);
     if (focused) document.getElementById(focused)?.focus();
     return CONTENTS;
   }
 
-  #group({ CONTENTS }) {
+  #group({ CONTENTS }, above = "") {
     const group = document.createElement("div");
     group.className = "sliders";
     for (const [name, node] of Object.entries(CONTENTS)) {
       if (node.RANGE?.length !== 1 || node.TYPE !== "f") continue;
-      const slider = new Slider(node, name, this.#connection);
+      const slider = new Slider(node, name, this.#connection, above + name);
       this.#sliders.set(node.FULL_PATH, slider);
       group.append(slider.element);
     }

@@ -26,7 +26,6 @@ export class Learn {
   // Gives each slider its button; called when the sliders are made anew.
   attach() {
     for (const slider of this.#sliders.querySelectorAll(".slider")) {
-      if (!slider.dataset.address.startsWith("/struck/control/")) continue;
       const button = document.createElement("button");
       button.type = "button";
       button.className = "learn";
@@ -64,7 +63,7 @@ export class Learn {
       const source = this.#source(target);
       const waits = this.#state.target === target;
       button.hidden = !this.#on;
-      const text = waits ? "move a controller" : source ? `unlearn ${source}` : `learn ${target.replaceAll("_", " ")}`;
+      const text = waits ? "move a controller" : source ? `unlearn ${source}` : `learn ${target.split("/").pop().replaceAll("_", " ")}`;
       if (button.textContent !== text) button.textContent = text;
       button.setAttribute("aria-pressed", waits);
     }

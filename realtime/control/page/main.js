@@ -16,7 +16,7 @@ const head = new Head(connection);
 const controls = new Controls(connection, element("sliders"));
 const pads = new Pads(connection, element("pad-grid"), element("octave"), element("velocity"));
 const learn = new Learn(connection, element("learn"), element("sliders"));
-const snapshots = new Snapshots(connection, element("snapshots"));
+const snapshots = new Snapshots(connection, element("snapshots"), element("setlist"));
 new Meters(connection, element("meters"));
 new Roll(connection, element("roll"), element("roll-text"), element("legend"));
 new Log(connection, element("lines"), element("peers"));

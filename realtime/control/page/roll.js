@@ -10,6 +10,7 @@ const KINDS = {
   midi: { name: "MIDI", colour: "#ffc65c", shape: "square" },
   osc: { name: "OSC", colour: "#c79bff", shape: "diamond" },
   phrase: { name: "phrase", colour: "#7be495", shape: "block" },
+  held: { name: "held", colour: "#ff9db0", shape: "square" },
 };
 
 function drawHead(context, shape, x, y, size) {

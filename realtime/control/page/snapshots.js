@@ -1,4 +1,4 @@
-// Snapshots of the controls, where struck has them: a tap goes there; after Save, the next tap saves.
+// Snapshots of the controls: a tap goes there; after Save, the next tap saves. A setlist, step by step.
 
 const COUNT = 8;
 
@@ -7,10 +7,23 @@ export class Snapshots {
   #element;
   #saves = false;
   #save = null;
+  #scene;
+  #steps;
 
-  constructor(connection, element) {
+  constructor(connection, element, setlist) {
     this.#connection = connection;
     this.#element = element;
+    this.#scene = document.createElement("output");
+    this.#steps = [
+      this.#button("Previous", () => this.#do("setlist/previous")),
+      this.#button("Next", () => this.#do("setlist/next")),
+    ];
+    setlist.replaceChildren(this.#steps[0], this.#scene, this.#steps[1]);
+    connection.addEventListener("status", ({ detail }) => {
+      setlist.hidden = !detail.setlist;
+      const text = detail.setlist?.scene ?? "Not begun";
+      if (this.#scene.textContent !== text) this.#scene.textContent = text;
+    });
   }
 
   load(tree) {
@@ -30,7 +43,7 @@ export class Snapshots {
   }
 
   enable(enabled) {
-    for (const button of this.#element.children) button.disabled = !enabled;
+    for (const button of [...this.#element.children, ...this.#steps]) button.disabled = !enabled;
   }
 
   #button(text, press) {

@@ -18,9 +18,9 @@ from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical, read_field
 from struck.codec.events.events import Event
-from struck.codec.events.transforms import Edit
 from struck.codec.takes.conversions import convert, edit_take
 from struck.codec.takes.takes import TakeHeader, TakeReader, TakeWriter, part_path
+from struck.codec.transforms.edits import Edit
 from struck.codec.weights.codec_weights import CodecWeights
 
 HEADER = TakeHeader("live", "codec", "0123456789abcdef", source="test.wav")

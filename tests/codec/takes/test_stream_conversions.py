@@ -19,10 +19,10 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events.events import Event
 from struck.codec.events.settle import settle
-from struck.codec.events.transforms import Edit
 from struck.codec.takes.conversions import convert, edit_take
 from struck.codec.takes.mpe import CABLE_BYTES_PER_SECOND
 from struck.codec.takes.takes import TakeReader, TakeWriter
+from struck.codec.transforms.edits import Edit
 from struck.codec.weights.codec_weights import CodecWeights
 
 from ..packets.streams import followed, told

@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from struck.codec.transforms.transform import TransformSettings
 from struck.realtime.engine.parameters import PARAMETER, PARAMETERS
 from struck.realtime.osc import namespace as osc
 from struck.realtime.osc.address_book import insert_leaf
-from struck.realtime.osc.packets import read_message, split_packet, write_message
+from struck.realtime.osc.packets import read_message, split_packet, write_message, write_values
 
 from ..osc.osc_host import udp_socket
 from .control_host import ControlHost, listen, receive, settle
@@ -328,3 +329,21 @@ def test_garbage_in_bytes_is_counted(host):
 
     assert asyncio.run(run())[0][0] == "/struck/patch"
     assert host.stage.counts()["osc_rejected"] - before == 5
+
+
+def test_the_values_of_transforms_are_nodes_that_can_be_turned_and_listened_to(host):
+    host.stage.change_transforms([TransformSettings("delay"), TransformSettings("freeze")])
+    node = host.json("/struck/transform/delay/time")
+    assert (node["TYPE"], node["VALUE"], node["RANGE"]) == ("f", [0.75], [{"MIN": 0.01, "MAX": 60.0}])
+    assert "the pedal" in host.json("/struck/transform/freeze/hold")["DESCRIPTION"]
+    assert host.get("/struck/transform/delay/unit")[0] == 404
+
+    async def run():
+        async with host.connect() as socket, host.connect() as hand:
+            await listen(socket, "/struck/transform/delay/time")
+            await settle(socket)
+            await hand.send(write_values("/struck/transform/delay/time", osc.CONTROL.arguments, (1.5,)))
+            return await receive(socket, 1)
+
+    assert asyncio.run(run()) == [("/struck/transform/delay/time", [1.5])]
+    assert host.stage.transform("delay").values["time"] == 1.5

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from struck.codec.events.beat_line import BeatLine
 from struck.patches.patch import load_patch
 from struck.realtime.engine.state import make_engine_state
 from struck.realtime.midi.note_sounds import NoteSettings, NoteTemplates
 from struck.realtime.phrases.band import Accompaniment, BandSettings
 from struck.realtime.stage.stage import Stage
-from struck.realtime.tempo.beat_line import BeatLine
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
 from .phrase_fakes import FakeMaker

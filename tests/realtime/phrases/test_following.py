@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from struck.codec.events.beat_line import BeatLine
 from struck.realtime.engine.slots import FADE
 from struck.realtime.phrases.bank import KeptPhrase
 from struck.realtime.phrases.beats import Beats
-from struck.realtime.tempo.beat_line import BeatLine
 
 from .phrase_fakes import clip
 from .test_player import BLOCK, RATE, Band, key

@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pytest
 
-from struck.codec.events.event_chain import TransformSettings
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
+from struck.codec.transforms.transform import TransformSettings
 from struck.realtime.engine.commands import (
     AT_SAMPLE,
     COMMAND_SIZE,
@@ -508,7 +508,7 @@ def test_what_sounds_keeps_its_controls_when_others_are_recalled():
 def test_transforms_drop_and_shape_events_to_come_and_what_sounds_keeps_its_own():
     show = Show()
     before = show.stage.play(event(0.0, pitch=60.0), "midi")
-    show.stage.transform(
+    show.stage.change_transforms(
         [TransformSettings("gate", {"level_db": -30.0}), TransformSettings("transpose", {"semitones": 12.0})]
     )
     assert show.stage.play(event(0.0, -40.0, pitch=60.0), "osc") is None

@@ -12,7 +12,7 @@ import pytest
 from struck.codec.events.amendments import Amendment, End, StreamItem, in_stream_order, item_seconds
 from struck.codec.events.event_spec import FIELDS, INDEX, ROOM_COUNT, ROOM_NAMES, VECTOR_SIZE, to_physical
 from struck.codec.events.events import Event, stack_gains, stack_vectors
-from struck.codec.events.transforms import (
+from struck.codec.transforms.edits import (
     Edit,
     apply_edits,
     perturb,

@@ -7,19 +7,22 @@ becomes of it too. What an edit pushes beyond a field's range lands on the range
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import log
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .amendments import Amendment, StreamItem, in_stream_order
-from .event_chain import EventChain, TransformSettings, transform_stream
-from .event_spec import FIELDS, INDEX, ROOM_NAMES, VECTOR_SIZE, from_physical
-from .events import Event
-from .lives import EventLife, collect_lives
+from ..events.amendments import Amendment, StreamItem, in_stream_order
+from ..events.beat_line import BeatLine
+from ..events.event_spec import FIELDS, INDEX, ROOM_NAMES, VECTOR_SIZE, from_physical
+from ..events.events import Event
+from ..events.lives import EventLife, collect_lives
+from .freeze import FREEZE
+from .streams import transform_stream
+from .transform import Surroundings, TransformSettings, Turn
 
 _MAX_SEMITONES: Final = 120.0
 _MAX_STRETCH: Final = 64.0
@@ -167,6 +170,13 @@ class Edit:
     perturb: float = 0.0
     seed: int = 0
     transforms: tuple[TransformSettings, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    tempo_bpm: float = 120.0
+
+    @property
+    def freezes(self) -> bool:
+        """Whether it needs the decoder's weights."""
+        return bool(self.turns) and any(item.kind == FREEZE for item in self.transforms)
 
     def __post_init__(self) -> None:
         _check("semitones", self.transpose_semitones, -_MAX_SEMITONES, _MAX_SEMITONES)
@@ -177,12 +187,26 @@ class Edit:
             room_number(self.room)
         _check("room mix", self.room_mix, 0.0, 1.0)
         _check("perturb", self.perturb, 0.0, 2.0)
+        _check("tempo", self.tempo_bpm, 1.0, 1_000.0)
+        if self.turns and not self.transforms:
+            raise ValueError("there is no transform to turn")
         if self.seed < 0:
             raise ValueError(f"the seed is {self.seed}; it must be >= 0")
 
 
-def apply_edits(items: Iterable[StreamItem], edit: Edit) -> Iterable[StreamItem]:
-    """A stream after the edit: thinned, randomised, perturbed, transformed, transposed, stretched, placed."""
+def apply_edits(
+    items: Iterable[StreamItem], edit: Edit, weights: Mapping[str, Any] | None = None
+) -> Iterable[StreamItem]:
+    """A stream after the edit: thinned, randomised, perturbed, transformed, transposed, stretched, placed.
+
+    Args:
+        items: the stream.
+        edit: what is done.
+        weights: the decoder's, for an edit that :attr:`~Edit.freezes`.
+
+    Raises:
+        ValueError: a turn does not fit the transforms, or weights are missing.
+    """
     if edit.thin_db is not None:
         items = thin(items, edit.thin_db)
     if edit.randomize_vectors:
@@ -192,7 +216,9 @@ def apply_edits(items: Iterable[StreamItem], edit: Edit) -> Iterable[StreamItem]
     if edit.perturb:
         items = perturb(items, edit.perturb, edit.seed)
     if edit.transforms:
-        items = transform_stream(in_stream_order(items), EventChain(edit.transforms, edit.seed))
+        line = BeatLine(0.0, 0.0, 60.0 / edit.tempo_bpm)
+        around = Surroundings(edit.seed, lambda: line)
+        items = transform_stream(items, edit.transforms, around, edit.turns, weights)
     if edit.transpose_semitones:
         items = transpose(items, edit.transpose_semitones)
     if edit.stretch != 1.0:
