@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 PACKAGES := codec models realtime patches
 # As in pyproject.toml: the optional dependencies called live.
 LIVE := python-rtmidi pyo
-RIG := pedalboard playwright axe-playwright-python python-oscquery
+RIG := pedalboard playwright axe-playwright-python python-oscquery LinkPython-extern JACK-Client
 
 .PHONY: demo test setup live check format bench clean
 
@@ -50,7 +50,7 @@ setup: .venv/installed
 # What some tests play with: a sound server, a synthesiser, OSC programs, MIDI ports, plug-ins, a browser for the
 # screen, others' clients of OSCQuery. Those tests are skipped where it cannot be had.
 .venv/rig: .venv/installed
-	@.ci/system-packages --optional jackd2 fluidsynth timgm6mb-soundfont liblo-tools puredata-core \
+	@.ci/system-packages --optional jackd2 jack-midi-clock fluidsynth timgm6mb-soundfont liblo-tools puredata-core \
 		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 chromium
 	@for p in $(LIVE) $(RIG); do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done

@@ -20,8 +20,9 @@ def test_values_of_transforms_are_turned_by_maps_and_by_do():
             MapEntry(MidiSource("cc", 4), "transform/loop/on"),
         ]
     )
-    assert show.lines == ["map of cc 3: transform/delay/time goes from 0.01 to 60, not to 0"] + [
-        "map of cc 4: no transform is called loop; there are: delay, freeze"
+    assert show.lines == [
+        "map of cc 3: transform/delay/time goes from 0.01 to 60, not to 0",
+        "map of cc 4: no transform is called loop; there are: delay, freeze",
     ]
     mapper.receive(bytes([0xB0, 64, 127]))
     assert show.stage.transform("freeze").values["hold"] is True

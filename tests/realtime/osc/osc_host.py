@@ -49,8 +49,14 @@ class Sounding:
         self.at_sample = event.onset_sample(rate)
 
 
+class NoTransforms:
+    def links(self):
+        return []
+
+
 class FakeStage:
     weights = WEIGHTS
+    transforms = NoTransforms()
 
     def __init__(self, clock=None):
         self.clock = clock or FakeClock()
