@@ -20,6 +20,7 @@ from .conditions import (
     FAMILIES,
     FRAMES,
     FRAMES_PER_BEAT,
+    HARMONY_SLOTS,
     HELD_SECONDS,
     NOTE_HOP_SAMPLES,
     STYLES,
@@ -123,6 +124,15 @@ def _grid(single: bool, hop_samples: float) -> np.ndarray:
         grid[1] = np.exp(-3.0 * (beat * GRID_STEPS_PER_BEAT % 1.0))
         grid[2] = 1.0
     return grid.astype(np.float16)
+
+
+def slots_of_columns(columns: int) -> list[int]:
+    """The half bar in which each column of an image of a clip begins.
+
+    >>> slots_of_columns(8)
+    [0, 0, 1, 1, 2, 2, 3, 3]
+    """
+    return [column * HARMONY_SLOTS // columns for column in range(columns)]
 
 
 class ConditionEmbedding(nn.Module):

@@ -16,7 +16,6 @@ from .clip_batches import ClipBatch
 from .condition_inputs import ConditionBatch
 from .listener import Listener
 from .next_scale import NextScaleTransformer, images_before_scales, split_scales
-from .quantizer import SCALES
 from .tokenizer import Tokenizer
 
 #: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
@@ -94,9 +93,9 @@ def tokenizer_losses(
     chance = np.random.default_rng(seed)
     half = device != "cpu"
     for _, wanted, conditions in batches:
-        scales = len(SCALES)
+        scales = None
         if chance.random() < COARSE_SHARE:
-            scales = int(chance.integers(3, len(SCALES)))
+            scales = int(chance.integers(3, len(tokenizer.quantizer.scales)))
         with torch.autocast("cuda", torch.bfloat16, enabled=half):
             made, quantized = tokenizer(wanted, conditions, scales)
         parts = spectrogram_loss(made.float(), wanted)
@@ -121,7 +120,7 @@ class TokenData:
     """All training clips as tokens, made once.
 
     Attributes:
-        tokens: int64 [N, TOKEN_COUNT].
+        tokens: int64 [N, tokens of a clip].
         conditions: of the N clips.
         previous: int64 [N], the row that was played before, or -1.
     """
@@ -142,7 +141,8 @@ def transformer_losses(
     """Losses of the transformer, one of each batch of ``size`` clips, endless."""
     rng = np.random.default_rng(seed)
     chance = torch.Generator().manual_seed(seed)
-    weights = torch.cat([torch.full((r * c,), (r * c) ** -SCALE_WEIGHT) for r, c in SCALES]).to(device)
+    scales = tokenizer.quantizer.scales
+    weights = torch.cat([torch.full((r * c,), (r * c) ** -SCALE_WEIGHT) for r, c in scales]).to(device)
     weights = weights / weights.sum()
     # Codes that are near each other are as good: half of the probability is shared among neighbours.
     codes = tokenizer.quantizer.codes
@@ -156,19 +156,19 @@ def transformer_losses(
             # What it has written itself will have errors too.
             wrong = torch.rand(told.shape, generator=chance) < torch.rand(size, 1, generator=chance) * ERRORS
             guess = torch.randint(tokenizer.sizes.code_count, told.shape, generator=chance)
-            given = split_scales(torch.where(wrong, guess, told).to(device))
+            given = split_scales(torch.where(wrong, guess, told).to(device), scales)
             dropped = (torch.rand(size, generator=chance) < DROPPED).to(device)
             previous = data.previous[rows]
             goes_on = (previous >= 0) & (torch.rand(size, generator=chance) > DROPPED)
             with torch.no_grad():
                 images = images_before_scales(tokenizer.quantizer, given)
-                earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device))
+                earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device), scales)
                 before = tokenizer.quantizer.image(earlier)
             conditions = data.conditions.pick(rows).to(device)
             with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
                 logits = transformer(images, conditions, before, goes_on.to(device), dropped)
             likely = functional.log_softmax(logits.float(), -1)
             losses = -(targets[told.to(device)] * likely).sum(-1)
-            by_scale = split_scales(losses.detach())
+            by_scale = split_scales(losses.detach(), scales)
             told_of = {f"scale_{i + 1}": part.mean() for i, part in enumerate(by_scale)}
             yield (losses * weights).sum(1).mean(), told_of

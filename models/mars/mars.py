@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,13 +26,12 @@ from .condition_inputs import ConditionBatch, batch_conditions, frames_of
 from .conditions import PhraseConditions
 from .lateness import Lateness
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
-from .quantizer import SCALES
 from .sound.griffin_lim import griffin_lim
 from .sound.phase import sound_from_magnitude
 from .sound.spectrum import FLOOR_DB, MarsFrames, db_to_magnitude
 from .tokenizer import Tokenizer, TokenizerSizes
 
-VERSION: Final = 3
+VERSION: Final = 4
 _WHAT: Final = "MARS"
 #: A phrase louder than this is turned down, so that it may be written and mixed as it is.
 _PEAK: Final = 0.98
@@ -100,10 +99,37 @@ class Phrase:
     seconds: dict[str, float]
 
 
+class Networks(NamedTuple):
+    """A tokenizer, and the transformer that writes its tokens; of one layout."""
+
+    tokenizer: Tokenizer
+    transformer: NextScaleTransformer
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Networks:
+        """Untrained ones of the sizes in ``facts``."""
+        return cls(
+            Tokenizer(TokenizerSizes(**facts["tokenizer"])),
+            NextScaleTransformer(NextScaleSizes(**facts["transformer"])),
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Their sizes, as plain values."""
+        return {"tokenizer": asdict(self.tokenizer.sizes), "transformer": asdict(self.transformer.sizes)}
+
+    @property
+    def module(self) -> nn.Module:
+        """Both as their weights are named in a file."""
+        return nn.ModuleDict({"tokenizer": self.tokenizer, "transformer": self.transformer})
+
+
 class Mars:
-    """Tokenizer and transformer on a device; makes phrases one at a time.
+    """Tokenizers and transformers on a device; makes phrases one at a time.
 
     Args:
+        phrases: what makes phrases.
+        notes: what makes single notes; None: the same.
         device: ``cpu``, ``cuda`` or another torch device.
         name: what names the weights.
         report: told, once, when the device's memory does not suffice.
@@ -112,15 +138,16 @@ class Mars:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
-        transformer: NextScaleTransformer,
+        phrases: Networks,
+        notes: Networks | None = None,
         device: str = "cpu",
         name: str = "",
         report: Callable[[str], None] | None = None,
         late: Lateness | None = None,
     ) -> None:
-        self.tokenizer = tokenizer.to(device).eval()
-        self.transformer = transformer.to(device).eval()
+        self.phrases, self.notes = phrases, notes or phrases
+        for network in (*self.phrases, *self.notes):
+            network.to(device).eval()
         self.device, self.name = device, name
         self.late = late or Lateness()
         self._report = report
@@ -140,32 +167,33 @@ class Mars:
         chosen = choose_device(device)
         path = Path(path) if path is not None else default_mars_weights_path()
         with reading_weights(path, _WHAT, VERSION) as (facts, weights):
-            tokenizer = Tokenizer(TokenizerSizes(**facts["tokenizer"]))
-            transformer = NextScaleTransformer(NextScaleSizes(**facts["transformer"]))
-            _together(tokenizer, transformer).load_state_dict(weights)
+            networks = {name: Networks.of(sizes) for name, sizes in facts["networks"].items()}
+            _together(networks).load_state_dict(weights)
+            phrases, notes = networks["phrases"], networks.get("notes")
             late = Lateness(**facts["late"])
             with path.open("rb") as file:
                 name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        return cls(tokenizer, transformer, chosen, name, report, late)
+        return cls(phrases, notes, chosen, name, report, late)
 
     def save(self, path: str | Path) -> None:
-        """Write both networks, in half precision.
+        """Write the networks, in half precision.
 
         Raises:
             StruckError: the file cannot be written.
         """
-        weights = _together(self.tokenizer, self.transformer).state_dict()
+        networks = {"phrases": self.phrases}
+        if self.notes is not self.phrases:
+            networks["notes"] = self.notes
         facts = {
-            "tokenizer": asdict(self.tokenizer.sizes),
-            "transformer": asdict(self.transformer.sizes),
+            "networks": {name: pair.facts for name, pair in networks.items()},
             "late": asdict(self.late),
         }
-        write_weights(Path(path), _WHAT, VERSION, facts, weights)
+        write_weights(Path(path), _WHAT, VERSION, facts, _together(networks).state_dict())
 
     def warm_up(self) -> float:
         """Make a phrase for nobody, so that the next is quick; seconds it took."""
         begun = time.perf_counter()
-        self.generate(PhraseConditions())
+        self.generate(PhraseConditions(style="arpeggio"))
         return time.perf_counter() - begun
 
     def generate(
@@ -182,7 +210,7 @@ class Mars:
         """Make a phrase; the same arguments on the same device make the same.
 
         Args:
-            previous: the phrase that this one goes on from.
+            previous: what this one goes on from, a phrase as a phrase, a note as a note.
             like: the phrase whose groove it keeps: the same by other chords.
             stop: asked between scales; true gives the phrase up.
 
@@ -197,8 +225,8 @@ class Mars:
             if self._report is not None:
                 self._report(f"{self.device} has too little memory for MARS: going on with the CPU")
             self.device = "cpu"
-            self.tokenizer.cpu()
-            self.transformer.cpu()
+            for network in (*self.phrases, *self.notes):
+                network.cpu()
             torch.cuda.empty_cache()
         return self._generate(conditions, seed, previous, like, sampling or Sampling(), phase, stop)
 
@@ -214,13 +242,17 @@ class Mars:
     ) -> Phrase:
         begun = time.perf_counter()
         batch = batch_conditions([conditions]).to(self.device)
+        networks = self.networks(conditions)
+        tokenizer = networks.tokenizer
+        if previous is not None and self.networks(previous.conditions) is not networks:
+            previous = None
         with torch.inference_mode():
-            before = None if previous is None else self._image(previous.tokens)
+            before = None if previous is None else tokenizer.quantizer.image(self._tokens(previous.tokens))
             kept = [] if like is None else self._tokens(like.tokens[:GROOVE_SCALES])
-            tokens = self._write(batch, before, kept, seed, sampling, stop)
+            tokens = self._write(networks, batch, before, kept, seed, sampling, stop)
             written = time.perf_counter()
             # Copying to the CPU waits for the device, so that the times are true.
-            level = self.tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
+            level = tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
         log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
         drawn = time.perf_counter()
         samples = self.late.taken_from(
@@ -231,17 +263,20 @@ class Mars:
             "spectrogram": drawn - written,
             "phase": time.perf_counter() - drawn,
         }
-        maps = tuple(t[0].cpu().numpy().reshape(size) for t, size in zip(tokens, SCALES, strict=True))
+        sizes = tokenizer.quantizer.scales
+        maps = tuple(t[0].cpu().numpy().reshape(size) for t, size in zip(tokens, sizes, strict=True))
         return Phrase(conditions, seed, samples, maps, log_magnitude, seconds)
 
-    def _image(self, tokens: tuple[np.ndarray, ...]) -> Tensor:
-        return self.tokenizer.quantizer.image(self._tokens(tokens))
+    def networks(self, conditions: PhraseConditions) -> Networks:
+        """Those that make what is asked for."""
+        return self.notes if conditions.style == "single" else self.phrases
 
     def _tokens(self, tokens: tuple[np.ndarray, ...]) -> list[Tensor]:
         return [torch.from_numpy(t.reshape(1, -1)).to(self.device) for t in tokens]
 
     def _write(
         self,
+        networks: Networks,
         conditions: ConditionBatch,
         before: Tensor | None,
         kept: list[Tensor],
@@ -254,13 +289,13 @@ class Mars:
         dropped = torch.tensor([False, True], device=self.device)
         if before is not None:
             before = before.expand(2, -1, -1, -1)
-        writer = self.transformer.begin(twice, before, dropped)
-        quantizer = self.tokenizer.quantizer
+        writer = networks.transformer.begin(twice, before, dropped)
+        quantizer = networks.tokenizer.quantizer
         # The CPU draws for every device.
         generator = torch.Generator().manual_seed(seed)
-        total = torch.zeros(1, self.tokenizer.sizes.latent, *SCALES[-1], device=self.device)
+        total = torch.zeros(1, quantizer.codes.shape[1], *quantizer.scales[-1], device=self.device)
         tokens = []
-        for scale, size in enumerate(SCALES):
+        for scale, size in enumerate(quantizer.scales):
             if stop is not None and stop():
                 raise PhraseStopped
             image = functional.adaptive_avg_pool2d(total, size).expand(2, -1, -1, -1)
@@ -276,23 +311,24 @@ class Mars:
     def scales(self, tokens: tuple[np.ndarray, ...], conditions: PhraseConditions) -> list[np.ndarray]:
         """Spectrograms float32 [1024, 352] in dB of the first scale alone, of the first two, ... of all."""
         batch = batch_conditions([conditions]).to(self.device)
-        maps = self._tokens(tokens)
+        maps, tokenizer = self._tokens(tokens), self.networks(conditions).tokenizer
         with torch.inference_mode():
-            levels = [self.tokenizer.spectrogram_of(maps[: n + 1], batch)[0] for n in range(len(maps))]
+            levels = [tokenizer.spectrogram_of(maps[: n + 1], batch)[0] for n in range(len(maps))]
         return [((1.0 - level.float().cpu().numpy()) * FLOOR_DB).astype(np.float32) for level in levels]
 
     def reconstruct(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
         """What the tokenizer keeps of ``samples``, a clip of these conditions: float32 [1024, 352] in dB."""
         level = 1.0 - frames_of(conditions).log_magnitude(samples) / FLOOR_DB
         batch = batch_conditions([conditions]).to(self.device)
+        tokenizer = self.networks(conditions).tokenizer
         with torch.inference_mode():
-            made, _ = self.tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
+            made, _ = tokenizer(torch.from_numpy(level)[None].to(self.device), batch)
         return ((1.0 - made[0].float().cpu().numpy()) * FLOOR_DB).astype(np.float32)
 
 
-def _together(tokenizer: Tokenizer, transformer: NextScaleTransformer) -> nn.Module:
-    """Both as their weights are named in a file."""
-    return nn.ModuleDict({"tokenizer": tokenizer, "transformer": transformer})
+def _together(networks: dict[str, Networks]) -> nn.Module:
+    """All as their weights are named in a file."""
+    return nn.ModuleDict({name: pair.module for name, pair in networks.items()})
 
 
 def draw_tokens(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:

@@ -3,7 +3,7 @@
 After VAR (arXiv 2404.02905) as MARS takes it up (arXiv 2509.26007, sec. 2). Each place of a scale is given
 what the scales before it add up to there; it sees those scales and its own (block-causal attention)::
 
-    the end of the phrase before | scale 1 | scale 2 | ... | scale 7
+    the end of the phrase before | scale 1 | scale 2 | ... | the finest
     seen by all                  | each seen by itself and by all after it
 
 Conditions scale, shift and gate every layer (AdaLN) and, dropped at random in training, allow guidance. While
@@ -12,6 +12,7 @@ writing, keys and values of finished scales are kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,21 +20,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding
-from .conditions import HARMONY_SLOTS
-from .quantizer import SCALES, TOKEN_COUNT, MultiScaleQuantizer
+from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding, slots_of_columns
+from .quantizer import LAYOUTS, MultiScaleQuantizer
 
 #: Columns of the latent image before that a phrase goes on from.
 BEFORE_COLUMNS: Final = 2
-BEFORE_COUNT: Final = SCALES[-1][0] * BEFORE_COLUMNS
-
 POINTING: Final = 4.0
 
 
 @dataclass(frozen=True)
 class NextScaleSizes:
-    """Sizes of the transformer."""
+    """Sizes of the transformer; ``layout`` names that of the clips that it writes."""
 
+    layout: str = "beats"
     width: int = 256
     depth: int = 6
     heads: int = 4
@@ -91,15 +90,17 @@ class NextScaleTransformer(nn.Module):
     def __init__(self, sizes: NextScaleSizes | None = None) -> None:
         super().__init__()
         self.sizes = sizes = sizes or NextScaleSizes()
+        self.scales = scales = LAYOUTS[sizes.layout].scales
+        self.before_count = scales[-1][0] * BEFORE_COLUMNS
         width = sizes.width
         self.embed = ConditionEmbedding(width, droppable=True)
         self.enter = nn.Linear(sizes.latent, width)
         self.enter_before = nn.Linear(sizes.latent, width)
-        self.nothing_before = nn.Parameter(torch.randn(BEFORE_COUNT, width) * 0.02)
-        self.scale = nn.Parameter(torch.randn(len(SCALES), width) * 0.02)
-        self.row = nn.Parameter(torch.randn(SCALES[-1][0], width) * 0.02)
-        self.column = nn.Parameter(torch.randn(SCALES[-1][1] + BEFORE_COLUMNS, width) * 0.02)
-        self.hints = nn.Linear(3 * (BINS // SCALES[-1][0]) // 16 + 2 * GRID_ROWS, width)
+        self.nothing_before = nn.Parameter(torch.randn(self.before_count, width) * 0.02)
+        self.scale = nn.Parameter(torch.randn(len(scales), width) * 0.02)
+        self.row = nn.Parameter(torch.randn(scales[-1][0], width) * 0.02)
+        self.column = nn.Parameter(torch.randn(scales[-1][1] + BEFORE_COLUMNS, width) * 0.02)
+        self.hints = nn.Linear(3 * (BINS // scales[-1][0]) // 16 + 2 * GRID_ROWS, width)
         self.slot = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.slot.weight)
         self.layers = nn.ModuleList(_Layer(width, sizes.heads) for _ in range(sizes.depth))
@@ -113,7 +114,8 @@ class NextScaleTransformer(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         level = torch.cat(
-            [torch.zeros(BEFORE_COUNT)] + [torch.full((r * c,), i + 1.0) for i, (r, c) in enumerate(SCALES)]
+            [torch.zeros(self.before_count)]
+            + [torch.full((rows * columns,), i + 1.0) for i, (rows, columns) in enumerate(scales)]
         )
         self.register_buffer("mask", level[:, None] >= level[None, :], persistent=False)
 
@@ -125,7 +127,7 @@ class NextScaleTransformer(nn.Module):
         has_before: Tensor,
         dropped: Tensor,
     ) -> Tensor:
-        """Logits [B, TOKEN_COUNT, V].
+        """Logits [B, N, V] of all N tokens.
 
         Args:
             images: what the scales before each scale add up to, at its size: [B, C, h, w] each.
@@ -141,10 +143,10 @@ class NextScaleTransformer(nn.Module):
         hidden = torch.cat(parts, 1)
         for layer in self.layers:
             hidden = layer(hidden, embedded, self.mask, None)
-        return self._leave(hidden[:, BEFORE_COUNT:], embedded)
+        return self._leave(hidden[:, self.before_count :], embedded)
 
     def _before(self, before: Tensor | None, has_before: Tensor) -> Tensor:
-        """[B, BEFORE_COUNT, D]: the phrase before as it ended."""
+        """[B, ``before_count``, D]: the phrase before as it ended."""
         width = self.sizes.width
         place = (self.row[:, None] + self.column[-BEFORE_COLUMNS:]).reshape(-1, width)
         nothing = self.nothing_before.expand(len(has_before), -1, -1)
@@ -155,7 +157,7 @@ class NextScaleTransformer(nn.Module):
 
     def _hints(self, conditions: ConditionBatch, dropped: Tensor) -> Tensor:
         """[B, D, H, W]: what the conditions tell of each place of the finest scale."""
-        rows, columns = SCALES[-1]
+        rows, columns = self.scales[-1]
         comb = conditions.comb.unflatten(2, (rows, -1, 16))  # [B, S, H, bins / 16, 16]
         combs = torch.cat((comb.amax(-1), comb.mean(-1), comb.std(-1)), -1)
         grid = conditions.grid.reshape(len(dropped), GRID_ROWS, columns, -1)
@@ -163,17 +165,17 @@ class NextScaleTransformer(nn.Module):
         weight, count = self.hints.weight, combs.shape[-1]
         slots = combs @ weight[:, :count].T + self.slot(self.embed.slots(conditions))[:, :, None]
         seen = (~dropped)[:, None, None, None].to(comb.dtype)
-        by_column = slots.repeat_interleave(columns // HARMONY_SLOTS, 1)  # [B, W, H, D]
+        by_column = slots[:, slots_of_columns(columns)]  # [B, W, H, D]
         places = (by_column + (grids @ weight[:, count:].T)[:, :, None]) * seen
         return places.permute(0, 3, 2, 1)
 
     def _scale(self, image: Tensor, scale: int, hints: Tensor) -> Tensor:
         """[B, h * w, D]: what enters at one scale."""
-        rows, columns = SCALES[scale]
+        rows, columns = self.scales[scale]
         # Of a coarse scale's place, the mean over what it covers.
         hint = functional.adaptive_avg_pool2d(hints, (rows, columns))
         row = functional.adaptive_avg_pool1d(self.row.T[None], rows)
-        column = functional.adaptive_avg_pool1d(self.column[: SCALES[-1][1]].T[None], columns)
+        column = functional.adaptive_avg_pool1d(self.column[: self.scales[-1][1]].T[None], columns)
         place = hint + row[..., :, None] + column[..., None, :]
         place = place.flatten(2).transpose(1, 2) + self.hints.bias + self.scale[scale]
         entered: Tensor = self.enter(image.flatten(2).transpose(1, 2)) + place
@@ -221,19 +223,18 @@ class ScaleWriter:
 def images_before_scales(quantizer: MultiScaleQuantizer, tokens: list[Tensor]) -> list[Tensor]:
     """What the scales before each scale add up to, at its size [B, C, h, w]; zeros before the first."""
     batch, channels = len(tokens[0]), quantizer.codes.shape[1]
-    total = torch.zeros(batch, channels, *SCALES[-1], device=quantizer.codes.device)
+    total = torch.zeros(batch, channels, *quantizer.scales[-1], device=quantizer.codes.device)
     images = []
-    for scale, size in enumerate(SCALES):
+    for scale, size in enumerate(quantizer.scales):
         images.append(functional.adaptive_avg_pool2d(total, size))
-        if scale < len(SCALES) - 1:
+        if scale < len(quantizer.scales) - 1:
             total = total + quantizer.expand(tokens[scale], scale)
     return images
 
 
-def split_scales(sequence: Tensor) -> list[Tensor]:
-    """[B, TOKEN_COUNT, ...] to one [B, h * w, ...] per scale."""
-    assert sequence.shape[1] == TOKEN_COUNT
-    return list(torch.split(sequence, [rows * columns for rows, columns in SCALES], 1))
+def split_scales(sequence: Tensor, scales: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """[B, N, ...] of all tokens to one [B, h * w, ...] per scale."""
+    return list(torch.split(sequence, [rows * columns for rows, columns in scales], 1))
 
 
 def filter_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:

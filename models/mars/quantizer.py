@@ -8,17 +8,44 @@ and code, lowered where a code is used above its share, keeps all of it in use a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: Rows (frequency) and columns (time) of the token maps, coarse to fine; the last is the latent image's size.
-#: Of a phrase a column is two bars, a bar, half a bar, a beat, then an eighth: what is played when is told by
-#: few rows already.
-SCALES: Final = ((1, 1), (2, 2), (3, 4), (4, 8), (4, 16), (8, 16), (16, 16))
-TOKEN_COUNT: Final = sum(rows * columns for rows, columns in SCALES)
+
+@dataclass(frozen=True)
+class Layout:
+    """How a clip becomes an image, and that token maps. Sizes are rows (frequency) by columns (time).
+
+    Attributes:
+        time_factor: frames that are one column of the multiplexed image.
+        steps: by how much each of the tokenizer's steps down makes that image smaller.
+        scales: sizes of the token maps, coarse to fine; the last is that of the latent image.
+    """
+
+    time_factor: int
+    steps: tuple[tuple[int, int], ...]
+    scales: tuple[tuple[int, int], ...]
+
+    @property
+    def token_count(self) -> int:
+        """Tokens of a clip."""
+        return sum(rows * columns for rows, columns in self.scales)
+
+
+LAYOUTS: Final = {
+    # Of phrases: a column is two bars, a bar, half a bar, a beat, then an eighth. What is played when is told
+    # by few rows already.
+    "beats": Layout(11, ((2, 2), (2, 1)), ((1, 1), (2, 2), (3, 4), (4, 8), (4, 16), (8, 16), (16, 16))),
+    # Of single notes, which have no beats: a column is 0.37 s in the end, for rows tell more than columns.
+    "seconds": Layout(
+        8, ((2, 2), (2, 2)), ((1, 1), (2, 1), (3, 2), (4, 3), (6, 4), (8, 6), (12, 8), (16, 11))
+    ),
+}
 _CODE_DECAY: Final = 0.99
 _USE_DECAY: Final = 0.995
 _DEAD_SHARE: Final = 0.03
@@ -39,6 +66,7 @@ class MultiScaleQuantizer(nn.Module):
     Args:
         code_count: codes, of unit length.
         channels: C of the latent image.
+        scales: sizes of the token maps, the last that of the latent image.
     """
 
     codes: Tensor
@@ -47,27 +75,33 @@ class MultiScaleQuantizer(nn.Module):
     use: Tensor
     gains: Tensor
 
-    def __init__(self, code_count: int = 1024, channels: int = 32) -> None:
+    def __init__(
+        self,
+        code_count: int = 1024,
+        channels: int = 32,
+        scales: Sequence[tuple[int, int]] = LAYOUTS["beats"].scales,
+    ) -> None:
         super().__init__()
+        self.scales = scales
         codes = functional.normalize(torch.randn(code_count, channels), dim=1)
         self.register_buffer("codes", codes)
         self.register_buffer("sums", codes.clone())
         self.register_buffer("counts", torch.ones(code_count))
-        self.register_buffer("use", torch.full((len(SCALES), code_count), 1.0 / code_count))
-        self.register_buffer("gains", torch.ones(len(SCALES)))
+        self.register_buffer("use", torch.full((len(scales), code_count), 1.0 / code_count))
+        self.register_buffer("gains", torch.ones(len(scales)))
         # What a code means differs between scales by this much: a convolution after the upsampling.
-        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in SCALES)
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in scales)
         for conv in self.smooth:
             for parameter in conv.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, latent: Tensor, scales_used: int = len(SCALES)) -> Quantized:
-        """Quantise ``latent`` [B, C, H, W] by the first ``scales_used`` scales; learns codes in training."""
+    def forward(self, latent: Tensor, scales_used: int | None = None) -> Quantized:
+        """Quantise ``latent`` [B, C, H, W] by all scales, or the first so many; learns codes in training."""
         latent = latent.float()
         rest = latent.detach()
         total = torch.zeros_like(latent)
         tokens, losses = [], []
-        for scale, size in enumerate(SCALES[:scales_used]):
+        for scale, size in enumerate(self.scales[:scales_used]):
             residual = functional.adaptive_avg_pool2d(rest, size)  # [B, C, h, w]
             flat = residual.movedim(1, -1).reshape(-1, residual.shape[1])
             directions = functional.normalize(flat, dim=1)
@@ -87,11 +121,11 @@ class MultiScaleQuantizer(nn.Module):
 
     def expand(self, indices: Tensor, scale: int) -> Tensor:
         """Tokens int64 [B, h * w] of one scale to what they add to the image, [B, C, H, W]."""
-        rows, columns = SCALES[scale]
+        rows, columns = self.scales[scale]
         picked = self.codes[indices] * self.gains[scale]
         image = picked.reshape(len(indices), rows, columns, -1).movedim(-1, 1)
-        if SCALES[scale] != SCALES[-1]:
-            image = functional.interpolate(image, SCALES[-1], mode="bilinear", align_corners=False)
+        if scale < len(self.scales) - 1:
+            image = functional.interpolate(image, self.scales[-1], mode="bilinear", align_corners=False)
         smoothed: Tensor = image + self.smooth[scale](image)
         return smoothed
 
@@ -109,8 +143,8 @@ class MultiScaleQuantizer(nn.Module):
         """Move codes towards what they stood for, count their use, put unused ones where sound is."""
         count = len(self.codes)
         # Every scale has the same say, however many tokens it has: else the finest alone makes the codebook.
-        weight = SCALES[-1][0] * SCALES[-1][1] / (SCALES[scale][0] * SCALES[scale][1])
-        weight = weight**0.5
+        sizes = [rows * columns for rows, columns in self.scales]
+        weight = (sizes[-1] / sizes[scale]) ** 0.5
         hits = torch.bincount(chosen, minlength=count).float()
         self.use[scale].lerp_(hits / hits.sum(), 1.0 - _USE_DECAY)
         sums = torch.zeros_like(self.sums).index_add_(0, chosen, directions)

@@ -1,6 +1,6 @@
-"""The tokenizer: log-magnitude spectrograms to tokens of seven scales and back.
+"""The tokenizer: log-magnitude spectrograms to tokens of several scales and back.
 
-Convolutions over the multiplexed spectrogram::
+Convolutions over the multiplexed spectrogram, of a phrase (a note has another ``Layout``)::
 
     [1024, 352] -> multiplexed [176, 64, 32] -> [64, 64, 32] -> [96, 32, 16] -> latent [32, 16, 16] -> tokens
     tokens -> latent -> ... -> [176, 64, 32] -> [1024, 352]
@@ -22,27 +22,40 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .channel_multiplexing import demultiplex, multiplex
-from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding
+from .condition_inputs import BINS, GRID_ROWS, ConditionBatch, ConditionEmbedding, slots_of_columns
 from .conditions import FRAMES, HARMONY_SLOTS
-from .quantizer import SCALES, MultiScaleQuantizer, Quantized
+from .quantizer import LAYOUTS, Layout, MultiScaleQuantizer, Quantized
 
 EMBEDDING: Final = 128
-#: By how much each step down, or up, makes the image smaller, or larger: rows, columns.
-_STEPS: Final = ((2, 2), (2, 1))
 
 
 @dataclass(frozen=True)
 class TokenizerSizes:
-    """Sizes of the networks; ``truncated`` gives the image fewer pixels instead of more channels."""
+    """Sizes of the networks.
 
+    Attributes:
+        layout: by its name, how clips become images and tokens.
+        truncated: the image has fewer pixels instead of more channels.
+    """
+
+    layout: str = "beats"
     frequency_factor: int = 16
-    time_factor: int = 11
     wide: int = 64
     middle: int = 96
     deep: int = 192
     latent: int = 32
     code_count: int = 1024
     truncated: bool = False
+
+    @property
+    def plan(self) -> Layout:
+        """What ``layout`` names."""
+        return LAYOUTS[self.layout]
+
+    @property
+    def time_factor(self) -> int:
+        """Frames that are one column of the image."""
+        return self.plan.time_factor
 
 
 class _Block(nn.Module):
@@ -100,7 +113,7 @@ class _Hints(nn.Module):
 
     def forward(self, conditions: ConditionBatch) -> Tensor:
         comb = self.comb(conditions.comb.unflatten(2, (self.rows, -1))).transpose(1, 2)
-        comb = comb.repeat_interleave(self.columns // HARMONY_SLOTS, 2)
+        comb = comb[:, :, slots_of_columns(self.columns)]
         grid = conditions.grid.reshape(len(comb), GRID_ROWS, self.columns, -1).permute(0, 2, 1, 3)
         grid = self.grid(grid.reshape(len(comb), 1, self.columns, self.grid.in_features))
         return (comb + grid).permute(0, 3, 1, 2) + self.place
@@ -173,7 +186,7 @@ class Tokenizer(nn.Module):
         self.enter = nn.Conv2d(pixels, wide, 1)
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, step, stride=step)
-            for (a, b), step in zip(((wide, middle), (middle, deep)), _STEPS, strict=True)
+            for (a, b), step in zip(((wide, middle), (middle, deep)), sizes.plan.steps, strict=True)
         )
         self.encoding = nn.ModuleList(
             nn.ModuleList(_Block(channels, mixes=True) for _ in range(count))
@@ -181,15 +194,15 @@ class Tokenizer(nn.Module):
         )
         self.look = _Attention(deep)
         self.to_latent = nn.Conv2d(deep, sizes.latent, 1)
-        self.quantizer = MultiScaleQuantizer(sizes.code_count, sizes.latent)
+        self.quantizer = MultiScaleQuantizer(sizes.code_count, sizes.latent, sizes.plan.scales)
         # decoder
         self.from_latent = nn.Conv2d(sizes.latent, deep, 3, padding=1)
-        self.row_place = nn.Parameter(torch.zeros(deep, SCALES[-1][0], 1))
+        self.row_place = nn.Parameter(torch.zeros(deep, sizes.plan.scales[-1][0], 1))
         self.look_out = _Attention(deep)
         self.up = nn.ModuleList(
             nn.Conv2d(a, rows * columns * b, 1)
             for (a, b), (rows, columns) in zip(
-                ((deep, middle), (middle, wide)), reversed(_STEPS), strict=True
+                ((deep, middle), (middle, wide)), reversed(sizes.plan.steps), strict=True
             )
         )
         self.decoding = nn.ModuleList(
@@ -231,7 +244,7 @@ class Tokenizer(nn.Module):
         hidden = self.look_out(self.from_latent(latent) + self.row_place)
         for level, blocks in enumerate(self.decoding):
             if level > 0:
-                hidden = _spread_out(self.up[level - 1](hidden), *_STEPS[-level])
+                hidden = _spread_out(self.up[level - 1](hidden), *self.sizes.plan.steps[-level])
             if level == len(self.up):
                 hidden = hidden + self.hints_out(conditions)
             for block in blocks:  # type: ignore[attr-defined]
@@ -242,7 +255,7 @@ class Tokenizer(nn.Module):
         return spectrogram
 
     def forward(
-        self, spectrogram: Tensor, conditions: ConditionBatch, scales_used: int = len(SCALES)
+        self, spectrogram: Tensor, conditions: ConditionBatch, scales_used: int | None = None
     ) -> tuple[Tensor, Quantized]:
         """What remains of ``spectrogram`` after it was tokens, and the tokens."""
         quantized = self.quantizer(self.encode(spectrogram, conditions), scales_used)

@@ -1,4 +1,4 @@
-"""Training MARS: data, then a listener, the tokenizer by its ear, and the transformer over the tokens.
+"""Training MARS: data, a listener, then for notes and for phrases a tokenizer and a transformer.
 
 Each stage has its share of the minutes and its own checkpoint, so that one may be trained on while the other
 stays. Gradients flow in float32 on CPUs, where bfloat16 was measured to be slower, and in bfloat16 on GPUs.
@@ -22,7 +22,7 @@ from .conditions import FAMILIES
 from .lateness import measure_lateness
 from .listener import Listener
 from .losses import TokenData, listener_losses, tokenizer_losses, transformer_losses
-from .mars import Mars, sound_of
+from .mars import Mars, Networks, sound_of
 from .next_scale import NextScaleSizes, NextScaleTransformer
 from .phrase_data import PhraseData, build_phrase_data
 from .tokenizer import Tokenizer, TokenizerSizes
@@ -42,8 +42,10 @@ SINGLES: Final = 5000
 PHRASES: Final = 5000
 HELD_OUT: Final = 600
 DATA_SEED: Final = 1
+#: Of the minutes: the listener's, then of what is left the notes', and of each kind's the tokenizer's.
 LISTENER_MINUTES_SHARE: Final = 0.04
-TOKENIZER_MINUTES_SHARE: Final = 0.44
+NOTES_MINUTES_SHARE: Final = 0.4
+TOKENIZER_MINUTES_SHARE: Final = 0.46
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class TrainingRun:
         report: told what goes on.
         resume: go on from the checkpoints in ``folder``.
         start: a network without a checkpoint begins as its like in here, as far as the two fit.
+        truncated: for comparison, with truncation instead of channel multiplexing.
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class TrainingRun:
     seed: int = 0
     resume: bool = False
     start: Mars | None = None
+    truncated: bool = False
 
     def trainer(self, name: str, network: N, like: nn.Module | None = None) -> NetworkTrainer[N]:
         """A trainer of ``network``, which begins from the checkpoint, as ``like``, or as it is."""
@@ -117,19 +121,46 @@ def train_listener(data: PhraseData, minutes: float, run: TrainingRun) -> Listen
     return _train(trainer, LISTENER_RATE, minutes, losses).requires_grad_(False)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What one pair of networks is trained for.
+
+    Attributes:
+        name: before the names of its checkpoints and logs; empty for phrases.
+        layout: of its clips, by name.
+        single: whether its clips are single notes.
+    """
+
+    name: str
+    layout: str
+    single: bool
+
+    def rows(self, data: PhraseData) -> np.ndarray:
+        """int64 [N]: its clips that are not held out."""
+        single = np.array([conditions.style == "single" for conditions in data.conditions], bool)
+        return np.flatnonzero((single == self.single) & ~data.held_out)
+
+    def of(self, mars: Mars | None) -> Networks | None:
+        """Its networks in ``mars``."""
+        if mars is None:
+            return None
+        return mars.notes if self.single else mars.phrases
+
+
+PHRASE_KIND: Final = Kind("", "beats", single=False)
+NOTE_KIND: Final = Kind("note_", "seconds", single=True)
+
+
 def train_tokenizer(
-    data: PhraseData,
-    listener: Listener,
-    minutes: float,
-    run: TrainingRun,
-    sizes: TokenizerSizes | None = None,
+    kind: Kind, data: PhraseData, listener: Listener, minutes: float, run: TrainingRun
 ) -> Tokenizer:
-    """A trained tokenizer, its moving average in place; the checkpoint is ``tokenizer.pt``."""
+    """A trained tokenizer, its moving average in place; the checkpoint is ``[note_]tokenizer.pt``."""
     torch.manual_seed(run.seed)
-    like = None if run.start is None else run.start.tokenizer
-    trainer = run.trainer("tokenizer", Tokenizer(sizes), like)
+    like = kind.of(run.start)
+    sizes = TokenizerSizes(kind.layout, truncated=run.truncated)
+    trainer = run.trainer(f"{kind.name}tokenizer", Tokenizer(sizes), like and like.tokenizer)
     seed = run.seed + trainer.step
-    batches = ClipBatches(data, np.flatnonzero(~data.held_out), run.device, seed, BATCH)
+    batches = ClipBatches(data, kind.rows(data), run.device, seed, BATCH)
     losses = tokenizer_losses(trainer.network.train(), listener, iter(batches), seed, run.device)
     return _train(trainer, TOKENIZER_RATE, minutes, losses)
 
@@ -148,21 +179,28 @@ def tokenize(data: PhraseData, rows: np.ndarray, tokenizer: Tokenizer, run: Trai
 
 
 def train_transformer(
-    data: TokenData,
-    tokenizer: Tokenizer,
-    minutes: float,
-    run: TrainingRun,
-    sizes: NextScaleSizes | None = None,
+    kind: Kind, data: TokenData, tokenizer: Tokenizer, minutes: float, run: TrainingRun
 ) -> NextScaleTransformer:
-    """A trained transformer, its moving average in place; the checkpoint is ``transformer.pt``."""
+    """A trained transformer, its moving average in place; the checkpoint is ``[note_]transformer.pt``."""
     torch.manual_seed(run.seed)
-    like = None if run.start is None else run.start.transformer
-    trainer = run.trainer("transformer", NextScaleTransformer(sizes), like)
+    like = kind.of(run.start)
+    network = NextScaleTransformer(NextScaleSizes(kind.layout))
+    trainer = run.trainer(f"{kind.name}transformer", network, like and like.transformer)
     for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
         network.codes.copy_(tokenizer.quantizer.codes)
     seed = run.seed + trainer.step
     losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device)
     return _train(trainer, TRANSFORMER_RATE, minutes, losses)
+
+
+def train_networks(
+    kind: Kind, clips: PhraseData, listener: Listener, minutes: float, run: TrainingRun
+) -> Networks:
+    """A tokenizer, and a transformer that writes its tokens, within so many minutes."""
+    encoding = TOKENIZER_MINUTES_SHARE * minutes
+    tokenizer = train_tokenizer(kind, clips, listener, encoding, run)
+    tokens = tokenize(clips, kind.rows(clips), tokenizer, run)
+    return Networks(tokenizer, train_transformer(kind, tokens, tokenizer, minutes - encoding, run))
 
 
 def train(
@@ -181,7 +219,7 @@ def train(
 
     Args:
         data: folder with ``notes/``, or clips that were made before.
-        minutes: in all; listener and tokenizer have their shares of them. Making clips is not counted.
+        minutes: in all; each stage has its share of them. Making clips is not counted.
         resume: go on from the checkpoints in ``folder``.
         start: weights to begin with, as far as they fit, where there is no checkpoint.
         truncated: for comparison, with truncation instead of channel multiplexing.
@@ -192,20 +230,20 @@ def train(
     """
     device = choose_device(device)
     begins = None if start is None else Mars.load(start, "cpu")
-    run = TrainingRun(folder, device, report, seed, resume, begins)
+    run = TrainingRun(folder, device, report, seed, resume, begins, truncated)
     clips = _clips(data, folder / "data", report)
-    listening, encoding = LISTENER_MINUTES_SHARE * minutes, TOKENIZER_MINUTES_SHARE * minutes
+    listening = LISTENER_MINUTES_SHARE * minutes
     listener = train_listener(clips, listening, run)
-    tokenizer = train_tokenizer(clips, listener, encoding, run, TokenizerSizes(truncated=truncated))
-    tokens = tokenize(clips, np.flatnonzero(~clips.held_out), tokenizer, run)
-    transformer = train_transformer(tokens, tokenizer, minutes - listening - encoding, run)
+    noting = NOTES_MINUTES_SHARE * (minutes - listening)
+    notes = train_networks(NOTE_KIND, clips, listener, noting, run)
+    phrases = train_networks(PHRASE_KIND, clips, listener, minutes - listening - noting, run)
     weights = folder / "mars.safetensors"
-    mars = Mars(tokenizer, transformer, device)
+    mars = Mars(phrases, notes, device)
     late = measure_lateness(
         clips, lambda clip, asked: sound_of(mars.reconstruct(clip, asked), frames_of(asked))
     )
     report(f"notes of phrases begin {1e3 * late.seconds:.1f} ms and {late.frames:.2f} frames late")
-    Mars(tokenizer, transformer, device, late=late).save(weights)
+    Mars(phrases, notes, device, late=late).save(weights)
     return weights
 
 

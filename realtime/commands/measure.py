@@ -113,7 +113,7 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
     truncated = None
     if options.truncated is not None:
         truncated = Mars.load(options.truncated, options.device, console.note)
-        if not truncated.tokenizer.sizes.truncated:
+        if not truncated.phrases.tokenizer.sizes.truncated:
             raise StruckError(f"{options.truncated} has channel multiplexing: struck train mars --truncated")
     judges = PhraseClassifiers.load(default_phrase_classifiers_path())
     baseline = default_phrase_additive_path()
@@ -124,7 +124,7 @@ def _evaluate_mars(options: argparse.Namespace, console: Console) -> None:
             data,
             judges,
             mars,
-            tokenizer=mars.tokenizer,
+            tokenizers={"notes": mars.notes.tokenizer, "phrases": mars.phrases.tokenizer},
             truncated=truncated,
             additive=additive,
             note_count=options.notes,

@@ -5,7 +5,7 @@ What the numbers mean is written in ``docs/evaluation.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
@@ -99,15 +99,15 @@ class NearestNote:
 class PhraseReport:
     """An evaluation.
 
-    ``tokenizer`` is of all clips held out, ``nearest`` of the row ``MARS``; ``notes`` tell what was left out,
-    and why.
+    ``tokenizers`` are by what they are of, notes or phrases, all that are held out; ``nearest`` is of the row
+    ``MARS``; ``notes`` tell what was left out, and why.
     """
 
     rows: list[Row]
     asked_notes: list[Asked]
     asked_phrases: list[Asked]
     nearest: list[NearestNote]
-    tokenizer: TokenizerFigures | None
+    tokenizers: dict[str, TokenizerFigures]
     judges: dict[str, Any]
     training_notes: int
     notes: list[str]
@@ -123,7 +123,7 @@ class PhraseReport:
                 }
                 for row in self.rows
             ],
-            "tokenizer": None if self.tokenizer is None else asdict(self.tokenizer),
+            "tokenizers": {name: asdict(figures) for name, figures in self.tokenizers.items()},
             "nearest": [{**asdict(one), "asked": one.asked.as_dict()} for one in self.nearest],
             "judges": self.judges,
             "training_notes": self.training_notes,
@@ -136,7 +136,7 @@ def evaluate_mars(
     judges: PhraseClassifiers,
     mars: Generator,
     *,
-    tokenizer: Tokenizer | None = None,
+    tokenizers: Mapping[str, Tokenizer] | None = None,
     truncated: Generator | None = None,
     additive: AdditiveSynth | None = None,
     note_count: int = 240,
@@ -151,7 +151,7 @@ def evaluate_mars(
         data: what MARS was trained on, with the clips held out.
         judges: trained on the same training notes.
         mars: what is measured.
-        tokenizer: its tokenizer, if that is to be measured by itself too.
+        tokenizers: its tokenizers, of ``notes`` and of ``phrases``, that are to be measured by themselves.
         truncated: the same without channel multiplexing; its row is left out where there is none.
         additive: the baseline; likewise.
         note_count, phrase_count: sounds per row, at most all that are held out.
@@ -178,9 +178,8 @@ def evaluate_mars(
     sampler = NearestSampler([conditions[i] for i in stock], lambda row: data.samples(int(stock[row])))
     sources, notes = _sources(data, sampler, mars, truncated, additive)
     total = len(training) + len(sources) * (len(asked_notes) + len(asked_phrases))
-    unheard = np.flatnonzero(held)
-    if tokenizer is not None:
-        total += len(unheard)
+    unheard = {"notes": np.flatnonzero(single & held), "phrases": np.flatnonzero(~single & held)}
+    total += sum(len(unheard[name]) for name in tokenizers or {})
     done = 0
 
     def advance(what: str) -> None:
@@ -210,7 +209,10 @@ def evaluate_mars(
         if source.name == MARS:
             names = [describe(data, int(i)) for i in training]
             nearest = _list_nearest(heard, judged, names, [a.conditions for a in asked_notes])
-    figures = None if tokenizer is None else measure_tokenizer(tokenizer, data, unheard, advance)
+    figures = {
+        name: measure_tokenizer(tokenizer, data, unheard[name], advance)
+        for name, tokenizer in (tokenizers or {}).items()
+    }
     return PhraseReport(
         rows, asked_notes, asked_phrases, nearest, figures, judges.facts, len(training), [*remarks, *notes]
     )

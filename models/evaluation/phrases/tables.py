@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ...mars.quantizer import SCALES
 from ..notes.figures import NoteFigures
 from .evaluation import PhraseReport
 from .figures import PhraseFigures, Rhythm
@@ -144,17 +143,18 @@ def _facts(report: PhraseReport) -> list[str]:
 
 
 def _tokenizer(report: PhraseReport) -> list[str]:
-    figures = report.tokenizer
-    if figures is None:
-        return []
-    use = ", ".join(
-        f"{rows}x{columns} {_percent(share)}"
-        for (rows, columns), share in zip(SCALES, figures.code_use, strict=True)
-    )
-    return [
-        f"Tokenizer, {figures.clips} held-out clips: MSE {figures.mse:.4f}; cut to as many pixels, without "
-        f"tokens, {figures.truncation_mse:.4f}. Of {figures.code_count} codes are used: {use}."
-    ]
+    lines = []
+    for name, figures in report.tokenizers.items():
+        use = ", ".join(
+            f"{rows}x{columns} {_percent(share)}"
+            for (rows, columns), share in zip(figures.scales, figures.code_use, strict=True)
+        )
+        lines.append(
+            f"Tokenizer of {name}, {figures.clips} held-out clips: MSE {figures.mse:.4f}; cut to as many "
+            f"pixels, without tokens, {figures.truncation_mse:.4f}. Of {figures.code_count} codes are used: "
+            f"{use}."
+        )
+    return lines
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ...mars.clip_batches import read_clips
 from ...mars.phrase_data import PhraseData
-from ...mars.quantizer import SCALES
 from ...mars.tokenizer import Tokenizer
 
 _BATCH: Final = 8
@@ -20,10 +19,11 @@ _BATCH: Final = 8
 
 @dataclass(frozen=True)
 class TokenizerFigures:
-    """Of all clips held out.
+    """Of clips held out.
 
     Attributes:
         clips: how many.
+        scales: rows and columns of each scale's tokens, coarse to fine.
         code_use: share of the codebook used at each scale, coarse to fine.
         code_count: codes there are.
         mse: of the levels that come back, in units of 80 dB.
@@ -31,6 +31,7 @@ class TokenizerFigures:
     """
 
     clips: int
+    scales: list[tuple[int, int]]
     code_use: list[float]
     code_count: int
     mse: float
@@ -44,7 +45,7 @@ def measure_tokenizer(
     """Make the clips ``rows`` tokens and back; ``advance`` is called for each."""
     device = tokenizer.quantizer.codes.device
     cut = Tokenizer(replace(tokenizer.sizes, truncated=True)).to(device)
-    used = np.zeros((len(SCALES), tokenizer.sizes.code_count), bool)
+    used = np.zeros((len(tokenizer.quantizer.scales), tokenizer.sizes.code_count), bool)
     errors, cut_errors = [], []
     for first in range(0, len(rows), _BATCH):
         chosen = [int(row) for row in rows[first : first + _BATCH]]
@@ -58,6 +59,7 @@ def measure_tokenizer(
             advance("tokenizer")
     return TokenizerFigures(
         len(rows),
+        list(tokenizer.quantizer.scales),
         [float(use.mean()) for use in used],
         tokenizer.sizes.code_count,
         float(np.mean(errors)),

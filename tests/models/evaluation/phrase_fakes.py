@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +74,10 @@ class FakeMars:
 
     def __init__(self, detune: int = 0, error_db: float = 8.0) -> None:
         self.detune, self.error_db = detune, error_db
-        self.tokenizer = Tokenizer(TINY_TOKENIZER).eval()
+        self.tokenizers = {
+            "notes": Tokenizer(replace(TINY_TOKENIZER, layout="seconds")).eval(),
+            "phrases": Tokenizer(TINY_TOKENIZER).eval(),
+        }
 
     def generate(self, conditions: PhraseConditions, *, seed: int = 0) -> FakePhrase:
         asked = conditions.as_dict() | {"pitch": conditions.pitch + self.detune}

@@ -16,7 +16,7 @@ from struck.models.evaluation.phrases.files import write_files
 from struck.models.evaluation.phrases.tables import format_markdown, format_nearest, format_text
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.phrase_data import PhraseData
-from struck.models.mars.quantizer import SCALES
+from struck.models.mars.quantizer import LAYOUTS
 
 from .phrase_fakes import FakeMars, write_data
 
@@ -33,7 +33,7 @@ def report(data: PhraseData) -> PhraseReport:
         data,
         PhraseClassifiers(),
         FakeMars(),
-        tokenizer=FakeMars().tokenizer,
+        tokenizers=FakeMars().tokenizers,
         truncated=FakeMars(detune=1, error_db=16.0),
         additive=AdditiveSynth().eval(),
         note_count=12,
@@ -81,17 +81,19 @@ def test_rows_and_what_is_known_of_them(report: PhraseReport) -> None:
 
 
 def test_the_tokenizer_is_measured_by_itself(report: PhraseReport, data: PhraseData) -> None:
-    figures = report.tokenizer
-    assert figures is not None
-    held = np.flatnonzero(data.held_out)
-    assert figures.clips == len(held)
-    assert len(figures.code_use) == len(SCALES)
-    # One token a clip at the first scale.
-    assert 1 / 32 <= figures.code_use[0] <= min(1.0, len(held) / 32)
-    assert all(0.0 < share <= 1.0 for share in figures.code_use)
-    # Untrained, it says nothing like what it was told; what is cut is blurred alone.
-    assert 0.0 < figures.truncation_mse < figures.mse
-    assert f"Tokenizer, {len(held)} held-out clips" in format_text(report)
+    single = np.array([conditions.style == "single" for conditions in data.conditions])
+    for name, layout, is_note in (("notes", "seconds", True), ("phrases", "beats", False)):
+        figures = report.tokenizers[name]
+        count = int(np.sum(data.held_out & (single == is_note)))
+        assert figures.clips == count
+        assert figures.scales == list(LAYOUTS[layout].scales)
+        assert len(figures.code_use) == len(figures.scales)
+        # One token a clip at the first scale.
+        assert 1 / 32 <= figures.code_use[0] <= min(1.0, count / 32)
+        assert all(0.0 < share <= 1.0 for share in figures.code_use)
+        # Untrained, it says nothing like what it was told; what is cut is blurred alone.
+        assert 0.0 < figures.truncation_mse < figures.mse
+        assert f"Tokenizer of {name}, {count} held-out clips" in format_text(report)
 
 
 def test_the_nearest_training_sounds_of_each_note_are_listed(report: PhraseReport) -> None:
@@ -106,7 +108,7 @@ def test_the_nearest_training_sounds_of_each_note_are_listed(report: PhraseRepor
 def test_reports_are_json_text_and_markdown(report: PhraseReport) -> None:
     values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert [row["name"] for row in values["rows"]][3] == "MARS"
-    assert len(values["tokenizer"]["code_use"]) == len(SCALES)
+    assert len(values["tokenizers"]["notes"]["code_use"]) == len(LAYOUTS["seconds"].scales)
     assert values["rows"][3]["phrases"]["chroma_share"] > 0.9
     for text in (format_text(report), format_markdown(report)):
         assert "MARS, truncated" in text

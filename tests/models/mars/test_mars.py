@@ -10,12 +10,13 @@ from struck.models.mars.condition_inputs import batch_conditions, frames_of
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.lateness import Lateness
 from struck.models.mars.mars import GROOVE_SCALES, Mars, PhraseStopped, Sampling, sound_of
-from struck.models.mars.quantizer import SCALES
+from struck.models.mars.quantizer import LAYOUTS
 from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.shipped_weights import default_mars_weights_path
 
 from .mars_fixtures import tiny_mars
 
+SCALES = LAYOUTS["beats"].scales
 PAD = PhraseConditions(48, style="pad", instrument="organ", tempo_bpm=100.0)
 
 
@@ -35,6 +36,20 @@ def test_a_phrase_has_everything(mars):
     steps = mars.scales(phrase.tokens, PAD)
     assert len(steps) == len(SCALES)
     assert np.allclose(steps[-1], phrase.log_magnitude, atol=1e-2)
+
+
+def test_a_note_is_made_by_networks_of_its_own(mars):
+    note = PhraseConditions(60, style="single", instrument="organ")
+    first = mars.generate(note, seed=4)
+    assert [t.shape for t in first.tokens] == list(LAYOUTS["seconds"].scales)
+    assert first.samples.shape == (90112,)
+    assert mars.reconstruct(first.samples, note).shape == (1024, 352)
+    # What was played before can be told only in the layout that it has.
+    notes = [mars.generate(note, seed=5, previous=before) for before in (None, mars.generate(PAD), first)]
+    assert np.array_equal(notes[0].samples, notes[1].samples)
+    assert not np.array_equal(notes[0].samples, notes[2].samples)
+    alone = Mars(mars.phrases)
+    assert [t.shape for t in alone.generate(note, seed=4).tokens] == list(SCALES)
 
 
 def test_the_same_seed_gives_the_same_phrase_and_another_another(mars):
@@ -95,13 +110,14 @@ def test_saved_and_loaded_it_says_the_same(mars, tmp_path):
     mars.save(path)
     first, second = Mars.load(path, "cpu"), Mars.load(path, "cpu")
     assert first.name == second.name != ""
-    assert np.array_equal(first.generate(PAD).samples, second.generate(PAD).samples)
+    for asked in (PAD, PhraseConditions(60)):
+        assert np.array_equal(first.generate(asked).samples, second.generate(asked).samples)
 
 
 def test_what_comes_late_is_taken_away(mars, tmp_path):
     path = tmp_path / "mars.safetensors"
     late = Lateness(0.01, 0.25)
-    Mars(mars.tokenizer, mars.transformer, late=late).save(path)
+    Mars(mars.phrases, late=late).save(path)
     loaded = Mars.load(path, "cpu")
     assert loaded.late == late
     phrase = loaded.generate(PAD)

@@ -6,10 +6,11 @@ import torch
 from struck.models.mars.condition_inputs import batch_conditions
 from struck.models.mars.conditions import PhraseConditions
 from struck.models.mars.next_scale import filter_logits, images_before_scales, split_scales
-from struck.models.mars.quantizer import SCALES
+from struck.models.mars.quantizer import LAYOUTS
 
 from .mars_fixtures import TINY_TRANSFORMER, tiny_mars
 
+SCALES = LAYOUTS["beats"].scales
 CONDITIONS = [PhraseConditions(48, style="arpeggio"), PhraseConditions(60, 80, "pad", "organ", "minor", 90.0)]
 
 
@@ -24,11 +25,13 @@ def random_tokens(seed):
 
 
 def logits(mars, tokens, before=None, conditions=CONDITIONS, dropped=(False, False)):
-    images = images_before_scales(mars.tokenizer.quantizer, tokens)
+    images = images_before_scales(mars.phrases.tokenizer.quantizer, tokens)
     present = torch.full((2,), before is not None)
     with torch.no_grad():
-        out = mars.transformer(images, batch_conditions(conditions), before, present, torch.tensor(dropped))
-    return split_scales(out)
+        out = mars.phrases.transformer(
+            images, batch_conditions(conditions), before, present, torch.tensor(dropped)
+        )
+    return split_scales(out, SCALES)
 
 
 @pytest.mark.parametrize("changed", [0, 3, 5])
@@ -46,10 +49,10 @@ def test_writing_with_kept_keys_is_the_same(mars):
     for before in (None, torch.randn(2, TINY_TRANSFORMER.latent, *SCALES[-1])):
         whole = logits(mars, tokens, before)
         with torch.no_grad():
-            writer = mars.transformer.begin(
+            writer = mars.phrases.transformer.begin(
                 batch_conditions(CONDITIONS), before, torch.tensor([False, False])
             )
-            for scale, image in enumerate(images_before_scales(mars.tokenizer.quantizer, tokens)):
+            for scale, image in enumerate(images_before_scales(mars.phrases.tokenizer.quantizer, tokens)):
                 assert torch.allclose(writer.logits(image, scale), whole[scale], atol=1e-4)
 
 
@@ -78,7 +81,7 @@ def test_a_chord_is_told_where_it_is_played(mars):
     """What enters at the finest scale differs from another chord's in that chord's columns alone."""
     steady = PhraseConditions(48, style="pad")
     changing = PhraseConditions(48, style="pad", chords=((48, "major"), (53, "minor")))
-    transformer, kept = mars.transformer, torch.tensor([False, False])
+    transformer, kept = mars.phrases.transformer, torch.tensor([False, False])
     with torch.no_grad():
         transformer.slot.weight.zero_()  # which tells all columns apart by how they differ from the mean
         hints = transformer._hints(batch_conditions([steady, changing]), kept)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from struck.models.mars.quantizer import SCALES, TOKEN_COUNT, MultiScaleQuantizer
+from struck.models.mars.quantizer import LAYOUTS, MultiScaleQuantizer
+
+SCALES = LAYOUTS["beats"].scales
 
 
 @pytest.fixture
@@ -24,12 +26,13 @@ def latents(count, seed=0):
     return functional.interpolate(coarse, SCALES[-1], mode="nearest")
 
 
-def test_scales_grow_and_are_not_square():
-    for (rows, columns), (next_rows, next_columns) in pairwise(SCALES):
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_scales_grow_and_are_not_square(layout):
+    for (rows, columns), (next_rows, next_columns) in pairwise(layout.scales):
         assert next_rows >= rows
         assert next_columns >= columns
-    assert any(rows != columns for rows, columns in SCALES)
-    assert sum(rows * columns for rows, columns in SCALES) == TOKEN_COUNT
+    assert any(rows != columns for rows, columns in layout.scales)
+    assert layout.token_count == sum(rows * columns for rows, columns in layout.scales)
 
 
 def test_tokens_alone_give_the_image_again(quantizer):

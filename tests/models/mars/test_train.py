@@ -18,13 +18,21 @@ from struck.models.codec.sound_fonts import find_sound_fonts
 from struck.models.mars import train as train_mars
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.listener import Listener
-from struck.models.mars.mars import Mars
-from struck.models.mars.next_scale import NextScaleTransformer
+from struck.models.mars.mars import Mars, Networks
 from struck.models.mars.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
-from struck.models.mars.quantizer import TOKEN_COUNT
+from struck.models.mars.quantizer import LAYOUTS
 from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer
-from struck.models.mars.train import TrainingRun, tokenize, train_listener, train_tokenizer, train_transformer
+from struck.models.mars.train import (
+    NOTE_KIND,
+    PHRASE_KIND,
+    TrainingRun,
+    tokenize,
+    train_listener,
+    train_networks,
+    train_tokenizer,
+    train_transformer,
+)
 from struck.models.network_trainer import NetworkTrainer, Stage
 from struck.realtime.commands.cli import main
 
@@ -44,6 +52,17 @@ def recorded_notes(folder: Path) -> None:
         soundfile.write(folder / "notes" / f"{pitch}.flac", sound, RATE)
         rows.append(f"{pitch}.flac,{instrument},{'string' if pitch == 57 else 'brass'},{pitch},90,{f0}")
     (folder / "notes" / "manifest.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Networks are tiny."""
+    monkeypatch.setattr(
+        train_mars,
+        "TokenizerSizes",
+        lambda layout, truncated: replace(TINY_TOKENIZER, layout=layout, truncated=truncated),
+    )
+    monkeypatch.setattr(train_mars, "NextScaleSizes", lambda layout: replace(TINY_TRANSFORMER, layout=layout))
 
 
 @pytest.fixture(scope="module")
@@ -116,26 +135,30 @@ def test_what_is_no_data_is_told(tmp_path):
         PhraseData(tmp_path)
 
 
-def test_all_networks_are_trained_saved_and_resumed(clips, tmp_path):
+def test_all_networks_are_trained_saved_and_resumed(clips, tiny, tmp_path):
     told: list[str] = []
     run = TrainingRun(tmp_path, "cpu", told.append)
-    rows = np.flatnonzero(~clips.held_out)
+    rows, notes = PHRASE_KIND.rows(clips), NOTE_KIND.rows(clips)
+    assert sorted([*rows, *notes]) == np.flatnonzero(~clips.held_out).tolist()
+    assert all(clips.conditions[row].style == "single" for row in notes)
     listener = train_listener(clips, 0.01, run)
     assert not any(parameter.requires_grad for parameter in listener.parameters())
-    tokenizer = train_tokenizer(clips, listener, 0.02, run, TINY_TOKENIZER)
+    tokenizer = train_tokenizer(PHRASE_KIND, clips, listener, 0.02, run)
     data = tokenize(clips, rows, tokenizer, run)
-    assert data.tokens.shape == (len(rows), TOKEN_COUNT)
+    assert data.tokens.shape == (len(rows), LAYOUTS["beats"].token_count)
     place = {int(row): i for i, row in enumerate(rows)}
     wanted = [place.get(int(clips.previous[row]), -1) for row in rows]
     assert data.previous.tolist() == wanted
-    transformer = train_transformer(data, tokenizer, 0.02, run, TINY_TRANSFORMER)
+    transformer = train_transformer(PHRASE_KIND, data, tokenizer, 0.02, run)
     assert torch.equal(transformer.codes, tokenizer.quantizer.codes)
-    mars = Mars(tokenizer, transformer)
+    of_notes = train_networks(NOTE_KIND, clips, listener, 0.02, run)
+    assert {path.stem for path in tmp_path.glob("note_*.pt")} == {"note_tokenizer", "note_transformer"}
+    mars = Mars(Networks(tokenizer, transformer), of_notes)
     mars.save(tmp_path / "mars.safetensors")
     phrase = Mars.load(tmp_path / "mars.safetensors", "cpu").generate(clips.clips[0].conditions)
     assert np.isfinite(phrase.samples).all()
     # Resumed after its time is over, it does nothing, and is what it was.
-    again = train_transformer(data, tokenizer, 0.01, replace(run, resume=True), TINY_TRANSFORMER)
+    again = train_transformer(PHRASE_KIND, data, tokenizer, 0.01, replace(run, resume=True))
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), transformer.parameters(), strict=True))
 
 
@@ -145,9 +168,9 @@ def test_a_run_begins_with_the_weights_given_where_they_fit(tmp_path):
     run = TrainingRun(tmp_path, "cpu", told.append, start=mars)
     fresh = Tokenizer(replace(TINY_TOKENIZER, truncated=True))
     places = {name: tensor.clone() for name, tensor in fresh.state_dict().items()}
-    trainer = run.trainer("tokenizer", fresh, mars.tokenizer)
-    begun, shipped = trainer.network.state_dict(), mars.tokenizer.state_dict()
-    assert torch.equal(trainer.average.from_latent.weight, mars.tokenizer.from_latent.weight)
+    trainer = run.trainer("tokenizer", fresh, mars.phrases.tokenizer)
+    begun, shipped = trainer.network.state_dict(), mars.phrases.tokenizer.state_dict()
+    assert torch.equal(trainer.average.from_latent.weight, mars.phrases.tokenizer.from_latent.weight)
     adopted = [name for name in begun if name in shipped and begun[name].shape == shipped[name].shape]
     assert all(torch.equal(begun[name], shipped[name]) for name in adopted)
     others = sorted(set(begun) - set(adopted))
@@ -158,16 +181,12 @@ def test_a_run_begins_with_the_weights_given_where_they_fit(tmp_path):
     with torch.no_grad():
         trainer.network.enter.weight.add_(1.0)
     trainer.save(force=True)
-    again = replace(run, resume=True).trainer("tokenizer", Tokenizer(fresh.sizes), mars.tokenizer)
+    again = replace(run, resume=True).trainer("tokenizer", Tokenizer(fresh.sizes), mars.phrases.tokenizer)
     assert torch.equal(again.network.enter.weight, trainer.network.enter.weight)
 
 
-def test_the_command_trains_on_clips_made_before(clips, tmp_path, monkeypatch, capsys):
+def test_the_command_trains_on_clips_made_before(clips, tiny, tmp_path, capsys):
     """With truncation, from weights given, in next to no time."""
-    monkeypatch.setattr(
-        train_mars, "TokenizerSizes", lambda truncated: replace(TINY_TOKENIZER, truncated=truncated)
-    )
-    monkeypatch.setattr(train_mars, "NextScaleTransformer", lambda _: NextScaleTransformer(TINY_TRANSFORMER))
     tiny_mars().save(tmp_path / "start.safetensors")
     command = [
         "train",
@@ -184,7 +203,8 @@ def test_the_command_trains_on_clips_made_before(clips, tmp_path, monkeypatch, c
     out, err = capsys.readouterr()
     assert "tensors of the weights given" in err
     weights = Mars.load(json.loads(out)["weights"], "cpu")
-    assert weights.tokenizer.sizes.truncated
+    assert weights.phrases.tokenizer.sizes.truncated
+    assert weights.notes.tokenizer.sizes.truncated
     assert not (tmp_path / "run" / "data").exists()
 
 
