@@ -27,6 +27,7 @@ class PhrasePatch:
     instrument: str = "piano"
     chord: str = "major"
     tempo_bpm: float = 120.0
+    swing_percent: float = 50.0
     beats_per_bar: int = 4
     start: str = "beat"
     stop: str = "now"
@@ -59,6 +60,13 @@ PHRASE_FIELDS: Final = (
         "chord", f"a chord, `{HELD}`", "its quality; the note is its root; `held`: the keys held name both"
     ),
     PhraseField("tempo_bpm", "beats per minute, 60 to 240", "own tempo; `--tempo` stands over it", 60, 240),
+    PhraseField(
+        "swing_percent",
+        "percent of a beat, 50 to 70",
+        "where a beat's second eighth begins: 50 straight, 66.7 a triplet",
+        50,
+        70,
+    ),
     PhraseField("beats_per_bar", "1 to 16", "beats of a bar", 1, 16),
     PhraseField("start", "`now`, `beat`, `bar`", "when a phrase begins after its note-on", words=MOMENTS),
     PhraseField("stop", "`now`, `beat`, `bar`", "when it ends after its note-off", words=MOMENTS),

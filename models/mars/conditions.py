@@ -17,6 +17,7 @@ from typing import Any, Final
 from struck.codec.events.event_spec import ANALYSIS_RATE
 
 from .chords import CHORDS, Chord
+from .sound.swing import MOST_PERCENT, STRAIGHT_PERCENT
 
 #: What is played. ``single`` is one note, held for three of four seconds.
 STYLES: Final = ("single", "bass", "arpeggio", "pad", "comping", "percussion")
@@ -26,6 +27,7 @@ FAMILIES: Final = (
     "drums",
 )  # fmt: skip
 TEMPO_RANGE_BPM: Final = (60.0, 240.0)
+SWING_RANGE_PERCENT: Final = (STRAIGHT_PERCENT, MOST_PERCENT)
 #: Length of a phrase: two bars of four.
 PHRASE_BEATS: Final = 8
 #: Frames of a spectrogram: of each beat, and of a clip, single note or phrase.
@@ -75,6 +77,7 @@ class PhraseConditions:
     ``chord`` means nothing to single notes and percussion, ``tempo_bpm`` nothing to single notes.
     A percussion phrase is played by drums, whatever ``instrument`` says. ``chords``, two of them, one a bar,
     or four, each for half a bar, stand over ``pitch`` and ``chord``, which then are those of the first.
+    ``swing_percent`` of a beat pass until its second eighth; a single note has none.
 
     >>> PhraseConditions(48, style="arpeggio", chord="minor").notes
     (48, 51, 55, 60)
@@ -96,6 +99,7 @@ class PhraseConditions:
     chord: str = "major"
     tempo_bpm: float = 120.0
     chords: tuple[Chord, ...] = ()
+    swing_percent: float = STRAIGHT_PERCENT
 
     def __post_init__(self) -> None:
         self._check_chords()
@@ -106,11 +110,14 @@ class PhraseConditions:
                 raise ValueError(f"{word} {value:g} is not a whole number")
             object.__setattr__(self, word, int(value))
         _within("tempo", self.tempo_bpm, *TEMPO_RANGE_BPM, " beats per minute")
+        _within("swing", self.swing_percent, *SWING_RANGE_PERCENT, " percent")
         object.__setattr__(self, "style", _named("style", self.style, STYLES))
         object.__setattr__(self, "instrument", _named("instrument", self.instrument, FAMILIES))
         object.__setattr__(self, "chord", _named("chord", self.chord, tuple(CHORDS)))
         if self.style == "percussion":
             object.__setattr__(self, "instrument", "drums")
+        if self.style == "single":
+            object.__setattr__(self, "swing_percent", STRAIGHT_PERCENT)
 
     def _check_chords(self) -> None:
         """Chords as they are kept; alike ones are one, and none where nothing hears them."""

@@ -44,12 +44,16 @@ class Lateness:
         if not abs(self.seconds) <= 0.1 or not abs(self.frames) <= 4.0:
             raise ValueError(f"lateness of {self.seconds} s and {self.frames} frames is out of range")
 
+    def in_frames(self, conditions: PhraseConditions) -> float:
+        """The same in frames of such a phrase; none of a single note."""
+        if conditions.style == "single":
+            return 0.0
+        return self.seconds * ANALYSIS_RATE / conditions.hop_samples + self.frames
+
     def taken_from(self, samples: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
         """A phrase ``[T]`` whose notes begin on their steps; a single note stays as it is."""
-        if conditions.style == "single":
-            return samples
-        late = self.seconds * ANALYSIS_RATE + self.frames * conditions.hop_samples
-        return np.roll(samples, -round(late))
+        late = round(self.in_frames(conditions) * conditions.hop_samples)
+        return np.roll(samples, -late) if late else samples
 
 
 def measure_lateness(

@@ -23,12 +23,13 @@ from ..devices import choose_device
 from ..network_weights import reading_weights, write_weights
 from ..shipped_weights import default_mars_weights_path
 from .condition_inputs import ConditionBatch, batch_conditions, frames_of
-from .conditions import PhraseConditions
+from .conditions import FRAMES_PER_BEAT, PhraseConditions
 from .lateness import Lateness
 from .next_scale import NextScaleSizes, NextScaleTransformer, filter_logits
 from .sound.griffin_lim import griffin_lim
 from .sound.phase import sound_from_magnitude
 from .sound.spectrum import FLOOR_DB, MarsFrames, db_to_magnitude
+from .sound.swing import swung
 from .tokenizer import Tokenizer, TokenizerSizes
 
 VERSION: Final = 4
@@ -87,7 +88,8 @@ class Phrase:
         samples: float32 [``sample_count`` of the conditions] at 22,050 Hz, within -1..1. Those of a phrase
             are a loop: after the last comes the first.
         tokens: int64 [h, w] per scale, coarse to fine.
-        log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine; as from the tokens, late.
+        log_magnitude: float32 [1024, 352] in dB, 0 dB = a full-scale sine; with swing, and late as from the
+            tokens.
         seconds: what took how long: ``tokens``, ``spectrogram``, ``phase``.
     """
 
@@ -254,6 +256,8 @@ class Mars:
             # Copying to the CPU waits for the device, so that the times are true.
             level = tokenizer.spectrogram_of(tokens, batch)[0].float().cpu().numpy()
         log_magnitude = ((1.0 - level) * np.float32(FLOOR_DB)).astype(np.float32)
+        late_frames = self.late.in_frames(conditions)
+        log_magnitude = swung(log_magnitude, conditions.swing_percent, FRAMES_PER_BEAT, late_frames)
         drawn = time.perf_counter()
         samples = self.late.taken_from(
             sound_of(log_magnitude, frames_of(conditions), phase, seed), conditions

@@ -67,7 +67,8 @@ HELD_OUT_RECORDINGS: Final = (
     "voice-claudia-ah", "voice-claudia-ih", "iowa-bass-flute",
 )  # fmt: skip
 _FAMILY_OF_RECORDING: Final = {"keyboard": "piano", "vocal": "voice"}
-_COLUMNS: Final = tuple(field.name for field in fields(PhraseConditions))
+#: All clips are played straight: swing is made of what was learnt.
+_COLUMNS: Final = tuple(f.name for f in fields(PhraseConditions) if f.name != "swing_percent")
 
 Report = Callable[[str], None]
 
@@ -199,7 +200,8 @@ def build_phrase_data(
         for clip in clips:
             numbers = (clip.source, int(clip.held_out), int(clip.recorded), clip.previous)
             asked = clip.conditions.as_dict()
-            writer.writerow((*(asked | {"chords": json.dumps(asked["chords"])}).values(), *numbers))
+            asked["chords"] = json.dumps(asked["chords"])
+            writer.writerow((*(asked[name] for name in _COLUMNS), *numbers))
     return PhraseData(folder)
 
 

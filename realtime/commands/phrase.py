@@ -10,7 +10,7 @@ from typing import Any
 
 from ...codec.events.errors import StruckError
 from ...models.mars.chords import CHORDS, parse_chords
-from ...models.mars.conditions import FAMILIES, STYLES, TEMPO_RANGE_BPM, PhraseConditions
+from ...models.mars.conditions import FAMILIES, STYLES, SWING_RANGE_PERCENT, TEMPO_RANGE_BPM, PhraseConditions
 from ...models.mars_extra import require_torch
 from ..phrases.pitch_ranges import describe_move, into_range
 from .console import Console
@@ -85,6 +85,14 @@ def add_to(commands: Commands) -> None:
         help="beats per minute, 60 to 240 (default: 120)",
     )
     what.add_argument(
+        "--swing",
+        type=number(*SWING_RANGE_PERCENT),
+        default=SWING_RANGE_PERCENT[0],
+        metavar="PERCENT",
+        help="where a beat's second eighth begins, 50 to 70 percent of it: 50 straight, 66.7 a triplet "
+        "(default: 50)",
+    )
+    what.add_argument(
         "--count",
         type=whole_number(1, 64),
         default=1,
@@ -154,7 +162,13 @@ def run_phrase(options: argparse.Namespace, console: Console) -> None:
     from ..phrases.files import PhraseFiles, join_phrases, make_phrases, write_phrases
 
     asked = PhraseConditions(
-        options.pitch, options.velocity, options.style, options.instrument, options.chord, options.tempo
+        options.pitch,
+        options.velocity,
+        options.style,
+        options.instrument,
+        options.chord,
+        options.tempo,
+        swing_percent=options.swing,
     )
     row = [asked] * options.count if options.chords is None else progression(asked, options.chords)
     if options.chords is not None:

@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from ...codec.events.events import Event
+from ...codec.events.amendments import StreamItem
 from ...models.mars.conditions import PhraseConditions
 
 #: About eighty phrases of eight beats at 120 beats per minute and 48 kHz.
 LIMIT_BYTES: Final = 64 << 20
-#: Of an event: its vector, and what Python adds.
-_EVENT_BYTES: Final = 512
+#: Of an event or amendment: its vector, and what Python adds.
+_ITEM_BYTES: Final = 512
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,19 @@ class KeptPhrase:
 
     Args:
         sound: float32 ``[T]`` at the device's rate; of a phrase a loop.
-        events: the same, heard by the codec, by onset from the phrase's beginning; empty unless asked for.
+        items: the same, heard by the codec: events, amendments and ends in the order of their times, from the
+            phrase's beginning on; empty unless asked for.
         seconds: what took how long.
     """
 
     sound: np.ndarray
-    events: tuple[Event, ...] = ()
+    items: tuple[StreamItem, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def byte_count(self) -> int:
         """Memory that it takes, nearly."""
-        return self.sound.nbytes + _EVENT_BYTES * len(self.events)
+        return self.sound.nbytes + _ITEM_BYTES * len(self.items)
 
 
 class PhraseBank:

@@ -27,6 +27,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from ...codec.events.amendments import End, StreamItem, item_seconds
 from ...codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
 from ...codec.events.events import Event
 from ...codec.takes.mpe import velocity_to_gain
@@ -303,8 +304,8 @@ class Accompanist:
         passes, place = divmod(at_sample - voice.start, length)
         if voice.patch.as_events:
             self._end_events(voice, at_sample)
-            onsets = (self._stretch(voice, e.onset_sample(self._rate), length) for e in phrase.events)
-            voice.announced = sum(onset < place for onset in onsets)
+            voice.heard.clear()
+            voice.announced = sum(self._place(voice, item, length) < place for item in phrase.items)
         else:
             sound = loop_sound(np.roll(np.resize(phrase.sound, length), -place), length)
             slot = self._slots.play(sound, at_sample, True, gain_from_db(voice.gain_db), joins=True)
@@ -397,12 +398,35 @@ class Accompanist:
         sounding = self._stage.play(event, "phrase")
         if sounding is not None:
             voice.events.append(sounding.id)
+            if event.id is not None:
+                voice.heard[event.id] = sounding.id
+
+    def _play_item(self, voice: Voice, item: StreamItem, at_sample: int) -> None:
+        """Let something of the phrase happen; what is said of events that do not sound is passed over."""
+        seconds = at_sample / self._rate
+        if isinstance(item, Event):
+            played = replace(item, onset_seconds=seconds, gain_db=self._level(voice, item.gain_db))
+            self._play_event(voice, played)
+        elif item.id not in voice.heard:
+            return
+        elif isinstance(item, End):
+            id = voice.heard.pop(item.id)
+            voice.events.remove(id)
+            self._stage.end(id, seconds)
+        else:
+            gain_db = None if item.gain_db is None else self._level(voice, item.gain_db)
+            id = voice.heard[item.id]
+            self._stage.correct([replace(item, id=id, at_seconds=seconds, gain_db=gain_db)])
+
+    def _level(self, voice: Voice, gain_db: float) -> float:
+        return min(GAIN_DB_HIGH, max(GAIN_DB_LOW, gain_db + voice.gain_db))
 
     def _end_events(self, voice: Voice, at_sample: int) -> None:
         """Release what is on stage of a voice, also what was sent ahead of its time."""
         for id in voice.events:
             self._stage.end(id, at_sample / self._rate)
         voice.events.clear()
+        voice.heard.clear()
 
     # -- phrases
 
@@ -561,19 +585,17 @@ class Accompanist:
             self._worker.request(key)
 
     def _send_events(self, voice: Voice, phrase: KeptPhrase, position: int) -> int | None:
-        """Events of the pass that are due soon; at the pass's end the next one begins."""
+        """What of the pass is due soon; at the pass's end the next one begins."""
         ahead = self._samples(_EVENTS_AHEAD_SECONDS)
         length = self._pass_samples(voice, phrase)
         until = voice.start + length if voice.ends is None else min(voice.ends, voice.start + length)
-        for event in phrase.events[voice.announced :]:
-            at_sample = voice.start + self._stretch(voice, event.onset_sample(self._rate), length)
+        for item in phrase.items[voice.announced :]:
+            at_sample = voice.start + self._place(voice, item, length)
             if at_sample >= until:
                 break
             if at_sample - ahead > position:
                 return at_sample - ahead
-            gain_db = min(GAIN_DB_HIGH, max(GAIN_DB_LOW, event.gain_db + voice.gain_db))
-            played = replace(event, onset_seconds=at_sample / self._rate, gain_db=gain_db)
-            self._play_event(voice, played)
+            self._play_item(voice, item, at_sample)
             voice.announced += 1
         if not voice.loops:
             voice.ends = until
@@ -584,6 +606,10 @@ class Accompanist:
         self._ask_for_next(voice, key)
         if position < until - ahead:
             return until - ahead
+        # What the codec heard end once the sound was over ends with the pass, for the next one has its own.
+        for item in phrase.items[voice.announced :]:
+            if isinstance(item, End):
+                self._play_item(voice, item, until)
         following = self._bank.get(key) if key != voice.key else None
         if following is not None:
             voice.key, voice.sounding = key, following
@@ -599,8 +625,9 @@ class Accompanist:
             return len(phrase.sound)
         return voice.loop_samples if self._song is None else max(1, voice.next_start - voice.start)
 
-    def _stretch(self, voice: Voice, samples: int, pass_samples: int) -> int:
-        """Where in the pass lies what was ``samples`` after the phrase's beginning as it was made."""
+    def _place(self, voice: Voice, item: StreamItem, pass_samples: int) -> int:
+        """Where in the pass, in samples from its beginning, something of the phrase lies."""
+        samples = round(item_seconds(item) * self._rate)
         if self._song is None or not voice.loops:
             return samples
         return round(samples * pass_samples / (voice.key.conditions.loop_seconds * self._rate))
@@ -622,7 +649,15 @@ class Accompanist:
         step = min(_VELOCITIES, key=lambda step: abs(step - velocity))
         chord = quality or (ALONE if patch.chord == HELD else patch.chord)
         return into_range(
-            PhraseConditions(pitch, step, style or patch.style, patch.instrument, chord, patch.tempo_bpm)
+            PhraseConditions(
+                pitch,
+                step,
+                style or patch.style,
+                patch.instrument,
+                chord,
+                patch.tempo_bpm,
+                swing_percent=patch.swing_percent,
+            )
         )
 
     def _tell_move(self, pitch: int, played: PhraseConditions) -> None:

@@ -118,8 +118,8 @@ class ProcessMaker:
                 raise PhraseStopped
             if values["kind"] == "phrase":
                 self.busy_seconds += float(values["busy_seconds"])
-                sound, events = read_phrase(values, body)
-                return KeptPhrase(sound, events, values["seconds"])
+                sound, items = read_phrase(values, body)
+                return KeptPhrase(sound, items, values["seconds"])
 
     def close(self) -> None:
         self._closed = True

@@ -20,11 +20,11 @@ from typing import IO, Any, Final
 
 from ...codec.events.errors import StruckError, StruckWarning
 from .mars_loader import Load, load_mars
-from .wire import Job, pack_events, receive_lines, write_message
+from .wire import Job, pack_items, receive_lines, write_message
 
 #: How much nicer than the host: the callback's thread goes first wherever both want a core.
 NICENESS: Final = 10
-#: The codec's profile for phrases that become events: its encoder needs the least time.
+#: The codec's profile for phrases that become events: what it hears it follows, as if it were played to it.
 EVENTS_PROFILE: Final = "live"
 #: Phrases from which others may go on.
 _REMEMBERED: Final = 24
@@ -63,7 +63,7 @@ class PhraseServer:
         self._lines: Queue[dict[str, Any] | None] = Queue()
         Thread(target=receive_lines, args=(source, self._lines), name="requests", daemon=True).start()
         self._phrases: OrderedDict[str, Any] = OrderedDict()
-        self._encoder: Any = None  # made when a phrase is to be heard
+        self._codec_weights: Any = None  # loaded when a phrase is to be heard
 
     def run(self) -> None:
         """Serve until the requests end."""
@@ -119,7 +119,7 @@ class PhraseServer:
         while len(self._phrases) > _REMEMBERED:
             self._phrases.popitem(last=False)
         sound = phrase.samples.astype("float32")
-        events = self._hear(sound) if request["as_events"] else []
+        items = self._hear(sound) if request["as_events"] else []
         if conditions.style != "single":
             sound = resample_loop(sound, self._job.rate, conditions.loop_seconds)
         elif self._job.rate != ANALYSIS_RATE:
@@ -131,20 +131,19 @@ class PhraseServer:
             "seconds": phrase.seconds,
             "busy_seconds": process_time() - before,
         }
-        write_message(self._out, values, sound.astype("<f4"), pack_events(events))
+        write_message(self._out, values, sound.astype("<f4"), pack_items(items))
 
     def _hear(self, sound: Any) -> list[Any]:
-        """The phrase's events, as the codec's ``live`` profile hears them."""
-        if self._encoder is None:
-            from ...codec.events.profiles import PROFILES
-            from ...codec.hearing.encoder import StreamingEncoder
-            from ...codec.weights.codec_weights import load_codec_weights
+        """The phrase as the codec follows it: events, amendments and ends in the order of their times."""
+        from ...codec.events.amendments import in_stream_order
+        from ...codec.events.profiles import PROFILES
+        from ...codec.hearing.following.hearing import make_hearing
+        from ...codec.weights.codec_weights import load_codec_weights
 
-            weights = load_codec_weights(self._job.codec_weights)
-            self._encoder = StreamingEncoder(weights, PROFILES[EVENTS_PROFILE])
-        events = [*self._encoder.process(sound), *self._encoder.flush()]
-        self._encoder.reset()
-        return sorted(events, key=lambda event: event.onset_seconds)
+        if self._codec_weights is None:
+            self._codec_weights = load_codec_weights(self._job.codec_weights)
+        hearing = make_hearing(self._codec_weights, PROFILES[EVENTS_PROFILE])
+        return in_stream_order([*hearing.process(sound), *hearing.flush()])
 
     def _note(self, line: str) -> None:
         write_message(self._out, {"kind": "note", "line": line})

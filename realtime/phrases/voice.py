@@ -31,8 +31,9 @@ class Voice:
     silent: int | None = None  # stream sample from which the pass is; None: the engine goes round
     next_beat: int = 0  # on which the pass after it is to begin,
     shift_samples: int = 0  # so much later: it began between beats
-    announced: int = 0  # events of the pass that have been sent
-    events: list[int] = field(default_factory=list)  # ids of those on stage, its stand-in's too
+    announced: int = 0  # items of the pass that have been sent
+    events: list[int] = field(default_factory=list)  # ids of events on stage, its stand-in's too
+    heard: dict[int, int] = field(default_factory=dict)  # and of those of the pass, by their id in the phrase
     asked: bool = False  # the pass that follows has been requested
     by_hand: bool = False  # its chord is what the hand holds
     ends: int | None = None  # stream sample at which it is over
@@ -53,6 +54,7 @@ class Voice:
         self.next_beat = beat + self.key.conditions.beats
         self.start, self.loop_samples, self.silent = at_sample, loop_samples, silent
         self.announced, self.asked = 0, False
+        self.heard.clear()
 
     def go_round(self) -> None:
         """Note that the engine begins the pass again by itself."""

@@ -5,7 +5,7 @@ From it, messages: a JSON line, then as many bytes as its ``byte_count`` says::
 
     {"kind": "note", "line": ...}              for the performer
     {"kind": "ready", "line": ...}             loaded and warmed up
-    {"kind": "phrase", "id", "frames", ...}    and the sound, float32, and its events, float64 [E, 34]
+    {"kind": "phrase", "id", "frames", ...}    and the sound, float32, and its stream, float64 [I, 36]
     {"kind": "stopped", "id"}                  given up, as it was told
     {"kind": "failed", "line"}                 it ends
 """
@@ -20,6 +20,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from ...codec.events.amendments import Amendment, End, StreamItem, item_seconds
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import VECTOR_SIZE
 from ...codec.events.events import Event
@@ -28,7 +29,9 @@ from ...codec.events.events import Event
 Received = tuple[dict[str, Any], bytes] | StruckError
 #: More is no phrase of ours: 30 s at 192 kHz.
 _BYTES_LIMIT: Final = 32 << 20
-_EVENT_NUMBERS: Final = 2 + VECTOR_SIZE
+#: Of an item: what it is (a place in ``_KINDS``), id, time, gain, vector. What it does not have is NaN.
+_ITEM_NUMBERS: Final = 4 + VECTOR_SIZE
+_KINDS: Final = (Event, Amendment, End)
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,32 @@ def to_line(values: dict[str, Any]) -> bytes:
     return json.dumps(values, allow_nan=False).encode() + b"\n"
 
 
-def pack_events(events: Sequence[Event]) -> np.ndarray:
-    """Onsets, gains and vectors, float64 ``[E, 34]``."""
-    rows = np.zeros((len(events), _EVENT_NUMBERS))
-    for row, event in zip(rows, events, strict=True):
-        row[0], row[1], row[2:] = event.onset_seconds, event.gain_db, event.vector
+def pack_items(items: Sequence[StreamItem]) -> np.ndarray:
+    """A stream as float64 ``[I, 36]``."""
+    rows = np.full((len(items), _ITEM_NUMBERS), np.nan)
+    for row, item in zip(rows, items, strict=True):
+        row[0], row[2] = _KINDS.index(type(item)), item_seconds(item)
+        row[1] = np.nan if item.id is None else item.id
+        if not isinstance(item, End):
+            row[3] = np.nan if item.gain_db is None else item.gain_db
+            row[4:] = item.vector
     return rows
 
 
-def unpack_events(rows: np.ndarray) -> tuple[Event, ...]:
-    """What :func:`pack_events` packed."""
-    return tuple(Event(float(row[0]), float(row[1]), row[2:].astype(np.float32)) for row in rows)
+def unpack_items(rows: np.ndarray) -> tuple[StreamItem, ...]:
+    """What :func:`pack_items` packed."""
+    return tuple(_unpack(row) for row in rows)
+
+
+def _unpack(row: np.ndarray) -> StreamItem:
+    kind, seconds = _KINDS[int(row[0])], float(row[2])
+    gain_db = None if np.isnan(row[3]) else float(row[3])
+    vector = row[4:].astype(np.float32)
+    if kind is End:
+        return End(int(row[1]), seconds)
+    if kind is Amendment:
+        return Amendment(int(row[1]), seconds, gain_db, vector)
+    return Event(seconds, float(row[3]), vector, None if np.isnan(row[1]) else int(row[1]))
 
 
 def write_message(stream: IO[bytes], values: dict[str, Any], *arrays: np.ndarray) -> None:
@@ -123,9 +141,9 @@ def receive_lines(stream: IO[bytes], lines: Queue[dict[str, Any] | None]) -> Non
     lines.put(None)
 
 
-def read_phrase(values: dict[str, Any], body: bytes) -> tuple[np.ndarray, tuple[Event, ...]]:
-    """Sound and events of a message of the kind ``phrase``."""
+def read_phrase(values: dict[str, Any], body: bytes) -> tuple[np.ndarray, tuple[StreamItem, ...]]:
+    """Sound and stream of a message of the kind ``phrase``."""
     frames = int(values["frames"])
     sound = np.frombuffer(body, np.float32, frames).copy()  # kernels take what can be written
     rows = np.frombuffer(body, np.float64, offset=sound.nbytes)
-    return sound, unpack_events(rows.reshape(-1, _EVENT_NUMBERS))
+    return sound, unpack_items(rows.reshape(-1, _ITEM_NUMBERS))

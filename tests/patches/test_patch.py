@@ -138,6 +138,7 @@ def test_ones_own_file(tmp_path):
         ("[phrases]\ninstrument = true", "instrument must be a string"),
         ("[phrases]\nchord = []", "chord must be a string"),
         ("[phrases]\ntempo_bpm = 59.9", "tempo_bpm is 59.9; the range is 60 to 240"),
+        ("[phrases]\nswing_percent = 71", "swing_percent is 71; the range is 50 to 70"),
         ("[phrases]\nbeats_per_bar = 0", "beats_per_bar is 0; the range is 1 to 16"),
         ('[phrases]\nstart = "soon"', "start is soon; it must be now or beat or bar"),
         ('[phrases]\nstop = "never"', "stop is never; it must be now or beat or bar"),

@@ -56,7 +56,7 @@ def write_data(folder: Path, training: int = 60, held_out: int = 12, phrases: in
         writer.writerow((*names, "source", "held_out", "recorded", "previous"))
         for conditions, held in rows:
             asked = conditions.as_dict() | {"chords": "[]"}
-            writer.writerow((*asked.values(), "fake:0", int(held), 0, -1))
+            writer.writerow((*(asked[name] for name in names), "fake:0", int(held), 0, -1))
     return PhraseData(folder)
 
 

@@ -82,6 +82,11 @@ def test_phrases_run_on_and_join_without_a_seam(capsys, tmp_path):
     assert np.max(np.abs(np.diff(sound))) < 0.1  # a jump would be up to 1
 
 
+def test_a_phrase_swings(capsys, tmp_path):
+    found = run_json(capsys, tmp_path / "a.wav", "--style", "comping", "--swing", 66.7)
+    assert Mars.asked[0]["conditions"].swing_percent == found["swing_percent"] == 66.7
+
+
 def test_the_way_to_draw_is_handed_on(capsys, tmp_path):
     run_json(
         capsys, tmp_path / "a.wav", "--guidance", 2.5, "--temperature", 0.8, "--top-k", 50, "--top-p", 0.9

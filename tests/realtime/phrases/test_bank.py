@@ -7,11 +7,13 @@ import time
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End, in_stream_order
 from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.events.events import Event
 from struck.models.mars.conditions import PhraseConditions
 from struck.realtime.phrases.bank import KeptPhrase, PhraseBank, PhraseKey
 from struck.realtime.phrases.process_client import ProcessMaker
-from struck.realtime.phrases.wire import Job
+from struck.realtime.phrases.wire import Job, pack_items, unpack_items
 from struck.realtime.phrases.worker import WAITING_LIMIT, PhraseStopped, PhraseWorker
 
 from .phrase_fakes import FakeMaker, clip
@@ -240,10 +242,25 @@ def test_a_process_hears_phrases_as_events(process):
     maker, _ = process(rate=ANALYSIS_RATE, codec_weights=str(default_codec_weights_path()))
     maker.start()
     made = maker.make(key(57, as_events=True), lambda: False)
-    assert len(made.events) > 0
-    onsets = [event.onset_seconds for event in made.events]
-    assert onsets == sorted(onsets)
-    assert onsets[0] < 0.05
+    assert list(made.items) == in_stream_order(made.items)
+    events = [item for item in made.items if isinstance(item, Event)]
+    assert events[0].onset_seconds < 0.05
+    assert any(isinstance(item, Amendment) for item in made.items)
+    # Each that was told to end was told to begin.
+    assert {item.id for item in made.items} == {event.id for event in events}
+
+
+def test_a_stream_goes_through_the_pipe():
+    vector = np.linspace(-1.0, 1.0, 32, dtype=np.float32)
+    items = (
+        Event(0.25, -20.5, vector, id=7),
+        Event(0.5, -30.0, vector),
+        Amendment(7, 0.75, gain_db=-12.0),
+        Amendment.of_fields(7, 0.8, {"pitch": 61.0}),
+        End(2**32 - 1, 1.0),
+    )
+    assert unpack_items(pack_items(items)) == items
+    assert [item.id for item in unpack_items(pack_items(items[:2]))] == [7, None]
 
 
 def test_a_process_gives_up_when_it_is_told_and_goes_on(process):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.events import Event
 from struck.models.mars.conditions import PhraseConditions
 from struck.patches.phrase_patch import PhrasePatch
@@ -16,7 +17,7 @@ from struck.realtime.phrases.bank import KeptPhrase, PhraseBank, PhraseKey
 from struck.realtime.phrases.beats import Beats
 from struck.realtime.phrases.player import DECIDE_SECONDS, VOICE_LIMIT, Accompanist
 from struck.realtime.phrases.slots import PhraseSlots
-from struck.realtime.stage.soundings import SoundingEnd
+from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd, SoundingEvent
 from struck.realtime.stage.stage import Stage
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
@@ -44,10 +45,9 @@ class Band:
             rate=RATE, block_frames=BLOCK, output_latency_seconds=0.0, position_samples=lambda: self.position
         )
         self.stage = Stage(self.state, RANDOM_WEIGHTS, self.clock, lambda line: None, exact=True)
-        self.soundings, self.ends = [], []
-        self.stage.add_sink(
-            lambda told: (self.ends if isinstance(told, SoundingEnd) else self.soundings).append(told)
-        )
+        self.soundings, self.amendments, self.ends = [], [], []
+        lists = {SoundingEvent: self.soundings, SoundingAmendment: self.amendments, SoundingEnd: self.ends}
+        self.stage.add_sink(lambda told: lists[type(told)].append(told))
         self.bank, self.worker = PhraseBank(), FakeWorker()
         self.beats = Beats.of_tempo(RATE, patch.tempo_bpm, patch.beats_per_bar)
         self.slots = PhraseSlots(self.state, self.stage, reserved)
@@ -445,6 +445,40 @@ def test_as_events_it_is_played_by_the_decoder_pass_after_pass():
     assert band.counts["phrases"] == 1
 
 
+def test_as_events_they_are_amended_and_end_as_was_heard():
+    band = Band(as_events=True, gain_db=-6.0)
+    vector = np.zeros(32, np.float32)
+    items = (
+        Event(0.5, -20.0, vector, id=7),
+        Amendment(7, 1.0, gain_db=-26.0),
+        Amendment.of_fields(7, 1.5, {"pitch": 61.0}),
+        End(7, 2.0),
+        Event(3.5, -20.0, vector, id=8),
+        End(8, 4.1),  # heard when the sound was over
+    )
+    band.bank.put(key(as_events=True), KeptPhrase(np.zeros(98_000, np.float32), items))
+    band.at(100, "note_on", 60, 127)
+    band.run(BEAT + 2 * LOOP + 10 * BLOCK)
+    passes = [BEAT, BEAT + LOOP]
+    assert [told.at_sample for told in band.soundings[:4]] == [
+        start + round(at * RATE) for start in passes for at in (0.5, 3.5)
+    ]
+    assert [told.at_sample for told in band.amendments] == [
+        start + round(at * RATE) for start in passes for at in (1.0, 1.5)
+    ]
+    assert [told.at_sample for told in band.ends] == [
+        start + round(at * RATE) for start in passes for at in (2.0, 4.0)
+    ]
+    gains = [told.event.gain_db for told in band.amendments[:2]]
+    assert gains == pytest.approx([-32.0, -32.0], abs=0.1)
+    assert band.amendments[1].amendment.fields == ("pitch",)
+    ids = [told.id for told in band.soundings[:4]]
+    assert [told.id for told in band.ends] == ids
+    assert [told.id for told in band.amendments] == [ids[0], ids[0], ids[2], ids[2]]
+    for counter in ("amendments_unknown", "amendments_late", "ends_unknown"):
+        assert not band.counts.get(counter)
+
+
 def test_as_events_passes_go_on_from_each_other_too():
     band = Band(as_events=True, continues=True)
     for place, onsets in enumerate(((0.0,), (1.0,))):
@@ -467,6 +501,13 @@ def test_what_is_likely_is_what_was_played_then_how_it_varies():
     assert found[:2] == [key(62), key(60)]
     assert found[2].conditions.pitch == 36
     assert found[3:5] == [key(62, variation=1), key(60, variation=1)]
+
+
+def test_phrases_swing_as_the_patch_says():
+    band = Band(swing_percent=62.0)
+    band.at(100, "note_on", 60, 127)
+    band.player.advance(band.position)
+    assert next(band.player.likely()).conditions.swing_percent == 62.0
 
 
 def test_a_key_beyond_the_instrument_is_played_octaves_away_and_told_once():
