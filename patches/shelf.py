@@ -97,6 +97,14 @@ class Shelf:
             raise StruckError(entry.fault)
         return entry.patch
 
+    def open(self, text: str) -> Patch:
+        """The patch that a command line names: one of :meth:`find`, or a file anywhere, with ``.toml``.
+
+        Raises:
+            StruckError: there is none, or it is broken.
+        """
+        return load_patch(text) if text.lower().endswith(_EXTENSION) else self.find(text)
+
     def place_for(self, patch: Patch, name: str) -> Path:
         """The file to which ``patch`` is to be saved as ``name``; empty: in its own place.
 

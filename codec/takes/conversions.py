@@ -22,7 +22,7 @@ from ..weights.codec_weights import CodecWeights
 from .csv_file import write_csv
 from .format import TakeHeader
 from .json_lines import Item, item_key, read_json_lines, write_json_lines
-from .midi_file import write_midi_file
+from .midi_file import TEMPO_MARK, Tempo, write_midi_file
 from .reader import TakeMessage, TakeReader
 from .writer import TakeWriter
 
@@ -173,9 +173,16 @@ def write_take(path: Path, header: TakeHeader, duration_seconds: float, items: I
 
 
 def write_midi(path: Path, header: TakeHeader, duration_seconds: float, items: Iterable[Item]) -> None:
-    """An MPE file of the stream; see :mod:`struck.codec.takes.midi_file`."""
+    """An MPE file of the stream, in the take's tempo; see :mod:`struck.codec.takes.midi_file`."""
+    messages: list[TakeMessage] = []
+    stream = list(_set_aside(messages, items))
+    tempos = [Tempo.of_mark(m.seconds, m.value) for m in messages if _is_tempo(m)]
     with part_file(path) as beside:
-        write_midi_file(beside, _set_aside([], items))
+        write_midi_file(beside, stream, tempos)
+
+
+def _is_tempo(message: TakeMessage) -> bool:
+    return message.channel == "/marks" and message.value.get("kind") == TEMPO_MARK
 
 
 _SOURCES: Final[dict[str, Load]] = {".mcap": read_take, ".jsonl": read_json_lines}

@@ -96,6 +96,7 @@ def add_inserts(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="let the sound through a patch's inserts (events, master); it gets stereo",
     )
+    add_patches(parser)
     parser.add_argument(
         "--plugin-log", type=Path, metavar="FILE", help="append what plug-ins print to this file"
     )
@@ -109,10 +110,10 @@ def insert_chain(options: argparse.Namespace, console: Console) -> Through | Non
     """
     if options.patch is None:
         return None
-    from ...patches.patch import load_patch
+    from ...patches.shelf import Shelf
     from ..inserts.rack.offline import OfflineInserts
 
-    inserts = load_patch(options.patch).inserts
+    inserts = Shelf(options.patches).open(options.patch).inserts
     for insert in inserts:
         if insert.place not in FILE_PLACES:
             console.note(f"insert {insert.name} stands at {insert.place}, where no sound from a file passes")

@@ -38,10 +38,12 @@ class Actor:
     ) -> None:
         self._book = book
         self.reply: Callable[[bytes, Peer], None] = lambda packet, peer: None
+        #: Clients that asked for the events.
+        self.subscribers = Subscribers()
         self._dispatcher = OscDispatcher(
             stage,
             clock,
-            Subscribers(),
+            self.subscribers,
             self._reply,
             latency=latency,
             on_packet=on_packet,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
 import socket
@@ -22,9 +21,8 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from ...codec.events.errors import StruckError
 from ..osc.address_book import AddressBook, Leaf, changed_address
-from ..osc.addresses import Peer, resolve
+from ..osc.addresses import Peer, bind_all
 from ..osc.namespace import STATISTIC, Argument
 from ..osc.packets import write_values
 from ..stage.stage import Stage
@@ -94,7 +92,7 @@ class ControlPort:
         self._access, self._port = access, port
         self._info = host_info(name, port)
         self._pages = Pages()
-        self._sockets = _bind_all(host, port)
+        self._sockets = bind_all(host, port, _open, f"cannot open the control port {host}:{port} (TCP)")
         self._open: Counter[str] = Counter()
         self._requests = SenderBuckets(
             _REQUESTS_PER_SECOND, _REQUESTS_AT_ONCE, _ALL_REQUESTS_PER_SECOND, _ALL_REQUESTS_AT_ONCE
@@ -305,6 +303,10 @@ class ControlPort:
         if loop is not None and client is not None:
             loop.call_soon_threadsafe(client.offer, packet)
 
+    def send_to(self, peer: Peer, packet: bytes) -> None:
+        """Send a client a packet; from any thread."""
+        self.reply(packet, peer)
+
     def _wake(self) -> None:
         loop = self._loop
         if loop is not None and not self._waking:
@@ -440,32 +442,7 @@ def _respond(
     return Response(status, status.phrase, headers, body)
 
 
-def _bind_all(host: str, port: int) -> list[socket.socket]:
-    """A listening socket at each address of ``host`` that is this machine's.
-
-    Raises:
-        StruckError: the port is taken at one of them, or there is none.
-    """
-    bound: list[socket.socket] = []
-    failure: OSError | None = None
-    for family, peer in resolve(host, port):
-        own = None
-        try:
-            own = socket.socket(family, socket.SOCK_STREAM)
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            own.bind(peer)
-            bound.append(own)
-        except OSError as error:
-            failure = error
-            if own is not None:
-                own.close()
-            if error.errno == errno.EADDRINUSE:
-                break
-    if not bound or (failure is not None and failure.errno == errno.EADDRINUSE):
-        for other in bound:
-            other.close()
-        words = "there is no address" if failure is None else failure.strerror or failure
-        raise StruckError(f"cannot open the control port {host}:{port} (TCP): {words}") from failure
-    return bound
+def _open(family: socket.AddressFamily) -> socket.socket:
+    own = socket.socket(family, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from ...codec.events.errors import StruckError
@@ -59,6 +60,9 @@ def open_control(address: str, host: Performance) -> ControlPort:
     feed = Feed(host.state.engine, stage, lambda: _status(host))
     control = ControlPort(stage, book, feed, actor, where, port, Access(where))
     actor.reply = control.reply
+    host.messages.send_events_to(
+        lambda: [(peer, partial(control.send_to, peer)) for peer in actor.subscribers.peers()]
+    )
     return control
 
 

@@ -19,8 +19,9 @@ from ...codec.hearing.following.follower import Follower
 from ...codec.hearing.resampler import StreamingResampler
 from ...codec.pipeline import make_header
 from ...codec.playing.block import PENDING
+from ...codec.takes.midi_file import TEMPO_MARK, Tempo
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
-from ...patches.patch import Patch, load_patch
+from ...patches.patch import Patch
 from ...patches.setlist import Scene, load_setlist
 from ...patches.shelf import Shelf
 from ...patches.source_patch import SourcePatch
@@ -65,6 +66,8 @@ from .snapshots import Snapshots
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
+#: A clock that is followed is never quite even.
+_SAME_TEMPO: Final = 2e-3
 _POLL_SECONDS: Final = 0.5
 _DEFAULT_BLOCK_FRAMES: Final = 64
 #: A device that calls this many of its periods after its last call was late.
@@ -123,6 +126,7 @@ class Host:
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
         self._control: ControlPort | None = None
+        self._tempo: Tempo | None = None  # that the take knows of
         #: The setlist's, where there is one.
         self.show: Show | None = None
         self._patch_lock = Lock()
@@ -131,7 +135,7 @@ class Host:
         try:
             named = settings.patch.lower().endswith(".toml")
             self.shelf = Shelf(settings.patches, Path(settings.patch).parent if named else None)
-            self.patch = load_patch(settings.patch) if named else self.shelf.find(settings.patch)
+            self.patch = self.shelf.open(settings.patch)
             check_controls(self.patch)
             self.profile = PROFILES[settings.profile or self.patch.profile]
             self._open_engine()
@@ -286,6 +290,7 @@ class Host:
         stage.hand_over(
             self.change_patch, phrases.play, self.stats, self.inserts.set_parameter, do, self.save_patch
         )
+        stage.hand_over_asking(self.messages.ask_patch)
         stage.add_sink(self.inserts)
         self.messages.book.add_source(self.inserts.leaves)
         stage.add_panic(self.inserts.panic)
@@ -386,6 +391,7 @@ class Host:
             gc.collect()
             gc.freeze()  # what is there now stays to the end: the collector need not look at it again
             self.accompaniment.start()
+            self._mark_tempo()
             self.messages.start()
             if self._control is not None:
                 self._control.start()
@@ -451,7 +457,20 @@ class Host:
         if (before, driver.poll()) == ("lost", "running"):
             self._on_device_back(driver)
         self.messages.poll()
+        self._mark_tempo()
         self._cycles.refine()
+
+    def _mark_tempo(self) -> None:
+        """Let the take know the tempo where it is another one; a MIDI file's it knows."""
+        assert self._recordings is not None
+        if self.messages.plays_files:
+            return
+        bpm = 60.0 / self.accompaniment.line().beat_seconds
+        bars = self.patch.phrases.beats_per_bar
+        before = self._tempo
+        if before is None or abs(bpm / before.bpm - 1.0) > _SAME_TEMPO or bars != before.numerator:
+            self._tempo = Tempo(self.position_seconds, bpm, bars)
+            self._recordings.mark(TEMPO_MARK, **self._tempo.details())
 
     def _follow_tail(self, quiet_since: float | None, seconds: float) -> float | None:
         """After the file's end: hear its last hop, once; then since when the output has been silent."""

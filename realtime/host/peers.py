@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...codec.events.errors import StruckError
+from ...codec.takes.midi_file import TEMPO_MARK
 from ...patches.patch import Patch
 from ...patches.shelf import Shelf
 from ..engine.parameters import PARAMETERS, from_control
@@ -20,7 +21,7 @@ from ..midi.note_sounds import NoteSettings
 from ..midi.notes import NotePlayer, PhraseKeys, map_controls
 from ..midi.ports import MidiPorts
 from ..osc.address_book import AddressBook
-from ..osc.addresses import parse_address
+from ..osc.addresses import Peer, parse_address
 from ..osc.sender import OscSender
 from ..osc.server import OscServer
 from ..phrases.beats import Beats
@@ -166,6 +167,7 @@ class Messages:
         if self._maps is not None:
             self._maps.start()
         for file in self._files:
+            self._mark_tempos(file)
             file.start()
         if self._server is not None:
             self._server.start()
@@ -173,6 +175,17 @@ class Messages:
             self._sender.start()
         if self._clock_sender is not None:
             self._clock_sender.start()
+
+    @property
+    def plays_files(self) -> bool:
+        """Whether MIDI files are played, whose tempo is told when they begin."""
+        return bool(self._files)
+
+    def _mark_tempos(self, file: MidiFilePort) -> None:
+        if self._take is not None:
+            begins = self._stage.clock.position_samples() / self._stage.clock.rate
+            for tempo in file.tempos:
+                self._take.mark(begins + tempo.seconds, TEMPO_MARK, **tempo.details())
 
     def record(self, take: TakeRecorder) -> None:
         """Let ``take`` have what comes in."""
@@ -222,6 +235,19 @@ class Messages:
     def osc_port(self) -> int | None:
         """The port where OSC is listened for; None where it is not."""
         return None if self._server is None else self._server.address[1]
+
+    def send_events_to(self, others: Callable[[], Iterable[tuple[Peer, Callable[[bytes], None]]]]) -> None:
+        """Send events, as OSC, to ``others``, too."""
+        if self._sender is not None:
+            self._sender.others = others
+
+    def ask_patch(self, name: str) -> None:
+        """Recall a patch soon: who asks goes on.
+
+        Raises:
+            StruckError: it is not known, or broken.
+        """
+        self._recaller.recall(name)
 
     def change_map(self, patch: Patch) -> None:
         """Let controllers turn what ``patch`` says, beside what their own files say."""

@@ -55,7 +55,7 @@ class LastCall:
 
 
 class Recaller:
-    """Recalls patches by program. :meth:`ask` returns at once: a MIDI input must go on playing its notes.
+    """Recalls patches. Who asks goes on at once: a MIDI input must play its notes, OSC its messages.
 
     Args:
         shelf: of patches.
@@ -72,11 +72,20 @@ class Recaller:
         count: Callable[[str], None],
     ) -> None:
         self._shelf, self._recall, self._count = shelf, recall, count
-        self._calls = LastCall("recall", lambda error: tell(f"MIDI: {error}"))
+        self._calls = LastCall("recall", lambda error: tell(str(error)))
 
     def ask(self, bank: int, number: int) -> None:
         """Recall the patch of a program, unless another is asked for before its turn."""
-        self._ask(lambda: self._shelf.program(bank, number))
+        self._ask("MIDI", lambda: self._shelf.program(bank, number))
+
+    def recall(self, name: str) -> None:
+        """Recall the patch ``name``, unless another is asked for before its turn.
+
+        Raises:
+            StruckError: it is not known, or broken.
+        """
+        self._shelf.find(name)
+        self._ask("OSC", lambda: name)
 
     def step(self, current: str, count: int) -> None:
         """Recall the patch so many places after ``current`` on the shelf; after the last comes the first."""
@@ -86,10 +95,16 @@ class Recaller:
             place = names.index(current) if current in names else -1 if count > 0 else 0
             return names[(place + count) % len(names)]
 
-        self._ask(name)
+        self._ask("patch", name)
 
-    def _ask(self, name: Callable[[], str]) -> None:
-        if self._calls.ask(lambda: self._recall(name())):
+    def _ask(self, who: str, name: Callable[[], str]) -> None:
+        def recall() -> None:
+            try:
+                self._recall(name())
+            except StruckError as error:
+                raise StruckError(f"{who}: {error}") from error
+
+        if self._calls.ask(recall):
             self._count("programs_skipped")
 
     def close(self) -> None:

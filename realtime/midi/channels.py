@@ -1,4 +1,4 @@
-"""What a MIDI sender has set on each channel: bends and their ranges, pedals, MPE zones."""
+"""What a MIDI sender has set on each channel: bends and their ranges, tuning, pressure, pedals, MPE zones."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ LOWER_MASTER, _UPPER_MASTER = _MASTERS = (0, 15)
 #: Registered parameters, as (coarse, fine).
 NO_PARAMETER: Final = (127, 127)
 _BEND_RANGE: Final = (0, 0)
+_FINE_TUNING: Final = (0, 1)  # 14 bits, a semitone down to a semitone up
+_COARSE_TUNING: Final = (0, 2)  # semitones, 64 being none
 _MPE_CONFIGURATION: Final = (0, 6)
 
 
@@ -25,6 +27,8 @@ class Channel:
     bend_range_semitones: float
     bend_unit: float = 0.0  # -1 to 1
     master: int | None = None  # of the MPE zone that it is a member of
+    coarse_tuning: int = 64
+    fine_tuning: int = 8_192
     pedal: bool = False
     pressure: int = 0  # of the channel, 0 to 127
     parameter: tuple[int, int] = NO_PARAMETER  # registered, (coarse, fine)
@@ -34,7 +38,8 @@ class Channel:
 
     @property
     def bend_semitones(self) -> float:
-        return self.bend_unit * self.bend_range_semitones
+        tuning = self.coarse_tuning - 64 + (self.fine_tuning - 8_192) / 8_192.0
+        return self.bend_unit * self.bend_range_semitones + tuning
 
 
 class MidiChannels:
@@ -82,6 +87,12 @@ class MidiChannels:
         master = 0.0 if channel.master is None else self._channels[channel.master].bend_semitones
         return channel.bend_semitones + master
 
+    def pressure(self, number: int) -> int:
+        """Pressure on a channel's notes, 0 to 127: its own or its master's, whichever is more."""
+        channel = self._channels[number]
+        master = 0 if channel.master is None else self._channels[channel.master].pressure
+        return max(channel.pressure, master)
+
     def set_parameter(self, number: int, control: int, value: int) -> None:
         """Data entry for the registered parameter that the channel has chosen."""
         channel = self._channels[number]
@@ -96,6 +107,13 @@ class MidiChannels:
             for member in members:
                 self._channels[member].bend_range_semitones = whole + cents
                 self.send_bend(member)
+        elif channel.parameter == _FINE_TUNING:
+            kept, shift = (0x007F, 7) if control == DATA_ENTRY else (0x3F80, 0)
+            channel.fine_tuning = channel.fine_tuning & kept | value << shift
+            self.send_bend(number)
+        elif (channel.parameter, control) == (_COARSE_TUNING, DATA_ENTRY):
+            channel.coarse_tuning = value
+            self.send_bend(number)
         elif (channel.parameter, control) == (_MPE_CONFIGURATION, DATA_ENTRY) and number in _MASTERS:
             self.configure_zone(number, min(value, 15))
 

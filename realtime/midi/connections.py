@@ -17,6 +17,9 @@ OnMessage = Callable[[float, bytes], None]
 #: A note must be in the engine within a block of 64 samples, 1.3 ms; two thousand looks a
 #: second take some percent of a core.
 LOOK_SECONDS: Final = 0.0005
+#: Whoever has sent active sensing sends something every 300 ms; after that it is gone, cable and all.
+_ACTIVE_SENSING: Final = b"\xfe"
+SILENCE_SECONDS: Final = 0.33
 
 
 class Systems(Protocol):
@@ -143,6 +146,7 @@ class MidiInput(_Port):
         super().__init__(ports, wanted)
         self._on_message, self._on_lost = on_message, on_lost
         self._lost = False
+        self._last_seconds: float | None = None  # of a sender of active sensing
         self._arrivals = ArrivalClock()
         self._closing = False
         self._thread = threading.Thread(target=self._receive, name="midi input", daemon=True)
@@ -161,6 +165,7 @@ class MidiInput(_Port):
 
     def _end(self) -> None:
         self._lost = True
+        self._last_seconds = None
 
     def _receive(self) -> None:
         while not self._closing:
@@ -171,11 +176,24 @@ class MidiInput(_Port):
             for arrival, data in self._waiting():
                 if self._closing:  # a flood would never end
                     break
+                if data == _ACTIVE_SENSING or self._last_seconds is not None:
+                    self._last_seconds = time.perf_counter()
                 try:
                     self._on_message(arrival, data)
                 except Exception as error:  # a fault of ours must not end the playing: told, and on
                     self._ports.tell(f"MIDI {self.name}: {type(error).__name__}: {error}")
+            self._look_for_silence()
             time.sleep(LOOK_SECONDS)
+
+    def _look_for_silence(self) -> None:
+        """A sender of active sensing that falls silent has lost its cable: its notes end as a lost port's."""
+        last = self._last_seconds
+        if last is None or time.perf_counter() - last < SILENCE_SECONDS:
+            return
+        self._last_seconds = None
+        self._ports.tell(f"MIDI input {self.name} has fallen silent; its notes end")
+        if self._on_lost:
+            self._on_lost()
 
     def _waiting(self) -> Iterator[tuple[float, bytes]]:
         """The messages that are there; the lock is not held while one is worked on."""

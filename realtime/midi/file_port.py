@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import mido
 
 from ...codec.events.errors import StruckError
+from ...codec.takes.midi_file import Tempo
+from ..stage.closing_thread import ClosingThread
 
 EXTENSIONS: Final = (".mid", ".midi")
 _LARGEST_BYTES: Final = 1 << 25
@@ -28,8 +30,21 @@ def is_midi_file(name: str) -> bool:
     return Path(name).suffix.lower() in EXTENSIONS
 
 
-def read_midi_file(path: Path) -> list[tuple[float, bytes]]:
-    """The messages of a file, each with its time in seconds; among them clocks that tell its tempo.
+@dataclass(frozen=True)
+class MidiSong:
+    """What a file plays.
+
+    Args:
+        messages: each with its time in seconds; among them clocks that tell the tempo.
+        tempos: and time signatures, by time; before the first, 120 in four quarters.
+    """
+
+    messages: list[tuple[float, bytes]]
+    tempos: list[Tempo]
+
+
+def read_midi_file(path: Path) -> MidiSong:
+    """What a file plays.
 
     Raises:
         StruckError: it cannot be read, or is no MIDI file.
@@ -49,11 +64,12 @@ def read_midi_file(path: Path) -> list[tuple[float, bytes]]:
         raise StruckError(f"cannot read the MIDI file {path}: it is damaged ({error})") from error
 
 
-def _timed(track: mido.MidiTrack, ticks_per_beat: int) -> list[tuple[float, bytes]]:
+def _timed(track: mido.MidiTrack, ticks_per_beat: int) -> MidiSong:
     seconds, tick, tick_seconds = 0.0, 0, 0.5 / ticks_per_beat
     clock_ticks = ticks_per_beat / _CLOCKS
     clocks = 0
     found: list[tuple[float, bytes]] = [(0.0, _START)]
+    tempos = [Tempo()]
     for message in track:
         end = tick + message.time
         while clocks * clock_ticks <= end:
@@ -63,9 +79,14 @@ def _timed(track: mido.MidiTrack, ticks_per_beat: int) -> list[tuple[float, byte
         tick = end
         if message.type == "set_tempo":
             tick_seconds = message.tempo / 1e6 / ticks_per_beat
+            tempos.append(replace(tempos[-1], seconds=seconds, bpm=6e7 / message.tempo))
+        elif message.type == "time_signature":
+            signature = {"numerator": message.numerator, "denominator": message.denominator}
+            tempos.append(replace(tempos[-1], seconds=seconds, **signature))
         elif not message.is_meta:
             found.append((seconds, bytes(message.bytes())))
-    return found
+    latest = {tempo.seconds: tempo for tempo in tempos}
+    return MidiSong(found, list(latest.values()))
 
 
 class MidiFilePort:
@@ -84,10 +105,14 @@ class MidiFilePort:
 
     def __init__(self, path: Path, on_message: OnMessage, on_end: Callable[[], None]) -> None:
         self.name = path.name
-        self._messages = read_midi_file(path)
+        self._song = read_midi_file(path)
         self._on_message, self._on_end = on_message, on_end
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="midi file", daemon=True)
+        self._thread = ClosingThread("midi file", self._run)
+
+    @property
+    def tempos(self) -> list[Tempo]:
+        """The file's, by the time since its beginning."""
+        return self._song.tempos
 
     def start(self) -> None:
         """Begin to play."""
@@ -95,17 +120,15 @@ class MidiFilePort:
 
     def close(self) -> None:
         """Stop."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
 
     def _run(self) -> None:
         began = time.perf_counter()
-        for seconds, message in self._messages:
+        for seconds, message in self._song.messages:
             while (left := began + seconds - time.perf_counter()) > 0.0:
-                if self._closing.wait(min(left, 0.1) if left > 0.002 else _LOOK_SECONDS):
+                if self._thread.closing.wait(min(left, 0.1) if left > 0.002 else _LOOK_SECONDS):
                     return
-            if self._closing.is_set():
+            if self._thread.closing.is_set():
                 return
             self._on_message(began + seconds, message)
         self._on_end()

@@ -294,7 +294,7 @@ class NotePlayer:
                 return
             self._release(key, onset_sample)
         notes = self._templates.notes
-        expression = notes.express(self._channels.bend_semitones(number), channel.pressure)
+        expression = notes.express(self._channels.bend_semitones(number), self._channels.pressure(number))
         sounding = self._stage.play(event, "midi", expression)
         if sounding is not None:
             self._sounding[key] = _Note(sounding.id, sounding.at_sample, notes, expression)
@@ -321,11 +321,11 @@ class NotePlayer:
             self._express(key, bend_semitones=semitones)
 
     def _press(self, number: int, pressure: int) -> None:
-        """Pressure on a whole channel, and if it is a zone's master on its members."""
+        """Pressure on a whole channel, and if it is a zone's master on its members, beside their own."""
+        self._channels[number].pressure = pressure
         for member in self._channels.zone(number):
-            self._channels[member].pressure = pressure
             for key in self._keys(member):
-                self._press_key(key, pressure)
+                self._press_key(key, self._channels.pressure(member))
 
     def _press_key(self, key: int, pressure: int) -> None:
         pressed = self._sounding[key].notes.express(0.0, pressure)

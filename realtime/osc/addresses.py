@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from ...codec.events.errors import StruckError
@@ -13,6 +15,8 @@ Peer = tuple[Any, ...]
 #: This machine, at all its loopback addresses.
 LOOPBACK: Final = "localhost"
 _LOOPBACK_ADDRESSES: Final = ("127.0.0.1", "::1")
+#: What binding to an address says that this machine does not have, such as one of IPv6 where that is off.
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 def parse_address(text: str, default_host: str = LOOPBACK) -> tuple[str, int]:
@@ -55,3 +59,42 @@ def resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, Peer]]:
     if not found:
         raise StruckError(f"the OSC host '{host}' is not known: {failure}") from failure
     return sorted(((family, peer) for peer, family in found.items()), key=lambda f: f[0] != socket.AF_INET)
+
+
+def bind_all(
+    host: str, port: int, open_socket: Callable[[socket.AddressFamily], socket.socket], failed: str
+) -> list[socket.socket]:
+    """A socket at each address of ``host`` that is this machine's, all with one port.
+
+    Args:
+        host, port: where; of port 0 the system chooses one.
+        open_socket: of a family.
+        failed: how the message begins where it cannot be.
+
+    Raises:
+        StruckError: the port is taken at one of them, or there is none.
+    """
+    bound: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, peer in resolve(host, port):
+        own = None
+        try:
+            own = open_socket(family)
+            if family == socket.AF_INET6:
+                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+            own.bind((peer[0], bound[0].getsockname()[1], *peer[2:]) if bound else peer)
+            bound.append(own)
+        except OSError as error:
+            failure = error
+            if own is None:
+                continue
+            own.close()
+            if error.errno not in _NOT_HERE:
+                for other in bound:
+                    other.close()
+                bound = []
+                break
+    if not bound:
+        words = "there is no address" if failure is None else failure.strerror or failure
+        raise StruckError(f"{failed}: {words}") from failure
+    return bound

@@ -314,7 +314,7 @@ class OscDispatcher:
         self._stage.set_control(name, values[0])
 
     def _load_patch(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
-        self._stage.load_patch(values[0])
+        self._stage.ask_patch(values[0])
 
     def _set_insert(self, values: list[Any], name: str, peer: Peer, due_seconds: float | None) -> None:
         self._stage.set_insert(*values)

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from ...codec.events.descriptors import read_descriptors
@@ -67,6 +67,8 @@ class OscSender:
         except StruckError:
             self._close_targets()
             raise
+        #: Others that get the events just now, and what sends to each.
+        self.others: Callable[[], Iterable[tuple[Peer, Callable[[bytes], None]]]] = lambda: ()
         self._told: set[Peer] = set()
         self._teller = KindTeller(stage.tell, time.monotonic)
         self._queue: deque[Sounding] = deque()
@@ -134,6 +136,7 @@ class OscSender:
         if server is not None:
             for peer in server.subscribers.peers():
                 receivers.append((peer, lambda packet, peer=peer: server.send(packet, peer)))  # type: ignore[misc]
+        receivers += self.others()
         if not receivers:
             return
         packet = self._write(sounding)

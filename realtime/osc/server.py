@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import selectors
 import socket
@@ -11,9 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ...codec.events.errors import StruckError
 from .address_book import AddressBook
-from .addresses import LOOPBACK, Peer, resolve
+from .addresses import LOOPBACK, Peer, bind_all
 from .dispatcher import OscDispatcher
 from .subscribers import Subscribers
 
@@ -29,8 +27,6 @@ _LARGEST_PACKET_BYTES: Final = 65_536
 _PACKETS_IN_A_ROW: Final = 128
 _REST_SECONDS: Final = 0.002
 _LONGEST_WAIT_SECONDS: Final = 0.2
-#: What binding to an address says that this machine does not have, such as one of IPv6 where that is off.
-_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
 
 def _is_of_this_machine(family: socket.AddressFamily, peer: Peer) -> bool:
@@ -47,39 +43,11 @@ def _host(peer: Peer) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.ip_address(str(peer[0]).partition("%")[0])
 
 
-def _bind_all(host: str, port: int) -> list[socket.socket]:
-    """A socket at each address of ``host`` that is this machine's, all with one port.
-
-    Raises:
-        StruckError: the port is taken at one of them, or there is none.
-    """
-    bound: list[socket.socket] = []
-    failure: OSError | None = None
-    for family, peer in resolve(host, port):
-        try:
-            own = socket.socket(family, socket.SOCK_DGRAM)
-        except OSError as error:
-            failure = error
-            continue
-        try:
-            if family == socket.AF_INET6:
-                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            own.setblocking(False)
-            own.bind((peer[0], bound[0].getsockname()[1], *peer[2:]) if bound else peer)
-            bound.append(own)
-        except OSError as error:
-            own.close()
-            failure = error
-            if error.errno not in _NOT_HERE:
-                for other in bound:
-                    other.close()
-                bound = []
-                break
-    if not bound:
-        words = "there is no address" if failure is None else failure.strerror or failure
-        raise StruckError(f"cannot listen for OSC on {host}:{port}: {words}") from failure
-    return bound
+def _open(family: socket.AddressFamily) -> socket.socket:
+    own = socket.socket(family, socket.SOCK_DGRAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    own.setblocking(False)
+    return own
 
 
 class OscServer:
@@ -115,7 +83,7 @@ class OscServer:
         book: AddressBook | None = None,
     ) -> None:
         self._stage = stage
-        self._sockets = _bind_all(host, port)
+        self._sockets = bind_all(host, port, _open, f"cannot listen for OSC on {host}:{port}")
         self.subscribers = Subscribers()
         self._dispatcher = OscDispatcher(
             stage,

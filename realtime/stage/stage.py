@@ -100,6 +100,7 @@ class Stage:
         )
         self._last_id = 0
         self._load_patch: Callable[[str], None] | None = None
+        self._ask_patch: Callable[[str], None] | None = None
         self._learn: Callable[[str], None] | None = None
         self._unlearn: Callable[[str], None] | None = None
         self._set_insert: Callable[[str, str, float], None] | None = None
@@ -628,6 +629,21 @@ class Stage:
         """
         if self._load_patch is not None:
             self._load_patch(name)
+
+    def hand_over_asking(self, ask_patch: Callable[[str], None]) -> None:
+        """Say who carries out :meth:`ask_patch`."""
+        self._ask_patch = ask_patch
+
+    def ask_patch(self, name: str) -> None:
+        """Change to the patch ``name`` soon; of several that are asked for meanwhile the last counts.
+
+        Raises:
+            StruckError: it is not known, or broken.
+        """
+        if self._ask_patch is None:
+            self.load_patch(name)
+        else:
+            self._ask_patch(name)
 
     def save_patch(self, name: str) -> None:
         """Save the patch as it is played now, as ``name``; empty: where it came from.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from ..stage.closing_thread import ClosingThread
 from .clock_fit import CLOCKS_PER_BEAT
 from .follower import CLOCK, START, STOP
 
@@ -70,8 +70,7 @@ class ClockSender:
         self._connections = 0
         self._number = 0  # of the next clock, counted from the grid's beat 0
         self._started = False  # or the next clock wants a start before it
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clock output", daemon=True)
+        self._thread = ClosingThread("clock output", self._run)
 
     def start(self) -> None:
         """Send from now on."""
@@ -79,9 +78,7 @@ class ClockSender:
 
     def close(self) -> None:
         """Send a stop, and no more."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
         self._end()
 
     def send_due(self) -> float:
@@ -118,5 +115,5 @@ class ClockSender:
             self._started = False
 
     def _run(self) -> None:
-        while not self._closing.wait(max(0.0, self.send_due())):
+        while not self._thread.closing.wait(max(0.0, self.send_due())):
             pass

@@ -70,7 +70,7 @@ class ControlHost:
         if not is_own:
             # As for a client from elsewhere: this machine's tests have no other address for sure.
             access = ElsewhereAccess("127.0.0.1", self.token)
-        actor = Actor(self.stage, self.clock, self.book)
+        actor = self.actor = Actor(self.stage, self.clock, self.book)
         self.feed = Feed(self.engine, self.stage, self.status)
         self.control = ControlPort(self.stage, self.book, self.feed, actor, "127.0.0.1", self.port, access)
         actor.reply = self.control.reply

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from struck.realtime.engine.parameters import PARAMETER, PARAMETERS
 from struck.realtime.osc import namespace as osc
 from struck.realtime.osc.address_book import insert_leaf
 from struck.realtime.osc.packets import read_message, split_packet, write_message, write_values
+from struck.realtime.osc.sender import OscSender
 
+from ...codec.playing.decoder_events import event
 from ..osc.osc_host import udp_socket
 from .control_host import ControlHost, listen, receive, settle
 
@@ -347,3 +350,27 @@ def test_the_values_of_transforms_are_nodes_that_can_be_turned_and_listened_to(h
 
     assert asyncio.run(run()) == [("/struck/transform/delay/time", [1.5])]
     assert host.stage.transform("delay").values["time"] == 1.5
+
+
+def test_events_come_by_websocket_to_who_subscribes(host):
+    sender = OscSender(host.stage, (), host.osc)
+    peers = host.actor.subscribers.peers
+    sender.others = lambda: [(peer, partial(host.control.send_to, peer)) for peer in peers()]
+    host.stage.add_sink(sender)
+
+    async def run():
+        async with host.connect() as socket:
+            await socket.send(write_message(osc.SUBSCRIBE))
+            ((address, (_, remaining)), *_) = await receive(socket, 2)
+            assert (address, remaining) == ("/struck/subscribed", pytest.approx(60.0))
+            with sender:
+                sounding = host.stage.play(event(1.0), "heard")
+                host.stage.end(sounding.id, 2.0)
+                found = await receive(socket, 2)
+            await socket.send(write_message(osc.UNSUBSCRIBE))
+            await receive(socket, 1)
+            return sounding.id, found
+
+    id, found = asyncio.run(run())
+    assert [(address, values[0]) for address, values in found] == [("/struck/event", id), ("/struck/end", id)]
+    assert peers() == []

@@ -31,7 +31,12 @@ def tempo(time, bpm):
 
 def test_times_follow_the_tempo_also_where_it_changes(tmp_path):
     path = write(tmp_path / "a.mid", tempo(0, 60), on(480), tempo(480, 240), on(480, 61))
-    found = read_midi_file(path)
+    song = read_midi_file(path)
+    found = song.messages
+    assert [(t.seconds, t.bpm, t.numerator) for t in song.tempos] == [
+        (0.0, pytest.approx(60.0), 3),
+        (pytest.approx(2.0), pytest.approx(240.0), 3),
+    ]
     assert [(t, m) for t, m in found if m[0] == 0x90] == [
         (pytest.approx(1.0), NOTE),
         (pytest.approx(2.25), bytes((0x90, 61, 100))),

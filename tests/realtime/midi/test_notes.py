@@ -381,6 +381,43 @@ def test_the_masters_pressure_is_its_members():
     assert set(expressions(rig, "level_db")) == set(range(16))
 
 
+def test_a_member_s_pressure_and_its_master_s_go_together():
+    rig = hold_all(Rig(NoteSettings(mpe=True, pressure_db=12.7)))
+    rig.send("aftertouch", 4, value=100)
+    assert expressions(rig, "level_db") == {4: 10.0}
+    rig.send("aftertouch", 0, value=60)
+    found = expressions(rig, "level_db")
+    assert (found.pop(4), set(found.values())) == (10.0, {6.0})
+    rig.send("aftertouch", 4, value=0)  # the master still presses
+    assert expressions(rig, "level_db") == {4: 6.0}
+    rig.play(72, channel=4)
+    ((_, _, expression),) = rig.stage.taken("play")
+    assert expression.level_db == pytest.approx(6.0)
+
+
+def test_tuning_is_registered_parameters_1_and_2(held):
+    held.registered(1, 0x60)  # half a semitone up, by the coarse part of 14 bits
+    assert bends(held)[0] == 0.5
+    held.registered(1, 0x40, 0x40)
+    assert bends(held)[0] == pytest.approx(64 / 8192, abs=1e-4)
+    held.registered(1, 0x40, 0)
+    held.registered(2, 64 - 12)
+    assert bends(held)[0] == -12.0
+    held.send("pitchwheel", 0, pitch=8191)
+    assert bends(held) == {0: -10.0}
+    held.control(121)  # controllers are reset, tuning is none
+    assert bends(held) == {0: -12.0}
+    held.play(72)
+    ((_, _, expression),) = held.stage.taken("play")
+    assert expression.bend_semitones == -12.0
+
+
+def test_an_mpe_zone_is_tuned_by_its_master():
+    rig = hold_all(Rig(NoteSettings(mpe=True)))
+    rig.registered(2, 64 + 5)
+    assert set(bends(rig).values()) == {5.0}
+
+
 def test_brightness_of_a_member_moves_its_note():
     rig = hold_all(Rig(NoteSettings(mpe=True)))
     rig.control(74, 127, channel=5)

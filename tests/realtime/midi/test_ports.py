@@ -199,6 +199,29 @@ def test_a_virtual_input_hears_a_peer(server, ports):
 
 
 @pytest.mark.jack
+def test_a_sender_of_active_sensing_that_falls_silent_is_lost(server, ports, lines):
+    got, lost = [], []
+    ports.open_input("virtual:keys", lambda arrival, data: got.append(data), lambda: lost.append(1))
+    peer = Peer("output")
+    server.connect("peer:port", "struck midi input:keys")
+    send_until(lambda: peer.client.send_message(b"\x90\x3c\x64"), lambda: got)
+    time.sleep(0.5)
+    assert not lost  # who never sends it may be silent
+    send_until(lambda: peer.client.send_message(b"\xfe"), lambda: b"\xfe" in got)
+    for _ in range(5):  # anything says that the cable is there
+        peer.client.send_message(b"\xb0\x01\x40")
+        time.sleep(0.1)
+    assert not lost
+    end = time.monotonic() + 10.0
+    while not lost and time.monotonic() < end:
+        time.sleep(0.02)
+    peer.close()
+    assert lost == [1]
+    (line,) = lines
+    assert line.endswith("has fallen silent; its notes end")
+
+
+@pytest.mark.jack
 def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
     clock = FakeClock(48_000, 128)
     stage = FakeStage(48_000)

@@ -103,7 +103,7 @@ class FakeStage:
     def save_patch(self, name):
         self.saved = name
 
-    def load_patch(self, name):
+    def ask_patch(self, name):
         if name == "missing":
             raise StruckError("no patch is called missing")
         self.patches.append(name)
