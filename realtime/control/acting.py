@@ -47,7 +47,7 @@ class Actor:
             self._reply,
             latency=latency,
             on_packet=on_packet,
-            is_own=lambda peer: True,
+            is_own=lambda peer: peer != self._peer,  # events go to the connection that asks for them
             book=book,
         )
         self._worker = ThreadPoolExecutor(1, "struck-control-acts", initializer=self._note_thread)

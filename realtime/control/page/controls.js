@@ -87,16 +87,21 @@ export class Controls {
   #connection;
   #element;
   #sliders = new Map();
+  #meanwhile = null; // changes that come while the tree is on its way
 
   constructor(connection, element) {
     this.#connection = connection;
     this.#element = element;
     connection.addEventListener("frame", ({ detail }) => {
-      for (const [address, value] of detail.changes ?? []) this.#sliders.get(address)?.show(value);
+      for (const [address, value] of detail.changes ?? []) {
+        this.#meanwhile?.set(address, value);
+        this.#sliders.get(address)?.show(value);
+      }
     });
   }
 
   async load() {
+    const meanwhile = (this.#meanwhile = new Map());
     const answer = await fetch("/struck");
     const { CONTENTS } = await answer.json();
     const focused = document.activeElement?.id;
@@ -110,6 +115,8 @@ export class Controls {
       }
     }
     this.#element.replaceChildren(...groups);
+    for (const [address, value] of meanwhile) this.#sliders.get(address)?.show(value, true);
+    if (this.#meanwhile === meanwhile) this.#meanwhile = null;
     if (focused) document.getElementById(focused)?.focus();
     return CONTENTS;
   }

@@ -97,6 +97,7 @@ export class Roll {
       const { id, at, kind, pitch, gain, noise, release, until } = found;
       this.#events.set(id, { at, kind, noise, release, until, states: [{ at, pitch, gain }] });
       this.#begun.push(at);
+      if (this.#begun.length > MOST) this.#begun.shift(); // a page out of sight draws nothing, and tidies nothing up
       if (this.#events.size > MOST) this.#events.delete(this.#events.keys().next().value);
     }
   }

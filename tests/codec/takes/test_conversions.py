@@ -419,3 +419,29 @@ def test_missing_source_and_missing_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(StruckError, match="cannot write"):
         convert(make_take(tmp_path / "a.mcap"), tmp_path / "none" / name)
     assert os.listdir(tmp_path) == ["a.mcap"]
+
+
+def test_a_midi_file_has_the_tempo_and_time_signature_of_the_take(tmp_path: Path) -> None:
+    take = tmp_path / "a.mcap"
+    with TakeWriter(take, HEADER) as writer:
+        for seconds, mark in (
+            (0.0, {"kind": "tempo", "bpm": 90.0, "numerator": 3, "denominator": 4}),
+            (2.0, {"kind": "tempo", "bpm": 180.0, "numerator": 6, "denominator": 8}),
+            (3.0, {"kind": "tempo", "bpm": "fast", "numerator": 0, "denominator": 5}),
+        ):
+            writer.write_message("/marks", seconds, mark)
+        for onset in (0.5, 2.0, 2.5, 3.5):
+            writer.write(make_event(onset, pitch=60.0, hold=0.1, decay=0.1))
+        writer.close(5.0)
+    convert(take, tmp_path / "a.mid")
+    (track,) = mido.MidiFile(tmp_path / "a.mid").tracks
+    tempos = [round(mido.tempo2bpm(message.tempo), 2) for message in track if message.type == "set_tempo"]
+    assert tempos == [90.0, 180.0, 120.0]
+    bars = [(m.numerator, m.denominator) for m in track if m.type == "time_signature"]
+    assert bars == [(3, 4), (6, 8), (4, 4)]
+    seconds, onsets = 0.0, []
+    for message in mido.MidiFile(tmp_path / "a.mid"):
+        seconds += message.time
+        if message.type == "note_on" and message.velocity:
+            onsets.append(seconds)
+    assert onsets == pytest.approx([0.5, 2.0, 2.5, 3.5], abs=0.002)

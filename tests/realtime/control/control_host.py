@@ -49,12 +49,13 @@ class ControlHost:
         self.clock = FakeClock()
         self.lines = []
         self.stage = Stage(self.engine, RANDOM_WEIGHTS, self.clock, self.lines.append)
-        self.phrases = []
+        self.phrases, self.done = [], []
         self.stage.hand_over(
             self.load_patch,
             lambda *phrase: self.phrases.append(phrase),
             lambda: dict(self.stage.counts()),
             lambda insert, parameter, value: None,
+            lambda name, value: self.done.append(name),
         )
         self.stage.note_patch("default")
         self.folder = tempfile.TemporaryDirectory()
@@ -92,6 +93,7 @@ class ControlHost:
             "counters": {name: n for name, n in self.stage.counts().items() if name.startswith("control")},
             "tempo": {"bpm": 120.0, "state": "own"},
             "learning": self.learning.state(),
+            "setlist": {"scene": "Opener: verse" if "setlist/next" in self.done else None},
             "peers": ["OSC in 127.0.0.1"],
             "log": [(number, line) for number, line in enumerate(self.lines, 1)],
         }

@@ -361,7 +361,7 @@ def test_events_come_by_websocket_to_who_subscribes(host):
     async def run():
         async with host.connect() as socket:
             await socket.send(write_message(osc.SUBSCRIBE))
-            ((address, (_, remaining)), *_) = await receive(socket, 2)
+            (address, (_, remaining)), _latency = await receive(socket, 2)
             assert (address, remaining) == ("/struck/subscribed", pytest.approx(60.0))
             with sender:
                 sounding = host.stage.play(event(1.0), "heard")

@@ -1,11 +1,14 @@
 """The screen in a browser: what is played is seen, what is moved is heard, and two pages agree."""
 
+import json
+import re
 import shutil
 import time
 
 import numpy as np
 import pytest
 
+from struck.codec.transforms.transform import TransformSettings
 from struck.realtime.engine.parameters import PARAMETER
 from struck.realtime.osc.address_book import insert_leaf
 
@@ -260,3 +263,79 @@ def test_a_page_that_is_long_open_keeps_no_more_than_it_shows(host, open_page):
     page.wait_for_function("() => document.querySelectorAll('#lines li').length === 100")
     page.wait_for_function("() => /, 0 in sight/.test(document.getElementById('roll-text').textContent)")
     assert page.evaluate("document.querySelectorAll('*').length - window.nodes") <= 110
+
+
+def test_the_setlist_goes_on_and_back_and_a_transform_is_turned_and_learned(host, open_page):
+    host.stage.change_transforms([TransformSettings("delay")])
+    page = open_page(**PHONE)
+    setlist = page.get_by_role("group", name="Setlist")
+    sync_api.expect(setlist).to_contain_text("Not begun")
+    setlist.get_by_role("button", name="Next").tap()
+    sync_api.expect(setlist).to_contain_text("Opener: verse")
+    setlist.get_by_role("button", name="Previous").tap()
+    wait_until(lambda: host.done == ["setlist/next", "setlist/previous"])
+    slider(page, "repeats").fill("400")
+    wait_until(lambda: host.stage.transform("delay").values["repeats"] == 32.0)
+    page.get_by_role("button", name="Learn MIDI").tap()
+    page.get_by_role("button", name="learn repeats").tap()
+    wait_until(lambda: host.learning.state()["target"] == "transform/delay/repeats")
+    for value in (0, 60, 127, 64):
+        host.mapper.receive(bytes((0xB0, 21, value)))
+    wait_until(lambda: ["transform/delay/repeats", "cc 21"] in host.learning.state()["learned"])
+
+
+DAY_EVENTS = 200_000
+
+
+def heap_bytes(page):
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    session.send("Performance.enable")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    session.detach()
+    return next(metric["value"] for metric in metrics if metric["name"] == "JSHeapUsedSize")
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["in sight", "out of sight"])
+def test_a_page_left_open_for_a_day_does_not_grow(host, browser, seen):
+    """Events, log lines and changes of a day, as fast as the page takes them; half of them cost no more."""
+    context = browser.new_context(**DESK)
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    if not seen:  # the browser draws no page that is not seen
+        page.add_init_script("window.requestAnimationFrame = () => 0")
+    sockets = []
+    page.route_web_socket(re.compile("/live"), lambda socket: sockets.append(socket))
+    page.goto(f"http://127.0.0.1:{host.port}/")
+    wait_until(lambda: page.evaluate("document.readyState") == "complete" and sockets)
+    status = {**host.status(), "tree": 1}
+    status["latency"] = {"total_seconds": 0.25, "output_device_seconds": 0.0}
+    sockets[0].send(json.dumps({"hello": {"may_change": True, "rate": 48_000}}))
+    page.wait_for_selector('body[data-state="connected"]')
+
+    def live(begin, end, per_frame=500):
+        for first in range(begin, end, per_frame):
+            at = first * 0.43
+            events = [
+                {
+                    **{"id": first + n, "kind": "heard", "at": at + 0.43 * n, "until": at + 0.43 * n + 1.0},
+                    **{"pitch": 60.0, "gain": -20.0, "noise": 0.1, "release": 0.1},
+                }
+                for n in range(per_frame)
+            ]
+            frame = {"t": at, "voices": 3, "in": [[-20, -10]], "out": [[-20, -10]], "events": events}
+            frame |= {"phrases": [first % 4], "changes": [["/struck/control/decay", 1.0 + first % 3]]}
+            sockets[0].send(json.dumps(frame))
+            status["log"] = [(first + n, f"line {first + n}") for n in range(20)]
+            status["counters"] = {"midi_dropped": first}
+            sockets[0].send(json.dumps({"status": status}))
+        wait_until(lambda: page.locator("#lines li").first.inner_text() == f"line {end - per_frame + 19}")
+
+    live(0, DAY_EVENTS // 2)
+    before = heap_bytes(page)
+    live(DAY_EVENTS // 2, DAY_EVENTS)
+    grown = heap_bytes(page) - before
+    assert page.locator("#lines li").count() == 100
+    context.close()
+    assert grown < 500_000, grown

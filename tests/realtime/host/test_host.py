@@ -113,7 +113,8 @@ def test_the_take_played_again_is_the_sound_of_the_stage(show, weights):
 
 def test_the_take_tells_how_it_began(show):
     take = TakeReader(show.folder / "show.mcap")
-    (start,) = (mark.value for mark in take.marks())
+    start, tempo = (mark.value for mark in take.marks())
+    assert tempo == {"kind": "tempo", "bpm": 120.0, "numerator": 4, "denominator": 4}
     assert start["kind"] == "start"
     assert start["rate"] == RATE
     assert start["engine_seconds"] == pytest.approx(show.performance.ledger.engine_seconds)

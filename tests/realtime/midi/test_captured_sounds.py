@@ -1,7 +1,7 @@
 """Captured sounds: what was heard, over the keyboard."""
 
 import threading
-from dataclasses import replace
+import time
 
 import numpy as np
 import pytest
@@ -10,16 +10,21 @@ import soundfile
 from struck.codec.events.amendments import Amendment
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.events import Event
-from struck.codec.pipeline import render_samples
-from struck.codec.weights.codec_weights import default_codec_weights_path, load_codec_weights
+from struck.codec.weights.codec_weights import shipped_codec_weights
+from struck.realtime.engine.callback import run_block
 from struck.realtime.host.host import Host
+from struck.realtime.host.peers import note_settings
 from struck.realtime.host.settings import LiveSettings
 from struck.realtime.midi.captured_sounds import KEPT, CapturedSounds
 from struck.realtime.midi.note_sounds import NoteSettings, NoteTemplates
+from struck.realtime.midi.notes import NotePlayer
 from struck.realtime.screen.teller import Teller
 from struck.realtime.stage.soundings import SoundingAmendment, SoundingEvent
 
-from ...codec.hearing.encoder_sounds import melody
+from ...codec.hearing.encoder_sounds import add_note, silence
+
+#: Of the phrase that is played in: its beginning, and from note to note.
+FIRST_SECONDS, STEP_SECONDS = 0.2, 0.8
 
 
 def heard(pitch, gain_db=-20.0, id=None, **values):
@@ -102,25 +107,62 @@ def test_notes_play_it_and_their_own_sound_before():
     assert read_field(found.vector, "decay") == pytest.approx(0.5, rel=0.1)
 
 
-def cents_from(samples, note, rate):
-    """How far the partials of a sound lie from the note's, by its strongest that is one of them."""
-    frequency = 440.0 * 2.0 ** ((note - 69) / 12.0)
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 8 * len(samples)))
-    peak = np.argmax(spectrum) * rate / (8 * len(samples))
-    return 1200.0 * np.log2(peak / (frequency * max(1, round(peak / frequency))))
+def pitch_hz(samples, rate, note):
+    """The fundamental, by the lag at which the sound is most like itself, to a part in a thousand.
+
+    Lags up to an octave around the note are looked at, so that a wrong octave is found as one.
+    """
+    expected = rate / (440.0 * 2.0 ** ((note - 69) / 12.0))
+    samples = samples - samples.mean()
+    size = 1 << int(np.ceil(np.log2(2 * len(samples))))
+    likeness = np.fft.irfft(np.abs(np.fft.rfft(samples, size)) ** 2)
+    lags = np.arange(round(0.55 * expected), round(1.9 * expected))
+    lag = int(lags[np.argmax(likeness[lags])])
+    before, there, after = likeness[lag - 1 : lag + 2]
+    return rate / (lag + 0.5 * (before - after) / (before - 2.0 * there + after))
+
+
+def play_on(host, seconds):
+    """The output of the engine of a host whose input has ended, ``[T]``."""
+    count = round(seconds * host.rate / 64)
+    source = np.zeros((64, host.state.silence.shape[1]), np.float32)
+    played = []
+    for _ in range(count):
+        out = np.zeros((64, host.state.sink.shape[1]), np.float32)
+        run_block(host.state, source, out, 0)
+        host.stage.attend()
+        played.append(out[:, 0].copy())
+    return np.concatenate(played)
 
 
 def test_a_phrase_that_is_played_in_is_played_by_midi_in_tune(tmp_path):
-    """Three notes are heard; the same notes by MIDI, with the sounds that were heard."""
+    """Three notes are heard; the same keys then sound, through the engine, at their pitches."""
     notes = (57, 64, 69)
-    soundfile.write(tmp_path / "in.wav", melody(notes), ANALYSIS_RATE, subtype="FLOAT")
-    weights = load_codec_weights(default_codec_weights_path())
-    settings = LiveSettings(input=str(tmp_path / "in.wav"), output="none", profile="tight", phrases="off")
-    with Host(settings, weights, Teller()) as host:
+    phrase = silence(FIRST_SECONDS + STEP_SECONDS * len(notes))
+    for place, note in enumerate(notes):
+        add_note(phrase, FIRST_SECONDS + place * STEP_SECONDS, note, decay_rate=6.0)
+    soundfile.write(tmp_path / "in.wav", phrase, ANALYSIS_RATE, subtype="FLOAT")
+    (tmp_path / "heard.toml").write_text("format = 2\n[note]\nheard = true\n", encoding="utf-8")
+    settings = LiveSettings(
+        input=str(tmp_path / "in.wav"),
+        output="none",
+        profile="tight",
+        phrases="off",
+        patch=str(tmp_path / "heard.toml"),
+    )
+    with Host(settings, shipped_codec_weights(), Teller()) as host:
         host.run(threading.Event())
-        sounds = NoteTemplates(NoteSettings(captured=host.captured))
+        keys = NotePlayer(host.stage, host.clock, note_settings(host.patch, host.captured))
         assert host.captured.find(60, 100) is not None
-    for note in notes:
-        event = replace(sounds.event(note, 100, None, 0.0), onset_seconds=0.0)
-        samples = render_samples(weights, [event], 48_000)[:48_000]
-        assert abs(cents_from(np.asarray(samples), note, 48_000)) < 20.0
+        host.stage.panic()
+        for place, note in enumerate(notes):
+            begin = round((FIRST_SECONDS + place * STEP_SECONDS + 0.05) * ANALYSIS_RATE)
+            was = phrase[begin : begin + round((STEP_SECONDS - 0.1) * ANALYSIS_RATE)]
+            keys.receive(time.perf_counter(), bytes((0x90, note, 127)))
+            play_on(host, 0.05)
+            sound = play_on(host, STEP_SECONDS - 0.1)
+            keys.receive(time.perf_counter(), bytes((0x80, note, 0)))
+            play_on(host, 3.0)
+            assert np.abs(sound).max() > 1e-3
+            heard_hz, played_hz = pitch_hz(was, ANALYSIS_RATE, note), pitch_hz(sound, host.rate, note)
+            assert abs(1200.0 * np.log2(played_hz / heard_hz)) < 20.0, (note, heard_hz, played_hz)

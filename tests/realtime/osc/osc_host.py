@@ -103,10 +103,12 @@ class FakeStage:
     def save_patch(self, name):
         self.saved = name
 
-    def ask_patch(self, name):
+    def load_patch(self, name):
         if name == "missing":
             raise StruckError("no patch is called missing")
         self.patches.append(name)
+
+    ask_patch = load_patch
 
     def play_phrase(self, pitch, velocity, style):
         if style == "unknown":

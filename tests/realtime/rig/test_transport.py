@@ -60,7 +60,7 @@ def test_the_transport_is_followed(tempo, monkeypatch):
         try:
             assert process.stdout.readline() == "rolls\n"
             time.sleep(1.0)
-            errors_ms, songs = [], set()
+            errors_ms, songs, reads = [], set(), []
             for _ in range(40):
                 before = time.perf_counter()
                 frame = witness.transport_frame
@@ -70,11 +70,17 @@ def test_the_transport_is_followed(tempo, monkeypatch):
                 wanted = frame / RATE * tempo / 60.0
                 errors_ms.append(1e3 * line.beat_seconds * (line.beat_at(seconds) - wanted))
                 songs.add(line.song)
+                reads.append((seconds, frame))
                 time.sleep(0.025)
             assert leader.state(0.0) is ClockState.LOCKED
-            # What it is compared with goes by the latest block alone, which may have begun late.
-            assert abs(float(np.median(errors_ms))) < 1e3 * BLOCK / RATE + 2.0, errors_ms
             assert len(songs) == 1
+            # A server that is starved counts fewer frames than the time has: then there are two truths.
+            (first, begin), (last, end) = reads[0], reads[-1]
+            pace = (end - begin) / RATE / (last - first)
+            if abs(pace - 1.0) > 0.005:
+                pytest.skip(f"JACK's server runs at {100.0 * pace:.1f} % of its rate on this machine now")
+            # Single reads go by the latest block, which may have begun late; most of them have not.
+            assert abs(float(np.median(errors_ms))) < 2.0, errors_ms
             print("stop", file=process.stdin, flush=True)
             assert process.stdout.readline() == "stands\n"
             time.sleep(0.2)
