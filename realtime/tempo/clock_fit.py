@@ -46,6 +46,11 @@ _LEAST_PIECE: Final = 5
 _OUTLIER: Final = 4.0
 #: Tempos this close are the same: what jumped is the count, by clocks that were lost or came twice.
 _SAME_TEMPO: Final = 0.1
+#: So many clocks after a change to another tempo the old one may be there again: this close, and so near to a
+#: whole number of clocks beside where it was that some came twice.
+_RETURNS_AFTER: Final = 12
+_RETURNED: Final = 0.005
+_WHOLE: Final = 0.15
 #: Clocks that are kept for their tempo when their phase begins anew.
 _KEPT_ON_RESTART: Final = 48
 
@@ -80,6 +85,7 @@ class ClockFit:
         self._numbers: deque[int] = deque(maxlen=WINDOW_CLOCKS)
         self._seconds: deque[float] = deque(maxlen=WINDOW_CLOCKS)
         self._spread_seconds = _USUAL_SPREAD_SECONDS
+        self._left: ClockLine | None = None  # that a change has ended, just now
         #: None until two clocks are there, and where their tempo cannot be.
         self.line: ClockLine | None = None
         #: What the latest clock has shown of those before it.
@@ -133,8 +139,9 @@ class ClockFit:
     def _look_for_change(self) -> Recount | None:
         """Go on from where the newest clocks leave the line, or count them anew."""
         count = len(self)
-        if count < _LEAST_BEFORE + _NEWEST:
-            return None
+        back = self._look_for_return()
+        if back is not None or count < _LEAST_BEFORE + _NEWEST:
+            return back
         numbers, seconds = np.array(self._numbers), np.array(self._seconds)
         before = count - _NEWEST
         line = _fit_line(numbers[:before], seconds[:before])
@@ -155,7 +162,24 @@ class ClockFit:
             self._keep([int(n) - lost * (n < number) for n in numbers], list(seconds))
             return Recount(number, lost)
         self._keep([int(n) for n in numbers[first:]], list(seconds[first:]))
+        self._left = line
         return None
+
+    def _look_for_return(self) -> Recount | None:
+        """Whether what looked like another tempo was some clocks too many, and the old one goes on."""
+        left, line = self._left, self.line
+        if left is None or line is None or len(self) < _RETURNS_AFTER:
+            return None
+        if len(self) > 2 * _RETURNS_AFTER:
+            self._left = None
+            return None
+        if abs(line.interval_seconds / left.interval_seconds - 1.0) > _RETURNED:
+            return None
+        moved = (line.seconds - left.seconds_at(line.number)) / left.interval_seconds
+        self._left = None
+        if round(moved) == 0 or abs(moved - round(moved)) > _WHOLE:
+            return None
+        return Recount(int(self._numbers[0]), round(moved))
 
     def _keep(self, numbers: list[int], seconds: list[float]) -> None:
         self._numbers = deque(numbers, WINDOW_CLOCKS)

@@ -119,10 +119,12 @@ def run(folder: Path, switches: int, changes: bool = True, block: int = 256) -> 
     step = np.abs(np.diff(sound, 2)).max()
     reader = TakeReader(take)
     items = list(reader.items())
-    offs = [at for at, data in ((m.seconds, m.value) for m in reader.midi()) if data[0] & 0xF0 == 0x80]
+    midi = [(message.seconds, message.value) for message in reader.midi()]
+    begun = {data[1] for _, data in midi if data[0] & 0xF0 == 0x90}
+    offs = [at for at, data in midi if data[0] & 0xF0 == 0x80 and data[1] in begun]
     ends = sorted(item.at_seconds for item in items if isinstance(item, End))
-    recalled = sum(data[0] & 0xF0 == 0xC0 for data in (m.value for m in reader.midi()))
-    late = [1e3 * (end - off) for end, off in zip(ends, sorted(offs), strict=False)]
+    recalled = sum(data[0] & 0xF0 == 0xC0 for _, data in midi)
+    late = [1e3 * min(abs(end - off) for end in ends) for off in offs]
     counters = summary["counters"]
     return {
         "switches": recalled,

@@ -187,6 +187,37 @@ def test_a_busy_moment_moves_nothing():
     assert abs(master.off_seconds((TWO_BARS + 6) / 24)) < 0.001
 
 
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("part", [0.5, 2.0 / 3.0, 10.5])
+def test_a_clock_that_jumps_is_followed_from_where_it_is(part, jitter):
+    """A sender that was held up for a part of a clock, or for some, and says nothing of it."""
+    master = Master(120.0, jitter)
+    master.say(START)
+    master.clock(TWO_BARS)
+    master.now += part * master.interval
+    master.clock(TWO_BARS)
+    assert master.follower.state(master.last) is ClockState.LOCKED
+    assert master.follower.line().tempo_bpm == pytest.approx(120.0, rel=1e-3)
+    # The clocks are on its line again; which of them is the beat nobody could know.
+    line = master.follower.line()
+    clocks = (line.beat_at(master.now) * 24.0 + 0.5) % 1.0 - 0.5
+    assert abs(clocks) * master.interval < 0.002
+
+
+def test_clocks_that_come_twice_are_told_counted_and_taken_out():
+    lines = []
+    master = Master(120.0)
+    master.follower = ClockFollower(count=master.count, tell=lines.append)
+    master.say(START)
+    master.clock(TWO_BARS)
+    for _ in range(2):
+        master.follower.receive(master.sender, master.last, b"\xf8")
+    master.clock(TWO_BARS)
+    assert abs(master.off_seconds(2 * TWO_BARS / 24)) < 0.002
+    assert master.counts == {"clock_jumps": 1}
+    assert lines == ["the MIDI clock jumped: 2 clocks too many"]
+
+
 def test_states():
     master = Master()
     follower = master.follower
