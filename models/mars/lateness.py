@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from struck.codec.events.event_spec import ANALYSIS_RATE
 
 from .condition_inputs import frames_of
 from .conditions import PhraseConditions
-from .phrase_data import PhraseData
 from .phrase_scores import GRID_STEPS_PER_BEAT
-from .sound.onsets import grid_errors, onset_times
+
+if TYPE_CHECKING:  # only training waits for what makes clips
+    from .phrase_data import PhraseData
 
 #: Styles with attacks that tell; onsets further from a step belong to none.
 _STYLES: Final = ("arpeggio", "bass", "comping", "percussion")
@@ -82,6 +83,8 @@ def measure_lateness(
 
 def _delays(sound: np.ndarray, conditions: PhraseConditions) -> np.ndarray:
     """Seconds by which onsets near a step come after it."""
+    from .sound.onsets import grid_errors, onset_times  # whoever plays does not wait for what measures
+
     loop = sound[: round(conditions.loop_seconds * ANALYSIS_RATE)]
     step = 60.0 / conditions.tempo_bpm / GRID_STEPS_PER_BEAT
     onsets = onset_times(loop)

@@ -23,6 +23,8 @@ measures
 - ``endurance``: FluidSynth plays chance music into struck; memory, losses and their causes.
 - ``phrases``: 60 notes in a minute become phrases (of the shipped MARS; ``--fake``: of one that takes 0.4 s);
   where on its beat each of them, or its stand-in, began.
+- ``clock``: a chord for each bar by a MIDI clock whose tempo rises by 2 beats per minute; how far the chords
+  begin off the clock's half bars. Phrases come from a fake MARS that takes 0.4 s for each.
 - ``silence``: how many periods of a minute a client loses that does nothing, alone and beside one process
   that computes as ``phrases``' does: what the machine loses of itself.
 """
@@ -70,6 +72,7 @@ from ..realtime.rig.jack_probe import jack_probe
 from ..realtime.rig.jack_rig import JackServer, jack_server
 from ..realtime.rig.live_host import DRY_PATCH, LiveHost, clients
 from ..realtime.rig.phrase_trial import play_phrases
+from ..realtime.tempo.clock_trial import DriftingClock, play_chords
 
 RATE: Final = 48_000
 _SPACING_SECONDS: Final = 1.0
@@ -471,6 +474,30 @@ def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Va
     return kept | {"phrases": found["summary"]["phrases"], "told": told, "stolen_seconds": stolen}
 
 
+# ---- clock ---------------------------------------------------------------------------------------------
+
+
+def run_clock(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    """Let chords follow a clock that drifts, a chord a bar, 16 bars."""
+    with jack_server(RATE, options.frames[-1], options.realtime) as server:
+        stolen = stolen_seconds()
+        found = play_chords(server, folder, DriftingClock(), 16)
+        stolen = stolen_seconds() - stolen
+    off_ms = np.abs(found["off_ms"])
+    counters = found["summary"]["counters"]
+    report(
+        f"clock, 120 to 122 bpm in 20 s: {len(off_ms)} chords of 16, {np.median(off_ms):.1f} ms off the "
+        f"clock's half bars in the median, {np.max(off_ms):.1f} ms at most; clocks came within "
+        f"{found['jitter_ms']:.1f} ms of theirs (standard deviation)"
+    )
+    names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
+    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))
+    if stolen:
+        report(f"  meanwhile the host of this virtual machine withheld {stolen:.1f} s of processor time")
+    kept = {name: found[name] for name in ("changes", "off_ms", "jitter_ms")}
+    return kept | {"counters": counters, "stolen_seconds": stolen}
+
+
 # ---- silence -------------------------------------------------------------------------------------------
 
 
@@ -535,6 +562,7 @@ RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
     "gil": run_gil,
     "endurance": run_endurance,
     "phrases": run_phrases,
+    "clock": run_clock,
     "silence": run_silence,
 }
 
@@ -552,7 +580,7 @@ def main() -> int:
         type=int,
         nargs="+",
         default=[64, 128],
-        help="JACK's periods; endurance, phrases and silence take the last",
+        help="JACK's periods; endurance, phrases, clock and silence take the last",
     )
     parser.add_argument(
         "--realtime",

@@ -78,7 +78,7 @@ def play_phrases(
             end = time.monotonic() + 30.0
             while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
                 time.sleep(0.05)
-            assert _is_connected(server), "the keyboard could not be connected"
+            assert is_connected(server), "the keyboard could not be connected"
             begin = time.monotonic() + 0.2
             for number in range(count):
                 pitch = 48 + number // new_every % 40 if number % new_every == 0 else 47
@@ -96,7 +96,7 @@ def play_phrases(
     return {**look(take, sound), "summary": summary, "lines": lines, "counters": summary["counters"]}
 
 
-def _is_connected(server: JackServer) -> bool:
+def is_connected(server: JackServer) -> bool:
     """Whether the keyboard's port leads somewhere; a busy server may take its time to say so."""
     for _ in range(20):
         with suppress(AssertionError, subprocess.TimeoutExpired):

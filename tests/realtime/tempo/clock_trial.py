@@ -1,0 +1,172 @@
+"""A band by a MIDI clock that drifts, with a chord for each bar, over JACK: when do the chords begin?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from struck.codec.takes.takes import TakeReader
+from struck.realtime.engine.slots import FADE
+from struck.realtime.midi.ports import import_rtmidi
+
+from ..rig.jack_rig import JackServer
+from ..rig.live_host import LiveHost
+from ..rig.phrase_trial import FAKE, is_connected
+
+RATE = 48_000
+CLOCK, START = 0xF8, 0xFA
+#: Roots that are far apart, as triads that are held: C, F, G, A minor.
+CHORDS = ((48, 52, 55), (53, 57, 60), (55, 59, 62), (57, 60, 64))
+_PATCH = """
+[phrases]
+channel = 2
+style = "comping"
+chord = "held"
+start = "bar"
+latched = true
+gain_db = 0.0
+"""
+#: A chord is played so long before its bar.
+_BEFORE_SECONDS = 0.8
+#: So much of a root's tone is listened to at once.
+_LISTEN_SECONDS = 0.008
+
+
+@dataclass
+class DriftingClock:
+    """A clock whose tempo goes evenly from one to another and stays there; beat 0 is at second 0.
+
+    Args:
+        first_bpm, last_bpm: at the beginning, and after ``seconds``.
+    """
+
+    first_bpm: float = 120.0
+    last_bpm: float = 122.0
+    seconds: float = 20.0
+    _beats: np.ndarray = field(init=False)
+    _times: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._times = np.arange(0.0, 4.0 * self.seconds, 0.001)
+        tempo = np.interp(self._times, (0.0, self.seconds), (self.first_bpm, self.last_bpm))
+        self._beats = np.concatenate([[0.0], np.cumsum(tempo[:-1] + tempo[1:]) * 0.001 / 120.0])
+
+    def seconds_at(self, beat: float) -> float:
+        """When a beat is."""
+        return float(np.interp(beat, self._beats, self._times))
+
+    def beat_at(self, seconds: float) -> float:
+        """Which beat it is then."""
+        return float(np.interp(seconds, self._times, self._beats))
+
+
+def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: int) -> dict[str, Any]:
+    """Send the clock, and a chord before each bar.
+
+    Returns:
+        ``changes``, of each chord that was heard the root and the beat of the clock, as it was sent, on which
+        it began; ``off_ms``, how far each is off the nearest half bar; ``jitter_ms`` of the clocks as they
+        came; struck's ``summary`` and ``lines``.
+    """
+    rtmidi = import_rtmidi()
+    patch, take, sound = folder / "clock.toml", folder / "clock.mcap", folder / "clock.wav"
+    patch.write_text(_PATCH, encoding="utf-8")
+    arguments = [
+        "--input", "none", "--output", "jack:system", "--midi-in", "virtual:keys", "--patch", patch,
+        "--record", take, "--record-audio", sound,
+    ]  # fmt: skip
+    seconds = 120.0 + clock.seconds_at(4.0 * bars)
+    with LiveHost(server, *arguments, duration_seconds=seconds, program=FAKE) as host:
+        sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
+        try:
+            names = sender.get_ports()
+            sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+            end = time.monotonic() + 60.0
+            while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
+                time.sleep(0.05)
+            assert is_connected(server), "the keyboard could not be connected"
+            lock = threading.Lock()
+
+            def send(*message: int) -> None:
+                with lock:
+                    sender.send_message(message)
+
+            began = time.perf_counter() + 2.0
+            clocks = threading.Thread(target=_send_clocks, args=(clock, bars, began, send))
+            clocks.start()
+            held: tuple[int, ...] = ()
+            for bar in range(bars):
+                _sleep_until(began + clock.seconds_at(4.0 * bar) - _BEFORE_SECONDS)
+                for key in held:
+                    send(0x81, key, 0)
+                held = CHORDS[bar % len(CHORDS)]
+                for key in held:
+                    send(0x91, key, 127)
+            clocks.join()
+        finally:
+            sender.close_port()
+            sender.delete()
+        summary = host.stop()
+        lines = host.lines
+    return {**look(take, sound, clock), "summary": summary, "lines": lines}
+
+
+def _send_clocks(clock: DriftingClock, bars: int, began: float, send: Any) -> None:
+    for number in range(96 * bars):
+        if number == 0:
+            _sleep_until(began - 0.001)
+            send(START)
+        _sleep_until(began + clock.seconds_at(number / 24.0))
+        send(CLOCK)
+
+
+def _sleep_until(seconds: float) -> None:
+    time.sleep(max(0.0, seconds - time.perf_counter()))
+
+
+def look(take: Path, sound: Path, clock: DriftingClock) -> dict[str, Any]:
+    """When chords began, by the clocks that the take holds."""
+    messages = [(message.seconds, message.value) for message in TakeReader(take).midi()]
+    start = next(at for at, value in messages if value[0] == START)
+    arrivals = np.array([at for at, value in messages if value[0] == CLOCK and at >= start])
+    sent = np.array([clock.seconds_at(number / 24.0) for number in range(len(arrivals))])
+    # A thread of Python's is late by chance; the median says when beat 0 was meant to be. The take has clocks
+    # where they take effect, a block later, and so have the beats.
+    zero = float(np.median(arrivals - sent))
+    samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
+    assert rate == RATE
+    changes = heard_changes(samples[:, 0], [chord[0] for chord in CHORDS])
+    beats = [(root, clock.beat_at(at - zero)) for root, at in changes]
+    off_ms = [
+        1e3 * (at - zero - clock.seconds_at(2.0 * round(beat / 2.0)))
+        for (_, at), (_, beat) in zip(changes, beats, strict=True)
+    ]
+    return {"changes": beats, "off_ms": off_ms, "jitter_ms": 1e3 * float(np.std(arrivals - sent - zero))}
+
+
+def heard_changes(sound: np.ndarray, roots: list[int]) -> list[tuple[int, float]]:
+    """Each root that comes to sound, and the second at which its fade began: of tones one after the other."""
+    count = round(_LISTEN_SECONDS * RATE)
+    window = np.hanning(count) / np.hanning(count).sum()
+    t = np.arange(len(sound)) / RATE
+    levels = []
+    for root in roots:
+        hz = 440.0 * 2.0 ** ((root - 69) / 12.0)
+        levels.append(np.abs(np.convolve(sound * np.exp(-2j * np.pi * hz * t), window, "same")))
+    loudest = np.argmax(levels, axis=0)
+    silent = np.max(levels, axis=0) < 0.02
+    found: list[tuple[int, float]] = []
+    for at in np.flatnonzero(np.diff(np.where(silent, -1, loudest))) + 1:
+        if not silent[at]:
+            # Where both are as loud the fade is half over; the first rises from silence, half in its window.
+            fade = 0.5 * FADE / RATE if found and not silent[at - 1] else 0.0
+            found.append((roots[loudest[at]], at / RATE - fade))
+    ends = [at for _, at in found[1:]] + [len(sound) / RATE]
+    lasting = [one for one, end in zip(found, ends, strict=True) if end - one[1] > 0.1]
+    return [one for i, one in enumerate(lasting) if not i or lasting[i - 1][0] != one[0]]
