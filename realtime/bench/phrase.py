@@ -2,12 +2,16 @@
 
 The first phrase after the start is measured in a process of its own: import of torch, loading of the weights,
 compiled kernels from their cache, the phrase. The others come from a process for each number of threads, one
-after the other, each of another seed and style.
+after the other, each of another seed and style; then once more while another process computes all the time:
+threads that spin for each other would take many times as long then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,15 +48,19 @@ def run(report: Report, phrase_count: int = 12, weights: str = "") -> dict[str, 
         f"weights {first['load']:.2f} + phrase {first['phrase']:.2f}"
     )
     report(f"then, {phrase_count} phrases of as many seeds, seconds:")
-    report("device   threads   median    worst   tokens   spectrogram    phase")
+    report("device      threads   median    worst   tokens   spectrogram    phase   processor")
     for threads in _THREADS:
         job = _run("phrases", path, threads, "cpu", phrase_count)
         figures[f"cpu_{threads}_threads"] = _tell(report, "cpu", str(threads), job)
+    for threads in _THREADS:
+        with _other_work():
+            job = _run("phrases", path, threads, "cpu", phrase_count)
+        figures[f"busy_cpu_{threads}_threads"] = _tell(report, "cpu, busy", str(threads), job)
     if first["cuda"]:
         figures["cuda"] = _tell(report, "cuda", "", _run("phrases", path, 2, "cuda", phrase_count))
     else:
         figures["cuda"] = None
-        report("cuda     not measured: there is none here")
+        report("cuda        not measured: there is none here")
     figures |= _tell_phases(report, _run("phases", path, 2, 4))
     return figures
 
@@ -64,15 +72,32 @@ def _run(name: str, path: str, threads: int, *arguments: object) -> dict[str, An
     return run_job(name, path, *arguments, environment=environment)
 
 
+@contextmanager
+def _other_work() -> Iterator[None]:
+    """A process that computes all the time."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _tell(report: Report, device: str, threads: str, job: dict[str, Any]) -> dict[str, Any]:
     totals = [sum(seconds.values()) for seconds in job["seconds"]]
     parts = {name: float(np.median([seconds[name] for seconds in job["seconds"]])) for name in PARTS}
     median, worst = float(np.median(totals)), max(totals)
+    processor = float(np.median(job["processor_seconds"]))
     report(
-        f"{device:8} {threads:>7} {median:8.3f} {worst:8.3f} {parts['tokens']:8.3f} "
-        f"{parts['spectrogram']:13.3f} {parts['phase']:8.3f}"
+        f"{device:11} {threads:>7} {median:8.3f} {worst:8.3f} {parts['tokens']:8.3f} "
+        f"{parts['spectrogram']:13.3f} {parts['phase']:8.3f} {processor:11.3f}"
     )
-    return {"median_seconds": median, "worst_seconds": worst, **{f"{k}_seconds": v for k, v in parts.items()}}
+    return {
+        "median_seconds": median,
+        "worst_seconds": worst,
+        "processor_seconds": processor,
+        **{f"{name}_seconds": seconds for name, seconds in parts.items()},
+    }
 
 
 def _tell_phases(report: Report, job: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_the_bench_of_phrases_tells_every_part_and_what_it_did_not_measure(tmp_p
     took = [{"tokens": 0.3, "spectrogram": 0.1, "phase": part} for part in (0.1, 0.2, 0.6)]
     answers = {
         "first_phrase": {"import": 2.0, "load": 0.5, "phrase": 1.5, "total": 4.0, "cuda": False},
-        "phrases": {"seconds": took},
+        "phrases": {"seconds": took, "processor_seconds": [0.5, 0.7, 0.9]},
         "phases": {
             "heap_seconds": [0.1], "heap_convergence_db": [-20.0],
             "griffin_lim_seconds": [2.0], "griffin_lim_convergence_db": [-18.0],
@@ -72,12 +72,13 @@ def test_the_bench_of_phrases_tells_every_part_and_what_it_did_not_measure(tmp_p
 
     monkeypatch.setattr(bench_phrase, "run_job", run_job)
     found = bench_phrase.run(lines.append, weights=str(weights))
-    assert asked == [("first_phrase", "2"), ("phrases", "1"), ("phrases", "2"), ("phases", "2")]
+    assert asked == [("first_phrase", "2"), *2 * [("phrases", "1"), ("phrases", "2")], ("phases", "2")]
+    assert found["busy_cpu_2_threads"]["processor_seconds"] == pytest.approx(0.7)
     assert found["cpu_1_threads"]["median_seconds"] == pytest.approx(0.6)
     assert found["cpu_1_threads"]["worst_seconds"] == pytest.approx(1.0)
     assert found["cuda"] is None
     assert found["heap_speed_up"] == pytest.approx(20.0)
-    assert any(line.startswith("cuda     not measured") for line in lines)
+    assert any(line.startswith("cuda        not measured") for line in lines)
 
 
 def test_memory_and_load():
