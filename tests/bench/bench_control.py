@@ -37,12 +37,12 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _perform(server, seconds, during) -> dict:
-    """A performance; ``during`` is called with its host once it plays."""
+def _perform(server, during) -> dict:
+    """A performance; ``during`` is called with its host once it plays, and when that is done it ends."""
     arguments = ("--input", "jack:system", "--output", "jack:system", "--profile", "tight")
-    with LiveHost(server, *arguments, "--control", _PORT, duration_seconds=seconds) as host:
+    with LiveHost(server, *arguments, "--control", _PORT) as host:
         extra = during(host)
-        summary = host.wait(seconds + 60.0)
+        summary = host.stop()
     figures = {name: value for name, value in summary.items() if name.startswith("callback_")}
     counters = {name: n for name, n in summary["counters"].items() if name.startswith("control")}
     return figures | counters | (extra or {})
@@ -83,8 +83,8 @@ async def _wait_for_answers(attackers) -> list[float]:
 def measure_attacks(seconds: float) -> dict:
     with jack_server(block=256) as server:
         return {
-            "alone": _perform(server, seconds, lambda host: None),
-            "attacked": _perform(server, seconds, _attack),
+            "alone": _perform(server, lambda host: time.sleep(seconds)),
+            "attacked": _perform(server, _attack),
         }
 
 
@@ -115,7 +115,7 @@ def measure_viewers(count: int, seconds: float) -> dict:
             found[f"core_percent_{label}"] = 100.0 * (_cpu_seconds(host.pid) - before) / seconds
 
     with jack_server(block=256) as server:
-        _perform(server, 3 * seconds + 20.0, during)
+        _perform(server, during)
     return found
 
 
