@@ -108,6 +108,7 @@ class DeviceDriver:
         # Of streams that were closed.
         self._past_xruns = 0
         self._latency_frames = 0
+        self._first_channel = 1  # of the input, that is heard
         self._last_failure = ""
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._next_try = 0.0
@@ -187,6 +188,21 @@ class DeviceDriver:
         for stream in self._streams:
             if isinstance(stream, JackStream):
                 stream.tell_latency(frames)
+
+    def choose_input(self, channel: int) -> None:
+        """Hear the input's channels from this one on, counted from 1; of JACK's clients only.
+
+        Raises:
+            StruckError: there is no such channel, or none of a sound card can be chosen so.
+        """
+        if channel == self._first_channel:
+            return
+        for stream in self._streams:
+            if isinstance(stream, JackStream) and stream.hears:
+                stream.choose_input(channel)
+                self._first_channel = channel
+                return
+        raise StruckError(f"channel {channel} can be had from JACK's clients only")
 
     def stop(self) -> None:
         """No more calls. The devices are given back; a stopped driver does not start again."""
@@ -283,9 +299,12 @@ class DeviceDriver:
             if self._jack is None:
                 raise StruckError("JACK is not installed")
             names = source.name if source else None, sink.name if sink else None
-            return JackStream(
+            stream = JackStream(
                 self._jack, *names, rate, self._asked_block_frames, *channels, callback, userdata
             )
+            if source is not None and self._first_channel != 1:
+                stream.choose_input(self._first_channel)
+            return stream
         self._check_rates(source, sink, rate)
         indices = source.portaudio_index if source else None, sink.portaudio_index if sink else None
         return PortAudioStream(

@@ -56,6 +56,7 @@ _SIGNATURES: Final[dict[str, tuple]] = {
     "jack_get_ports": (_pointer, _pointer, _string, _string, ctypes.c_ulong),
     "jack_free": (None, _pointer),
     "jack_connect": (ctypes.c_int, _pointer, _string, _string),
+    "jack_disconnect": (ctypes.c_int, _pointer, _string, _string),
     "jack_set_error_function": (None, _pointer),
     "jack_set_info_function": (None, _pointer),
 }
@@ -177,6 +178,11 @@ class JackClient:
         """Connect ports by full name, source first; False if one is missing. Connected already is fine."""
         results = [self._call.jack_connect(self._pointer, a.encode(), b.encode()) for a, b in pairs]
         return all(result in (0, 17) for result in results)  # EEXIST is 17 everywhere
+
+    def disconnect(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Take ports apart; those that are not connected stay so."""
+        for source, sink in pairs:
+            self._call.jack_disconnect(self._pointer, source.encode(), sink.encode())
 
     def latency_seconds(self, port: str, is_source: bool) -> float:
         """From the ears to a source port, or from a port played to to the ears; 0 if nobody says."""

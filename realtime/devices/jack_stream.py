@@ -217,6 +217,7 @@ class JackStream:
             False: [f"{client.name}:out_{c + 1}" for c in range(outputs)],
         }
         self._present = {True: False, False: False}
+        self._first_input = 0  # of the peer's ports, the one that our first is connected to
         sources, sinks = self._peer_ports(True), self._peer_ports(False)
         for peer, ports, word in ((source, sources, "has"), (sink, sinks, "listens to")):
             if peer not in (None, UNCONNECTED) and not ports:
@@ -246,7 +247,32 @@ class JackStream:
         if peer in (None, UNCONNECTED):
             return []
         ports = [port for port in self._client.find_ports(sources) if port.rpartition(":")[0] == peer]
-        return ports[: len(self._own[sources])]
+        first = self._first_input if sources else 0
+        return ports[first : first + len(self._own[sources])]
+
+    def choose_input(self, channel: int) -> None:
+        """Hear the peer's ports from this one on, counted from 1.
+
+        Raises:
+            StruckError: it has no such port.
+        """
+        if channel - 1 == self._first_input:
+            return
+        before, self._first_input = self._first_input, channel - 1
+        wanted = self._peer_ports(True)
+        if not wanted and self._peers[True] not in (None, UNCONNECTED) and self._present[True]:
+            self._first_input = before
+            raise StruckError(f"JACK:{self._peers[True]} has no port {channel}")
+        if self._present[True]:
+            own = self._own[True]
+            every = [p for p in self._client.find_ports(True) if p.rpartition(":")[0] == self._peers[True]]
+            self._client.disconnect([(peer, port) for peer in every for port in own])
+            self._client.connect(list(zip(wanted, own, strict=False)))
+
+    @property
+    def hears(self) -> bool:
+        """Whether it has an input."""
+        return bool(self._own[True])
 
     def tell_latency(self, frames: int) -> None:
         """Tell JACK how many frames later than at the inputs the sound is at the outputs."""

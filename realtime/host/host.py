@@ -66,6 +66,8 @@ from .snapshots import Snapshots
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
+#: Weights of the input have come down by then.
+_FADE_SECONDS: Final = 0.05
 #: A clock that is followed is never quite even.
 _SAME_TEMPO: Final = 2e-3
 _POLL_SECONDS: Final = 0.5
@@ -126,6 +128,7 @@ class Host:
         self._recordings: Recordings | None = None
         self._backing: Backing | None = None
         self._control: ControlPort | None = None
+        self._input_channel = 1  # of the device, the first that is heard
         self._tempo: Tempo | None = None  # that the take knows of
         #: The setlist's, where there is one.
         self.show: Show | None = None
@@ -587,12 +590,30 @@ class Host:
             return
         source, count = patch.source, self.state.engine.source.shape[1]
         try:
-            weights = source.weights(count)
+            weights = self._weigh_input(source, count)
         except StruckError as error:
             self._tell(f"patch {patch.name} {error}; the mean of all is heard")
             source = SourcePatch()
-            weights = source.weights(count)
+            weights = self._weigh_input(source, count)
         self.stage.choose_input(weights, 1.0 if source == SourcePatch() else 0.0)
+
+    def _weigh_input(self, source: SourcePatch, count: int) -> tuple[float, ...]:
+        """Factors on the engine's channels; where another channel is meant, the device is asked for it.
+
+        Raises:
+            StruckError: the input has no such channel.
+        """
+        channel = source.channel if isinstance(source.channel, int) else 1
+        first = channel if channel > count else 1
+        if self._driver is None or self._input_channel == first:
+            return source.weights(count)
+        # Faded out, so that the change makes no click where the input itself is played.
+        self.stage.choose_input((0.0,) * count, 0.0)
+        if self._driver.state == "running":
+            time.sleep(_FADE_SECONDS)
+        self._driver.choose_input(first)
+        self._input_channel = first
+        return SourcePatch(1).weights(count) if first > 1 else source.weights(count)
 
     def status(self) -> Status:
         """What the screen shows; for one caller, as some figures are since the call before."""
