@@ -188,12 +188,15 @@ def run_plot(options: argparse.Namespace, console: Console) -> None:
 
 
 def run_edit(options: argparse.Namespace, console: Console) -> None:
+    from ...codec.events.errors import StruckError
     from ...codec.pipeline import refuse_other_extension, refuse_same_file
     from ...codec.takes.conversions import edit_take
     from ...codec.transforms.edits import Edit
 
     refuse_same_file(options.input, options.output)
     refuse_other_extension(options.output, ".mcap")
+    if options.turn and not options.transform:
+        raise StruckError("--turn turns a value of a --transform, and none is asked for")
     edit = Edit(
         transpose_semitones=options.transpose,
         stretch=options.stretch,

@@ -168,6 +168,22 @@ def test_edit_makes_a_take_that_plays(take, tmp_path, capsys, options):
     run_json(capsys, "render", tmp_path / "edited.mcap", tmp_path / "out.wav")
 
 
+def test_edit_repeats_and_holds_and_tells_what_is_wrong_with_a_turn(take, tmp_path, capsys):
+    before = run_json(capsys, "info", take)["events"]
+    delay = ["--transform", "delay time=0.5 repeats=2 fall_db=1", "--tempo", "96"]
+    values = run_json(capsys, "edit", take, tmp_path / "echo.mcap", *delay)
+    assert before < values["event_count"] <= 3 * before
+    hold = ["--transform", "freeze", "--turn", "0.5 freeze/hold 1", "--turn", "1 freeze/hold 0"]
+    run_json(capsys, "edit", take, tmp_path / "held.mcap", *hold)
+    run_json(capsys, "render", tmp_path / "held.mcap", tmp_path / "out.wav")
+    left = sorted(os.listdir(tmp_path))
+    out = tmp_path / "bad.mcap"
+    fails_with(capsys, "has no pedal to turn", "edit", take, out, *delay[:2], "--turn", "1 delay/pedal 1")
+    fails_with(capsys, "the range is 0 to 32", "edit", take, out, *delay[:2], "--turn", "1 delay/repeats 99")
+    fails_with(capsys, "none is asked for", "edit", take, out, "--turn", "1 freeze/hold 1")
+    assert sorted(os.listdir(tmp_path)) == left
+
+
 def test_edit_takes_json_lines_too(take, tmp_path, capsys):
     run_json(capsys, "convert", take, tmp_path / "take.jsonl")
     values = run_json(capsys, "edit", tmp_path / "take.jsonl", tmp_path / "edited.mcap", "--transpose", 2)
