@@ -5,13 +5,16 @@ RAMP_FRAMES, and the old one rings on and fades::
 
     direct  ‾‾‾‾\\______________________      1 - the sum of the sends
     rack 0  ____/‾‾‾‾‾‾‾‾‾‾\\___________      send; its output goes on through the tail
-    rack 1  _______________/‾‾‾‾‾‾‾‾‾‾‾
+    rack 1  .......warming./‾‾‾‾‾‾‾‾‾‾‾
+
+Before it takes over, a rack works on silence, unheard, until its results have been in time for a while.
 
 A result that is not there is replaced by the dry sound, delayed as the result would have been. The step
-between both goes away (there is no result to fade from), and back again goes a crossfade, after a while that
-doubles with repeated misses. Both take the same time, along a raised cosine: at its ends it adds no slope to
-what is heard, and in its middle less than 0.002 of the difference at a sample. No call waits; nothing
-is allocated.
+between both, and the bend, go away (there is no result to fade from), and back again goes a crossfade, after
+a while that doubles with repeated misses. Both take the same time, along a raised cosine: at its ends it adds
+no slope to what is heard, and in its middle less than 0.002 of the difference at a sample. The bend would be
+heard as a faint click: the sound first goes on in the direction it had, for some samples. No call waits;
+nothing is allocated.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ HURRIED_FRAMES: Final = 1_024
 _LEAST_HOLD_SECONDS: Final = 0.02
 _MOST_HOLD_SECONDS: Final = 1.28
 _REPEAT_SECONDS: Final = 2.0
+#: From a missing result the sound goes on in its direction for about so long.
+_STRAIGHT_FRAMES: Final = 8.0
 #: 120 dB over full scale: not sound but damage.
 _DAMAGE: Final = 1e6
 
@@ -59,10 +64,13 @@ _DAMAGE: Final = 1e6
 # shall sound, and whether its tail must end soon
 ASKED, HURRIED, DELAY, TAIL_FRAMES, LEAST_HOLD, MOST_HOLD, REPEAT = range(7)
 # set by the callback: what the rack does, since when, when it was sent no more, when its tail ends; frames
-# heard through it, of these late ones, how often it went dry, samples that were damaged
+# heard through it, of these late ones, how often it went dry, samples that were damaged; while it warms up,
+# for how many frames its results have been in time, and since when
 SOUNDING, SINCE, LEFT, GONE, FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES = range(8, 16)
-#: What SOUNDING may be.
-SILENT, PLAYING, LEAVING = range(3)
+IN_TIME_FRAMES, IN_TIME_SINCE = 16, 17
+_NUMBER_COUNT: Final = 24
+#: What SOUNDING may be, and what ASKED: SILENT, WARMING or PLAYING.
+SILENT, WARMING, PLAYING, LEAVING = range(4)
 
 # columns of RackState.lanes; the first two are the host's
 USED, LATENCY, MODE, GOOD, HOLD, FADED, LATE_AT, STEPPED = range(8)
@@ -78,10 +86,10 @@ class RackState(NamedTuple):
 
     memory: RackMemory
     history: np.ndarray  # float32 [LANE_COUNT, CHANNEL_COUNT, HISTORY_FRAMES] what went in
-    numbers: np.ndarray  # int64 [16]
+    numbers: np.ndarray  # int64 [24]
     lanes: np.ndarray  # int64 [LANE_COUNT, 8]
-    last: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT] what came out last
-    steps: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT] the step from the last result to the dry sound
+    last: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT, 2] what came out last, and before that
+    steps: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT, 2] from the last result to dry: the step, its slope
 
 
 class RacksState(NamedTuple):
@@ -94,7 +102,7 @@ class RacksState(NamedTuple):
 
 def make_rack_state(memory: RackMemory, rate: int) -> RackState:
     """A silent slot."""
-    numbers = np.zeros(16, np.int64)
+    numbers = np.zeros(_NUMBER_COUNT, np.int64)
     numbers[TAIL_FRAMES] = round(TAIL_SECONDS * rate)
     numbers[LEAST_HOLD] = round(_LEAST_HOLD_SECONDS * rate)
     numbers[MOST_HOLD] = round(_MOST_HOLD_SECONDS * rate)
@@ -104,8 +112,8 @@ def make_rack_state(memory: RackMemory, rate: int) -> RackState:
         np.zeros((LANE_COUNT, CHANNEL_COUNT, HISTORY_FRAMES), np.float32),
         numbers,
         np.zeros((LANE_COUNT, 8), np.int64),
-        np.zeros((LANE_COUNT, CHANNEL_COUNT)),
-        np.zeros((LANE_COUNT, CHANNEL_COUNT)),
+        np.zeros((LANE_COUNT, CHANNEL_COUNT, 2)),
+        np.zeros((LANE_COUNT, CHANNEL_COUNT, 2)),
     )
 
 
@@ -136,8 +144,8 @@ def _typed_racks() -> RacksState:
         sound,
         np.zeros(1, np.int64),
         np.zeros((1, 1), np.int64),
-        np.zeros((1, 1)),
-        np.zeros((1, 1)),
+        np.zeros((1, 1, 1)),
+        np.zeros((1, 1, 1)),
     )
     return make_racks_state((rack, rack), 1)
 
@@ -163,9 +171,8 @@ def wide_sound(table, part, frames, channels):
 @njit(void(_RACK, int64), **KERNEL)
 def _come_in(rack, position):
     numbers = rack.numbers
-    numbers[SOUNDING] = PLAYING
-    # where the stream begins, nothing fades in
-    numbers[SINCE] = position if position > 0 else -RAMP_FRAMES
+    numbers[IN_TIME_SINCE] = position
+    numbers[IN_TIME_FRAMES] = 0
     numbers[HURRIED] = 0
     for place in (FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES):
         numbers[place] = 0
@@ -174,8 +181,8 @@ def _come_in(rack, position):
         rack.lanes[lane, HOLD] = numbers[LEAST_HOLD]
         rack.lanes[lane, LATE_AT] = -numbers[REPEAT] - 1
         for c in range(CHANNEL_COUNT):
-            rack.last[lane, c] = 0.0
-            rack.steps[lane, c] = 0.0
+            for n in range(2):
+                rack.last[lane, c, n] = rack.steps[lane, c, n] = 0.0
         rack.lanes[lane, STEPPED] = FADE_FRAMES
     store_release(rack.memory.indices, WRITTEN, position)
     store_release(rack.memory.indices, BEGIN, position + 1)
@@ -189,10 +196,17 @@ def begin_racks(table, position):
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
         numbers = rack.numbers
-        asked = load_acquire(numbers, ASKED) != 0
-        if numbers[SOUNDING] == SILENT and asked:
+        asked = load_acquire(numbers, ASKED)
+        if numbers[SOUNDING] == SILENT and asked != SILENT:
             _come_in(rack, position)
-        elif numbers[SOUNDING] == PLAYING and not asked:
+            numbers[SOUNDING] = WARMING
+        if numbers[SOUNDING] == WARMING and asked == PLAYING:
+            numbers[SOUNDING] = PLAYING
+            # where the stream begins, nothing fades in
+            numbers[SINCE] = position if position > 0 else -RAMP_FRAMES
+        elif numbers[SOUNDING] == WARMING and asked == SILENT:
+            store_release(numbers, SOUNDING, SILENT)
+        elif numbers[SOUNDING] == PLAYING and asked == SILENT:
             numbers[SOUNDING] = LEAVING
             numbers[LEFT] = position
             numbers[GONE] = position + numbers[TAIL_FRAMES]
@@ -207,12 +221,23 @@ def begin_racks(table, position):
     table[0, ACTIVE] = active
 
 
+@njit(**INNER)
+def _note_warmth(rack, position):
+    """Whether what would have been read up to ``position`` was there."""
+    numbers = rack.numbers
+    if load_acquire(rack.memory.indices, DONE) < position - numbers[DELAY]:
+        numbers[IN_TIME_SINCE] = position
+    store_release(numbers, IN_TIME_FRAMES, position - numbers[IN_TIME_SINCE])
+
+
 @njit(void(_TABLE, int64), **KERNEL)
 def end_racks(table, position):
     """At the end of a callback, with the position after it: what it wrote is published, and awaited."""
     racks = _racks_of(table)
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
+        if rack.numbers[SOUNDING] == WARMING:
+            _note_warmth(rack, position)
         if rack.numbers[SOUNDING] != SILENT:
             publish(rack.memory.indices, WRITTEN, position, PROCESS_WAITS)
 
@@ -220,6 +245,12 @@ def end_racks(table, position):
 @njit(**INNER)
 def _ramp(frames):
     return min(1.0, max(0.0, frames / RAMP_FRAMES))
+
+
+@njit(**INNER)
+def _sounds(rack, lane):
+    """Whether the sound of a lane goes through a rack, or what went through it before still comes out."""
+    return rack.numbers[SOUNDING] >= PLAYING and rack.lanes[lane, USED] != 0
 
 
 @njit(**INNER)
@@ -283,7 +314,9 @@ def _take_back_whole(rack, lane, position, out):
         wet = rack.memory.wet[lane, c]
         for n in range(frames):
             out[n, c] += wet[(want + n) & (RING_FRAMES - 1)]
-        rack.last[lane, c] = wet[(want + frames - 1) & (RING_FRAMES - 1)]
+        last = rack.last[lane, c]
+        last[1] = wet[(want + frames - 2) & (RING_FRAMES - 1)] if frames > 1 else last[0]
+        last[0] = wet[(want + frames - 1) & (RING_FRAMES - 1)]
     rack.numbers[FRAMES] += frames
     return True
 
@@ -299,8 +332,8 @@ def _past(rack, lane, channel, position):
 def _go_dry(rack, lane, position, past):
     """A result is not there: from this frame on the dry sound, without a step but its own.
 
-    What decays is the difference one frame before, where both are known: where wet and dry are alike, nothing
-    is heard at all.
+    What decays is the difference one frame before, where both are known, and its slope: where wet and dry are
+    alike, nothing is heard at all.
     """
     mode = rack.lanes[lane]
     numbers = rack.numbers
@@ -310,7 +343,9 @@ def _go_dry(rack, lane, position, past):
     numbers[LATE_TIMES] += 1
     mode[STEPPED] = 0
     for c in range(CHANNEL_COUNT):
-        rack.steps[lane, c] = rack.last[lane, c] - _past(rack, lane, c, past - 1)
+        here = rack.last[lane, c, 0] - _past(rack, lane, c, past - 1)
+        before = rack.last[lane, c, 1] - _past(rack, lane, c, past - 2)
+        rack.steps[lane, c, 0], rack.steps[lane, c, 1] = here, here - before
 
 
 @njit(**INNER)
@@ -356,17 +391,20 @@ def _take_back(rack, lane, position, share, out):
         faded = 1.0 - _falling(mode[FADED])
         if mode[FADED] == FADE_FRAMES:
             mode[MODE] = _WET
-    left = 0.0
+    left = straight = 0.0
     if faded < 1.0 and mode[STEPPED] < FADE_FRAMES:
         mode[STEPPED] += 1
         left = _falling(mode[STEPPED])
+        straight = left * _STRAIGHT_FRAMES * (1.0 - np.exp(-mode[STEPPED] / _STRAIGHT_FRAMES))
     for c in range(out.shape[0]):
         value = 0.0
         if faded < 1.0:
-            value = _past(rack, lane, c, past) + left * rack.steps[lane, c]
+            value = _past(rack, lane, c, past)
+            value += left * rack.steps[lane, c, 0] + straight * rack.steps[lane, c, 1]
         if faded > 0.0:
             value += faded * (rack.memory.wet[lane, c, place] - value)
-        rack.last[lane, c] = value
+        rack.last[lane, c, 1] = rack.last[lane, c, 0]
+        rack.last[lane, c, 0] = value
         out[c] += np.float32(share * value)
 
 
@@ -376,7 +414,7 @@ def _direct_at(racks, lane, position):
     direct = 1.0
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
-        if rack.numbers[SOUNDING] != SILENT and rack.lanes[lane, USED] != 0:
+        if _sounds(rack, lane):
             direct -= _send_at(rack, position)
     return direct
 
@@ -391,7 +429,7 @@ def process_place(table, lane, block, position):
     all_steady = False
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
-        if rack.numbers[SOUNDING] != SILENT and rack.lanes[lane, USED] != 0:
+        if _sounds(rack, lane):
             if not used:
                 total[:] = np.float32(0.0)
                 used = True

@@ -74,7 +74,7 @@ class Inserts:
         self._engine, self._callback_frames = engine, callback_frames
         outputs = engine.recording.frames.shape[1]
         self._channels = (engine.source.shape[1], outputs, outputs, outputs)
-        self._load(patch.inserts)
+        self._load(patch.inserts, at_once=True)
         if not self._patient:
             self._thread = Thread(target=self._run, name="inserts", daemon=True)
             self._thread.start()
@@ -109,12 +109,12 @@ class Inserts:
             self._load(inserts)
             self.changed()
 
-    def _load(self, inserts: tuple[InsertPatch, ...]) -> None:
+    def _load(self, inserts: tuple[InsertPatch, ...], at_once: bool = False) -> None:
         plan = RackPlan(inserts, self._rate, self._callback_frames, self._channels, self._patient)
         assert self._engine is not None
         if inserts:
             publish_number(self._engine.racks[0], IN_USE, 1)
-        self._bay.change(plan)
+        self._bay.change(plan, at_once)
         self._inserts = inserts
         rack = self._rack
         self._notes = []

@@ -18,6 +18,11 @@ from .spares import Spares
 
 #: A rack that must leave is silent after this many seconds, if its callback is called at all.
 _LEAVE_SECONDS: Final = 0.5
+#: One that has been in time for so long takes over; one that never is, after so long all the same, and that
+#: is then told; and without a callback in this time there is nothing to wait for.
+_WARM_SECONDS: Final = 0.1
+_MOST_WARM_SECONDS: Final = 3.0
+_NOBODY_CALLS_SECONDS: Final = 0.1
 
 
 class RackBay:
@@ -56,10 +61,11 @@ class RackBay:
         """The one that comes in or has come in; None where the sound passes directly."""
         return None if self._current is None else self._racks[self._current]
 
-    def change(self, plan: RackPlan | None) -> None:
+    def change(self, plan: RackPlan | None, at_once: bool = False) -> None:
         """Load a plan's inserts, let them take over, and let those before ring on; None: no inserts.
 
-        Until they are loaded nothing changes, nor if they cannot be.
+        Until they are loaded, and have kept up with the callback for a while, nothing changes, nor if they
+        cannot be had. ``at_once``: nobody hears them yet, so there is nothing to keep up with.
 
         Raises:
             StruckError: the rack cannot be had.
@@ -79,6 +85,8 @@ class RackBay:
                 rack.close()
                 raise
             self._racks[slot] = rack
+            if not (at_once or plan.patient):
+                _warm_up(rack)
             # the callback looks at the slots in their order, at the beginning of a block; should it come
             # between these two lines, both sound for a block, and the sends still add up within a ramp
             rack.come_in()
@@ -123,3 +131,14 @@ class RackBay:
             with suppress(OSError):
                 os.close(descriptor)
         self._descriptors = []
+
+
+def _warm_up(rack: Rack) -> None:
+    """Wait until a rack keeps up with the callback."""
+    rack.warm_up()
+    began = monotonic()
+    while rack.in_time_seconds < _WARM_SECONDS:
+        waited = monotonic() - began
+        if waited > (_NOBODY_CALLS_SECONDS if rack.is_silent else _MOST_WARM_SECONDS):
+            return
+        sleep(0.005)

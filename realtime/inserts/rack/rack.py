@@ -21,12 +21,15 @@ from ...engine.exchange import (
     FRAMES,
     HISTORY_FRAMES,
     HURRIED,
+    IN_TIME_FRAMES,
     LATE_FRAMES,
     LATE_TIMES,
     LATENCY,
+    PLAYING,
     SILENT,
     SOUNDING,
     USED,
+    WARMING,
     RackState,
     publish_number,
 )
@@ -127,7 +130,7 @@ class Rack:
         self._thread: Thread | None = None
         self._saved: dict[int, str] = {}
         self._has_saved = Event()
-        self._priority = 0
+        self._priority = realtime_priority()
         #: Of each lane's plug-ins together, and of each insert's alone.
         self.latency_samples = [0] * len(PLACES)
         self.takes_notes = [False] * len(plan.inserts)
@@ -143,6 +146,7 @@ class Rack:
         """
         self._launch()
         self._state.numbers[DELAY] = self.delay_frames
+        self._state.memory.dry[:] = 0.0  # it warms up on this
         for lane, place in enumerate(PLACES):
             self._state.lanes[lane, USED] = any(i.place == place for i in self.plan.inserts)
             self._state.lanes[lane, LATENCY] = self.latency_samples[lane]
@@ -156,21 +160,30 @@ class Rack:
             return 0
         return self.delay_frames + self.latency_samples[lane]
 
+    def warm_up(self) -> None:
+        """From the next block on the process works on silence; nothing of it is heard."""
+        publish_number(self._state.numbers, ASKED, WARMING)
+
+    @property
+    def in_time_seconds(self) -> float:
+        """For how long its results have been in time while it warms up."""
+        return float(self._state.numbers[IN_TIME_FRAMES]) / self.plan.rate
+
     def come_in(self) -> None:
         """From the next block on the sound goes through this rack."""
-        publish_number(self._state.numbers, ASKED, 1)
+        publish_number(self._state.numbers, ASKED, PLAYING)
 
     def leave(self, hurried: bool = False) -> None:
         """From the next block on nothing more is sent, and notes end; it rings on for a while, or not if
         ``hurried``."""
         self._push(RELEASE, 0)
-        publish_number(self._state.numbers, ASKED, 0)
+        publish_number(self._state.numbers, ASKED, SILENT)
         if hurried:
             publish_number(self._state.numbers, HURRIED, 1)
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has rung out, or never come in."""
+        """Whether it has rung out, or nobody has called back since it was asked to come in."""
         return bool(self._state.numbers[SOUNDING] == SILENT)
 
     def _launch(self) -> None:

@@ -1,0 +1,204 @@
+"""How often a rack is late, and what the exchange with it costs the callback.
+
+    python -m tests.bench.bench_racks                          four chains, a minute each
+    python -m tests.bench.bench_racks --realtime --seconds 600 --chain lv2
+
+A thread calls back at a device's pace, compiled, as an audio server would. After each block it wakes two
+processes: the rack's, and one that does nothing but answer. What that one is late with no rack could have
+done better: the machine had no core for it. Both get the same scheduling; ``--realtime`` asks for SCHED_FIFO,
+20 for the callback and 10 for the processes. Needs Linux, and for ``--realtime`` the right to it. It asserts
+nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numba import float32, int64, njit, types, void
+
+from struck.codec.events.errors import StruckError
+from struck.realtime.engine.exchange import LATE_FRAMES, begin_racks, end_racks, process_place
+from struck.realtime.engine.rings import KERNEL, load_acquire
+from struck.realtime.engine.shared_memory import (
+    DONE,
+    HOST_WAITS,
+    PROCESS_WAITS,
+    WRITTEN,
+    make_memory_file,
+    map_memory,
+)
+from struck.realtime.engine.waking import Waiter, publish
+from struck.realtime.inserts.rack.process import COMMAND
+
+from ..realtime.inserts.plugin_bench import open_named
+from ..realtime.inserts.rack_host import RATE, RackHost, insert
+
+CHAINS: Final = {
+    "lv2": (
+        ("lv2", "urn:zamaudio:ZamEQ2"),
+        ("lv2", "urn:zamaudio:ZamComp"),
+        ("lv2", "http://drobilla.net/plugins/mda/Ambience"),
+        ("lv2", "urn:dragonfly:plate"),
+    ),
+    "pyo": (("pyo", "Chorus"), ("pyo", "Freeverb")),
+    "vst3": (("vst3", "ZaMaximX2"),),
+}
+#: What is not counted: the process learns of the callback's scheduling within two seconds.
+WARM_SECONDS: Final = 4.0
+CALLBACK_PRIORITY: Final = 20
+MASTER: Final = 3
+NANOSECONDS: Final = 1_000_000_000
+_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
+
+_sleep = types.ExternalFunction("clock_nanosleep", int64(int64, int64, int64, int64))
+_clock = types.ExternalFunction("clock_gettime", int64(int64, int64))
+
+# columns of what is written of a block, in ns and blocks
+WOKEN, EXCHANGE, WAKING, RACK_LATE, IDLE_LATE = range(5)
+
+
+@njit(**KERNEL)
+def _now(time):
+    _clock(_CLOCK_MONOTONIC, time.ctypes.data)
+    return time[0] * NANOSECONDS + time[1]
+
+
+@njit(
+    void(int64[:, ::1], int64[::1], int64[::1], float32[:, ::1], int64[:, ::1], int64, int64), **KERNEL
+)
+def call_back(table, numbers, idle, block, found, position, period):
+    """One row of ``found`` a block; ``numbers`` are the rack's, ``idle`` the other process's indices."""
+    time = np.zeros(2, np.int64)
+    frames = block.shape[0]
+    out = np.empty_like(block)
+    due = _now(time)
+    late = numbers[LATE_FRAMES]
+    for row in range(found.shape[0]):
+        due += period
+        time[0], time[1] = due // NANOSECONDS, due % NANOSECONDS
+        _sleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, time.ctypes.data, 0)
+        out[:] = block
+        began = _now(time)
+        found[row, WOKEN] = began - due
+        found[row, IDLE_LATE] = load_acquire(idle, DONE) < load_acquire(idle, WRITTEN)
+        begin_racks(table, position)
+        process_place(table, MASTER, out, position)
+        position += frames
+        exchanged = _now(time)
+        end_racks(table, position)
+        ended = _now(time)
+        found[row, EXCHANGE], found[row, WAKING] = ended - began, ended - exchanged
+        found[row, RACK_LATE] = numbers[LATE_FRAMES] > late
+        late = numbers[LATE_FRAMES]
+        publish(idle, WRITTEN, position, PROCESS_WAITS)
+        if began - due > period:  # the callback itself was late: a device would have lost these blocks
+            due += (began - due) // period * period
+
+
+def answer(descriptor: int, priority: int) -> None:
+    """What the other process does."""
+    if priority:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    indices = map_memory(descriptor).indices
+    waiter = Waiter(indices, WRITTEN, PROCESS_WAITS)
+    done = 0
+    while True:
+        done = waiter.wait(done, 1.0)
+        publish(indices, DONE, done, HOST_WAITS)
+
+
+def measure(
+    chain: str, frames: int, seconds: float, realtime: bool, log: Path | None = None
+) -> np.ndarray:
+    """Rows of :func:`call_back`, one a block.
+
+    Raises:
+        StruckError: a plug-in is not installed.
+    """
+    for host, name in CHAINS[chain]:
+        open_named(host, name).close()
+    descriptor = make_memory_file()
+    idle = map_memory(descriptor).indices
+    command = [sys.executable, "-m", "tests.bench.bench_racks", "--answer", str(descriptor)]
+    if realtime:
+        command += ["--realtime"]
+    other = subprocess.Popen(command, pass_fds=(descriptor,))
+    sound = np.random.default_rng(0).uniform(-0.3, 0.3, (frames, 2)).astype(np.float32)
+    period = NANOSECONDS * frames // RATE
+    rows = [np.zeros((round(s * RATE / frames), 5), np.int64) for s in (WARM_SECONDS, seconds)]
+    try:
+        with RackHost(frames, patient=False, command=COMMAND, log=log) as host:
+            host.change(*(insert(name, host=kind, name=name) for kind, name in CHAINS[chain]))
+            rack = host.bay.rack
+            numbers = rack._state.numbers
+
+            def run() -> None:
+                if realtime:
+                    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(CALLBACK_PRIORITY))
+                position = 0
+                for part in rows:
+                    call_back(host.table, numbers, idle, sound, part, position, period)
+                    position += len(part) * frames
+
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+            for line in host.told:
+                print(line)
+    finally:
+        other.kill()
+        other.wait()
+        os.close(descriptor)
+    return rows[1]
+
+
+def report(rows: np.ndarray, frames: int) -> str:
+    late, idle = rows[:, RACK_LATE] > 0, rows[:, IDLE_LATE] > 0
+    own = late & ~idle & ~np.roll(idle, 1)
+    exchange, waking, woken = (
+        " / ".join(f"{np.percentile(rows[:, column], p) / 1e3:.0f}" for p in (50, 99, 99.9))
+        for column in (EXCHANGE, WAKING, WOKEN)
+    )
+    lost = 100.0 * np.mean(rows[:, WOKEN] > NANOSECONDS * frames // RATE)
+    return (
+        f"late {100 * late.mean():.3f} %, without those beside which one that does nothing was late "
+        f"{100 * own.mean():.3f} %; it itself {100 * idle.mean():.3f} %\n"
+        f"  50 / 99 / 99.9 %: exchange {exchange} us, of which waking {waking} us; the callback itself woke "
+        f"{woken} us late, by more than a block {lost:.3f} %"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--chain", choices=CHAINS, action="append")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--frames", type=int, default=128)
+    parser.add_argument("--realtime", action="store_true")
+    parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.answer is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        answer(options.answer, CALLBACK_PRIORITY - 10 if options.realtime else 0)
+    for chain in options.chain or CHAINS:
+        try:
+            rows = measure(chain, options.frames, options.seconds, options.realtime)
+        except StruckError as error:
+            print(f"{chain}: left out, {error}")
+            continue
+        load = os.getloadavg()[0]
+        print(f"{chain}, {options.frames} frames, {len(rows)} blocks, load {load:.1f}: {report(rows, options.frames)}")
+
+
+if __name__ == "__main__":
+    main()
