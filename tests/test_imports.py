@@ -56,6 +56,7 @@ ROOMS = (
     "realtime/inserts/hosts",
     "realtime/inserts/instruments",
     "realtime/inserts/rack",
+    "realtime/inserts/runner",
     "realtime/inserts",
     "realtime/control",
     "realtime/host",

@@ -18,7 +18,8 @@ from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
 from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.instruments.note_rows import Send, send_sounding
 from ..inserts.rack.bay import RackBay
-from ..inserts.rack.rack import Rack, RackPlan
+from ..inserts.rack.plan import RackPlan
+from ..inserts.rack.rack import Rack
 from ..osc.address_book import Leaf, insert_leaf
 from ..osc.namespace import address_part
 from ..stage.soundings import Sounding
@@ -103,7 +104,7 @@ class Inserts:
     def _change(self, inserts: tuple[InsertPatch, ...]) -> None:
         rack = self._rack
         if rack is not None and _without_values(inserts) == _without_values(self._inserts):
-            rack.recall(inserts)
+            rack.controls.recall(inserts)
             self._inserts = inserts
         elif inserts or rack is not None:
             self._load(inserts)
@@ -121,8 +122,8 @@ class Inserts:
         self.input_delay_frames = self.output_delay_frames = 0
         if rack is not None:
             lanes = (EVENTS_LANE, MASTER_LANE)
-            self.input_delay_frames = rack.lane_delay_frames(INPUT_LANE)
-            self.output_delay_frames = sum(rack.lane_delay_frames(lane) for lane in lanes)
+            self.input_delay_frames = rack.slot.delay_frames(INPUT_LANE)
+            self.output_delay_frames = sum(rack.slot.delay_frames(lane) for lane in lanes)
             for number in range(len(inserts)):
                 if rack.takes_notes[number]:
                     self._notes.append(rack.note_sender(number))
@@ -160,13 +161,13 @@ class Inserts:
         for number, patch in enumerate(self._inserts):
             if rack is not None and insert in (patch.name, address_part(patch.name)):
                 if symbol == "wet":
-                    rack.set_wet(number, value)
+                    rack.controls.set_wet(number, value)
                 elif symbol == "bypass":
-                    rack.set_bypass(number, value != 0.0)
+                    rack.controls.set_bypass(number, value != 0.0)
                 else:
-                    symbols = [parameter["symbol"] for parameter in rack.parameters(number)]
+                    symbols = [parameter["symbol"] for parameter in rack.controls.parameters(number)]
                     symbol = next((s for s in symbols if symbol in (s, address_part(s))), symbol)
-                    rack.set_parameter(number, symbol, value)
+                    rack.controls.set_parameter(number, symbol, value)
                 return
         known = ", ".join(patch.name for patch in self._inserts) or "none"
         raise ValueError(f"no insert is called {insert}; there are: {known}")
@@ -178,9 +179,11 @@ class Inserts:
         if rack is None or len(rack.plan.inserts) != len(self._inserts):
             return found
         for number, patch in enumerate(self._inserts):
-            found.append(insert_leaf(patch.name, "wet", 0.0, 1.0, "", partial(rack.wet, number)))
-            found.append(insert_leaf(patch.name, "bypass", 0.0, 1.0, "", partial(rack.bypass, number)))
-            for place, parameter in enumerate(rack.parameters(number)):
+            found.append(insert_leaf(patch.name, "wet", 0.0, 1.0, "", partial(rack.controls.wet, number)))
+            found.append(
+                insert_leaf(patch.name, "bypass", 0.0, 1.0, "", partial(rack.controls.bypass, number))
+            )
+            for place, parameter in enumerate(rack.controls.parameters(number)):
                 low, high, unit = (parameter[key] for key in ("low", "high", "unit"))
                 read = partial(_value_of, rack, number, place)
                 found.append(insert_leaf(patch.name, parameter["symbol"], low, high, unit or "", read))
@@ -197,7 +200,7 @@ class Inserts:
             if insert in (patch.name, address_part(patch.name)):
                 if symbol in ("wet", "bypass"):
                     return 0.0, 1.0, False
-                for parameter in () if rack is None else rack.parameters(number):
+                for parameter in () if rack is None else rack.controls.parameters(number):
                     if symbol in (parameter["symbol"], address_part(parameter["symbol"])):
                         return parameter["low"], parameter["high"], parameter.get("scale") == "log"
         raise ValueError(f"no insert {insert} has a parameter {symbol}")
@@ -214,11 +217,16 @@ class Inserts:
         found = []
         for number, insert in enumerate(self._inserts):
             values = dict(insert.parameters)  # those of a plug-in that cannot be had stay
-            for p in rack.parameters(number):
+            for p in rack.controls.parameters(number):
                 if p["symbol"] in values or p["value"] != p["default"]:
                     values[p["symbol"]] = p["value"]
             found.append(
-                InsertValues(rack.wet(number), rack.bypass(number) != 0.0, values, _whole(insert.file))
+                InsertValues(
+                    rack.controls.wet(number),
+                    rack.controls.bypass(number) != 0.0,
+                    values,
+                    _whole(insert.file),
+                )
             )
         return found
 
@@ -254,4 +262,4 @@ def _whole(file: str) -> str:
 
 
 def _value_of(rack: Rack, number: int, place: int) -> float:
-    return float(rack.parameters(number)[place]["value"])
+    return float(rack.controls.parameters(number)[place]["value"])

@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -73,9 +72,7 @@ def _now(time):
     return time[0] * NANOSECONDS + time[1]
 
 
-@njit(
-    void(int64[:, ::1], int64[::1], int64[::1], float32[:, ::1], int64[:, ::1], int64, int64), **KERNEL
-)
+@njit(void(int64[:, ::1], int64[::1], int64[::1], float32[:, ::1], int64[:, ::1], int64, int64), **KERNEL)
 def call_back(table, numbers, idle, block, found, position, period):
     """One row of ``found`` a block; ``numbers`` are the rack's, ``idle`` the other process's indices."""
     time = np.zeros(2, np.int64)
@@ -117,9 +114,7 @@ def answer(descriptor: int, priority: int) -> None:
         publish(indices, DONE, done, HOST_WAITS)
 
 
-def measure(
-    chain: str, frames: int, seconds: float, realtime: bool, log: Path | None = None
-) -> np.ndarray:
+def measure(chain: str, frames: int, seconds: float, realtime: bool, log: Path | None = None) -> np.ndarray:
     """Rows of :func:`call_back`, one a block.
 
     Raises:
@@ -139,8 +134,7 @@ def measure(
     try:
         with RackHost(frames, patient=False, command=COMMAND, log=log) as host:
             host.change(*(insert(name, host=kind, name=name) for kind, name in CHAINS[chain]))
-            rack = host.bay.rack
-            numbers = rack._state.numbers
+            numbers = host.bay.state.slots[0].numbers
 
             def run() -> None:
                 if realtime:
@@ -197,7 +191,8 @@ def main() -> None:
             print(f"{chain}: left out, {error}")
             continue
         load = os.getloadavg()[0]
-        print(f"{chain}, {options.frames} frames, {len(rows)} blocks, load {load:.1f}: {report(rows, options.frames)}")
+        print(f"{chain}, {options.frames} frames, {len(rows)} blocks, load {load:.1f}:")
+        print(f"  {report(rows, options.frames)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from typing import Final
 
 from ...engine.exchange import SILENT, SLOT_COUNT, SOUNDING, RacksState, make_rack_state, make_racks_state
 from ...engine.shared_memory import make_memory_file, map_memory
+from .plan import RackPlan
 from .process import COMMAND, RackProcess
-from .rack import Rack, RackPlan
+from .rack import Rack
 from .spares import Spares
 
 #: A rack that must leave is silent after this many seconds, if its callback is called at all.
@@ -89,7 +90,7 @@ class RackBay:
                 _warm_up(rack)
             # the callback looks at the slots in their order, at the beginning of a block; should it come
             # between these two lines, both sound for a block, and the sends still add up within a ramp
-            rack.come_in()
+            rack.slot.come_in()
             before = None if self._current is None else self._racks[self._current]
             if before is not None:
                 before.leave()
@@ -100,12 +101,12 @@ class RackBay:
         rack = self._racks[slot]
         if rack is None:
             return
-        if not rack.is_silent:
+        if not rack.slot.is_silent:
             rack.leave(hurried=True)
             end = monotonic() + _LEAVE_SECONDS
-            while not rack.is_silent and monotonic() < end:
+            while not rack.slot.is_silent and monotonic() < end:
                 sleep(0.002)
-            if not rack.is_silent:  # no callback is called: nobody reads what is set here
+            if not rack.slot.is_silent:  # no callback is called: nobody reads what is set here
                 self.state.slots[slot].numbers[SOUNDING] = SILENT
         rack.close()
         self._racks[slot] = None
@@ -114,7 +115,7 @@ class RackBay:
         """End the processes of racks that have rung out; to be called now and then."""
         with self._lock:
             for slot, rack in enumerate(self._racks):
-                if rack is not None and slot != self._current and rack.is_silent:
+                if rack is not None and slot != self._current and rack.slot.is_silent:
                     rack.close()
                     self._racks[slot] = None
 
@@ -135,10 +136,10 @@ class RackBay:
 
 def _warm_up(rack: Rack) -> None:
     """Wait until a rack keeps up with the callback."""
-    rack.warm_up()
+    rack.slot.warm_up()
     began = monotonic()
-    while rack.in_time_seconds < _WARM_SECONDS:
+    while rack.slot.in_time_seconds < _WARM_SECONDS:
         waited = monotonic() - began
-        if waited > (_NOBODY_CALLS_SECONDS if rack.is_silent else _MOST_WARM_SECONDS):
+        if waited > (_NOBODY_CALLS_SECONDS if rack.slot.is_silent else _MOST_WARM_SECONDS):
             return
         sleep(0.005)

@@ -15,7 +15,8 @@ from ...engine.shared_memory import LANE_COUNT
 from ..instruments.note_rows import StreamNotes
 from ..plugins.plugin import FloatArray
 from .bay import RackBay
-from .rack import Rack, RackPlan
+from .plan import RackPlan
+from .rack import Rack
 
 #: Frames of one callback: many of the rack's blocks, so that both sides seldom wait.
 CALLBACK_FRAMES: Final = 2_048
@@ -85,7 +86,7 @@ class OfflineInserts:
                 yield StreamNotes(rack.note_sender(number), self._rate)
 
     def _play(self, blocks: Iterable[FloatArray], bay: RackBay, rack: Rack) -> Iterator[FloatArray]:
-        late = sum(rack.lane_delay_frames(lane) for lane in self._lanes)
+        late = sum(rack.slot.delay_frames(lane) for lane in self._lanes)
         table = make_rack_table(bay.state)
         position = heard = emitted = quiet = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from ....codec.events.errors import StruckError
 from .wire import RackJob, to_line
 
 #: What is started; with a job on its standard input it runs inserts.
-COMMAND: Final = (sys.executable, "-m", "struck.realtime.inserts.rack.server")
+COMMAND: Final = (sys.executable, "-m", "struck.realtime.inserts.runner.server")
 
 
 class RackProcess:
@@ -125,3 +126,12 @@ class RackProcess:
         with suppress(OSError):  # it has died: that is seen where it is looked after
             self._process.stdin.write(line)
             self._process.stdin.flush()
+
+
+def describe_end(code: int | None) -> str:
+    """What has happened to a process of this exit code."""
+    if code is None:
+        return "hangs"
+    if code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    return f"ended by itself ({code})"

@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from threading import Event, Lock, Thread
-from time import monotonic, sleep
+from dataclasses import replace
+from threading import Event, Thread
+from time import monotonic
 from typing import Any, Final
 
-import numpy as np
-
 from ....codec.events.errors import StruckError
-from ....patches.insert_patch import PLACES, InsertPatch
-from ...engine.exchange import (
-    ASKED,
-    DAMAGED_SAMPLES,
-    DELAY,
-    FRAMES,
-    HISTORY_FRAMES,
-    HURRIED,
-    IN_TIME_FRAMES,
-    LATE_FRAMES,
-    LATE_TIMES,
-    LATENCY,
-    PLAYING,
-    SILENT,
-    SOUNDING,
-    USED,
-    WARMING,
-    RackState,
-    publish_number,
-)
-from ...engine.rings import LOST, push_row
-from ...engine.shared_memory import (
-    CURRENT,
-    DAMAGED_BLOCKS,
-    DONE,
-    FIRST,
-    HOST_WAITS,
-    LATE_NOTES,
-    PANIC,
-    RELEASE,
-    SET_BYPASS,
-    SET_PARAMETER,
-    SET_WET,
-    SKIPPED_FRAMES,
-    WRITTEN,
-)
+from ....patches.insert_patch import PLACES
+from ...engine.exchange import HISTORY_FRAMES, RackState
+from ...engine.shared_memory import DONE, HOST_WAITS, PANIC, RELEASE
 from ...engine.waking import Waiter
 from ..instruments.note_rows import Send
+from .commands import CommandSender
+from .controls import InsertControls
 from .delay import choose_block_frames, rack_delay_frames
-from .process import RackProcess
+from .loading import LOAD_SECONDS, Loading
+from .pace import Pace
+from .plan import RackPlan
+from .process import RackProcess, describe_end
 from .pulse import Pulse
 from .realtime_priority import realtime_priority
+from .slot import RackSlot
 from .spares import Spares
 from .wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob
 
-#: A plug-in may take so long to load, and a state to be saved.
-_LOAD_SECONDS: Final = 30.0
+#: A state may take so long to be saved.
 _SAVE_SECONDS: Final = 5.0
 #: From file to file frames wait for so long, and none is done: it hangs.
 _PATIENT_HANG_SECONDS: Final = 10.0
@@ -70,28 +38,8 @@ _WATCH_SECONDS: Final = 0.02
 #: away.
 _MOST_FAILURES: Final = 2
 _MOST_DEATHS: Final = 8
-#: Above this share of late frames within the time, inserts are too slow, and that is told.
-_SLOW_SHARE: Final = 0.5
-_SLOW_SECONDS: Final = 2.0
-
-
-@dataclass(frozen=True)
-class RackPlan:
-    """What a rack is to be.
-
-    Args:
-        inserts: in the order of the path.
-        rate: in Hz.
-        callback_frames: F, the frames of a callback.
-        channels: of each lane, 1 or 2.
-        patient: from file to file: somebody waits for every block, and a failure is the end.
-    """
-
-    inserts: tuple[InsertPatch, ...]
-    rate: int
-    callback_frames: int
-    channels: tuple[int, ...]
-    patient: bool = False
+#: So often it is asked whether the audio thread has real-time scheduling: a stream may open at any time.
+_PRIORITY_SECONDS: Final = 0.25
 
 
 class Rack:
@@ -114,18 +62,21 @@ class Rack:
         tell: Callable[[str], None],
     ) -> None:
         self.plan = plan
-        self._state, self._spares, self._tell = state, spares, tell
+        self._indices, self._spares, self._tell = state.memory.indices, spares, tell
+        #: What the callback knows of it.
+        self.slot = RackSlot(state, plan.rate)
         block = choose_block_frames(plan.callback_frames)
         self._job = RackJob(plan.rate, block, plan.channels, descriptor, plan.inserts)
         self.delay_frames = rack_delay_frames(plan.callback_frames, block)
         self._process: RackProcess | None = None
         self._failures = [0] * len(plan.inserts)
         self._deaths = 0
-        self._parameters: list[list[dict[str, Any]]] = []
-        self._values: dict[tuple[float, int, int], float] = {}
-        self._row = np.zeros(state.memory.commands.rows.shape[1])
-        self._lock = Lock()
-        self._waiter = Waiter(state.memory.indices, DONE, HOST_WAITS)
+        self._commands = CommandSender(
+            state.memory.commands, lambda: plan.patient and self._process is not None
+        )
+        #: What can be turned while it plays.
+        self.controls = InsertControls(plan.inserts, self._commands)
+        self._waiter = Waiter(self._indices, DONE, HOST_WAITS)
         self._closing = Event()
         self._thread: Thread | None = None
         self._saved: dict[int, str] = {}
@@ -145,46 +96,16 @@ class Rack:
             StruckError: a plug-in's latency is too long; or no process can be started.
         """
         self._launch()
-        self._state.numbers[DELAY] = self.delay_frames
-        self._state.memory.dry[:] = 0.0  # it warms up on this
-        for lane, place in enumerate(PLACES):
-            self._state.lanes[lane, USED] = any(i.place == place for i in self.plan.inserts)
-            self._state.lanes[lane, LATENCY] = self.latency_samples[lane]
+        used = [any(insert.place == place for insert in self.plan.inserts) for place in PLACES]
+        self.slot.prepare(self.delay_frames, used, self.latency_samples)
         if not self.plan.patient:
             self._thread = Thread(target=self._look_after, name="struck-rack", daemon=True)
             self._thread.start()
 
-    def lane_delay_frames(self, lane: int) -> int:
-        """How much later the sound comes out of a lane than it went in: by the ledger, and in fact."""
-        if not self._state.lanes[lane, USED]:
-            return 0
-        return self.delay_frames + self.latency_samples[lane]
-
-    def warm_up(self) -> None:
-        """From the next block on the process works on silence; nothing of it is heard."""
-        publish_number(self._state.numbers, ASKED, WARMING)
-
-    @property
-    def in_time_seconds(self) -> float:
-        """For how long its results have been in time while it warms up."""
-        return float(self._state.numbers[IN_TIME_FRAMES]) / self.plan.rate
-
-    def come_in(self) -> None:
-        """From the next block on the sound goes through this rack."""
-        publish_number(self._state.numbers, ASKED, PLAYING)
-
     def leave(self, hurried: bool = False) -> None:
-        """From the next block on nothing more is sent, and notes end; it rings on for a while, or not if
-        ``hurried``."""
-        self._push(RELEASE, 0)
-        publish_number(self._state.numbers, ASKED, SILENT)
-        if hurried:
-            publish_number(self._state.numbers, HURRIED, 1)
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it has rung out, or nobody has called back since it was asked to come in."""
-        return bool(self._state.numbers[SOUNDING] == SILENT)
+        """From the next block on nothing more is sent, and notes end; see :meth:`RackSlot.leave`."""
+        self._commands.push(RELEASE, 0)
+        self.slot.leave(hurried)
 
     def _launch(self) -> None:
         """Take a process and let it load, until one is ready."""
@@ -201,28 +122,18 @@ class Rack:
             self._process = None
             if self._closing.is_set():
                 return
+            what = f"was not ready within {LOAD_SECONDS:g} s" if code is None else describe_end(code)
             if number is None:
-                raise StruckError(f"the inserts' process {_describe_end(code)} while it was being started")
+                raise StruckError(f"the inserts' process {what} when it was started")
             self._failures[number] = _MOST_FAILURES
-            self._tell(f"insert {self._name(number)} {_describe_end(code)} while it was loaded; passed by")
+            self._tell(f"insert {self._name(number)} {what} when it was loaded; it is passed by")
         if not self._job.latencies:
-            self.latency_samples = ready["latencies"]
-            self.takes_notes = ready["takes_notes"]
-            self._job = replace(self._job, latencies=tuple(ready["insert_latencies"]))
-            self._parameters = ready["parameters"]
-            longest = HISTORY_FRAMES - self.delay_frames - self.plan.callback_frames
-            for number, latency in enumerate(self._job.latencies):
-                if latency > longest:
-                    raise StruckError(
-                        f"insert {self._name(number)}: a latency of {latency} samples is more than {longest}"
-                    )
-            self._set_first_values()
-        for (kind, number, place), value in self._values.items():
-            self._push_value(kind, number, place, value, ramped=False)
+            self._take_description(ready)
+        self.controls.send_again()
 
     def _await_ready(self, process: RackProcess) -> dict[str, Any] | None:
-        end = monotonic() + _LOAD_SECONDS
-        while monotonic() < end and not self._closing.is_set():
+        loading = Loading(self._current, lambda number: self._tell(f"insert {self._name(number)} is loading"))
+        while not self._closing.is_set() and loading.may_go_on():
             messages, ended = process.receive(0.1)
             for values in messages:
                 if values["kind"] == READY:
@@ -232,83 +143,30 @@ class Rack:
                 break
         return None
 
-    def _set_first_values(self) -> None:
-        """The parameters that the patch names, checked against what the plug-in says of them."""
-        for number, insert in enumerate(self.plan.inserts):
-            for symbol, value in insert.parameters.items():
-                try:
-                    self.set_parameter(number, symbol, value, ramped=False)
-                except ValueError as error:
-                    if self._parameters[number]:  # one that could not be had has none, and that was told
-                        self._tell(f"insert {self._name(number)}: {error}; it stays as it is")
+    def _take_description(self, ready: dict[str, Any]) -> None:
+        """What the plug-ins say of themselves; it holds for processes that take over, too."""
+        self.latency_samples = ready["latencies"]
+        self.takes_notes = ready["takes_notes"]
+        self._job = replace(self._job, latencies=tuple(ready["insert_latencies"]))
+        longest = HISTORY_FRAMES - self.delay_frames - self.plan.callback_frames
+        for number, latency in enumerate(self._job.latencies):
+            if latency > longest:
+                raise StruckError(
+                    f"insert {self._name(number)}: a latency of {latency} samples is more than {longest}"
+                )
+        self.controls.open(
+            ready["parameters"], lambda number, line: self._tell(f"insert {self._name(number)}: {line}")
+        )
 
     # -- while it plays; from any thread
 
-    def parameters(self, number: int) -> list[dict[str, Any]]:
-        """Of an insert: the fields of :class:`~..plugins.plugin.PluginParameter` of each, and its ``value``.
-
-        Its ``default`` is what it is without the patch's parameters, but with its preset and state.
-        """
-        found = []
-        for place, parameter in enumerate(self._parameters[number]):
-            value = self._values.get((SET_PARAMETER, number, place), parameter["value"])
-            found.append(parameter | {"default": parameter["value"], "value": value})
-        return found
-
-    def set_parameter(self, number: int, symbol: str, value: float, ramped: bool = True) -> None:
-        """Set a parameter of an insert; where it ``ramped``, it goes there within 40 ms.
-
-        Raises:
-            ValueError: there is none of that name, or the value is out of its range.
-        """
-        for place, parameter in enumerate(self._parameters[number]):
-            if parameter["symbol"] == symbol:
-                low, high = parameter["low"], parameter["high"]
-                if not low <= value <= high:
-                    raise ValueError(f"{symbol} is {value:g}; the range is {low:g} to {high:g}")
-                self._keep(SET_PARAMETER, number, place, value, ramped)
-                return
-        raise ValueError(f"there is no parameter {symbol}")
-
-    def set_wet(self, number: int, share: float) -> None:
-        """Set the share of an insert's sound, 0 to 1."""
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"wet is {share:g}; the range is 0 to 1")
-        self._keep(SET_WET, number, 0, share)
-
-    def set_bypass(self, number: int, bypass: bool) -> None:
-        """Pass an insert by, or not."""
-        self._keep(SET_BYPASS, number, 0, float(bypass))
-
-    def wet(self, number: int) -> float:
-        """The share of an insert's sound."""
-        return self._values.get((SET_WET, number, 0), self.plan.inserts[number].wet)
-
-    def bypass(self, number: int) -> float:
-        """1 where an insert is passed by, else 0."""
-        return self._values.get((SET_BYPASS, number, 0), float(self.plan.inserts[number].bypass))
-
-    def recall(self, inserts: tuple[InsertPatch, ...]) -> None:
-        """Go to what ``inserts`` say, which are those of the plan but for parameters, shares and bypasses."""
-        for number, insert in enumerate(inserts):
-            for parameter in self._parameters[number]:
-                value = insert.parameters.get(parameter["symbol"], parameter["value"])
-                with suppress(ValueError):  # out of range: that was told when the patch was loaded
-                    self.set_parameter(number, parameter["symbol"], value)
-            self.set_wet(number, insert.wet)
-            self.set_bypass(number, insert.bypass)
-
     def note_sender(self, number: int) -> Send:
         """What sends rows about notes to an insert; they return False where there is no room, counted."""
-
-        def send(kind: float, at_sample: int, event_id: int, *values: float) -> bool:
-            return self._push(kind, number, *values, at_sample=at_sample, event_id=event_id)
-
-        return send
+        return self._commands.note_sender(number)
 
     def panic(self) -> None:
         """End all notes at once."""
-        self._push(PANIC, 0)
+        self._commands.push(PANIC, 0)
 
     def save_state(self, number: int) -> str:
         """What an insert's plug-in saves of itself; empty if it does not, or has gone."""
@@ -327,30 +185,6 @@ class Rack:
                 self._has_saved.wait(0.1)
         return self._saved.get(number, "")
 
-    def _keep(self, kind: float, number: int, place: int, value: float, ramped: bool = True) -> None:
-        self._values[kind, number, place] = value
-        self._push_value(kind, number, place, value, ramped)
-
-    def _push_value(self, kind: float, number: int, place: int, value: float, ramped: bool) -> None:
-        if kind == SET_PARAMETER:
-            self._push(kind, number, place, value, float(ramped))
-        else:
-            self._push(kind, number, value)
-
-    def _push(self, kind: float, number: int, *values: float, at_sample: int = 0, event_id: int = 0) -> bool:
-        """Append a row; from file to file the process makes room, on a stage one that finds none is lost."""
-        with self._lock:
-            row = self._row
-            row[:] = 0.0
-            row[:FIRST] = kind, at_sample, number, event_id
-            row[FIRST : FIRST + len(values)] = values
-            end = monotonic() + _PATIENT_HANG_SECONDS
-            while not push_row(self._state.memory.commands, row):
-                if not self.plan.patient or self._process is None or monotonic() > end:
-                    return False
-                sleep(0.001)
-        return True
-
     # -- looking after it
 
     def settle(self) -> None:
@@ -361,26 +195,20 @@ class Rack:
         """
         process = self._process
         assert process is not None
-        indices = self._state.memory.indices
-        block = self._job.block_frames
-        wanted = int(indices[WRITTEN]) // block * block
         end = monotonic() + _PATIENT_HANG_SECONDS
-        while int(indices[DONE]) < wanted:
-            self._waiter.wait(wanted - 1, 0.1)
-            if int(indices[DONE]) >= wanted:
+        while (wanted := self.slot.waits_for(self._job.block_frames)) is not None:
+            if self._waiter.wait(wanted - 1, 0.1) >= wanted:
                 break
             code = process.exit_code
             if code is not None or monotonic() > end:
-                number = self._current()
-                name = "the inserts' process" if number is None else f"insert {self._name(number)}"
-                raise StruckError(f"{name} {_describe_end(code)}")
+                raise StruckError(f"{self._who(self._current())} {describe_end(code)}")
         for values in process.receive(0.0)[0]:
             self._hear(values)
 
     def _look_after(self) -> None:
-        pulse = Pulse(self._state.memory.indices, self._job.block_frames)
-        since, frames, late = monotonic(), *self._frames()
-        told_slow = False
+        pulse = Pulse(self._indices, self._job.block_frames)
+        pace = Pace(self.slot.frames)
+        priority_at = monotonic()
         while not self._closing.is_set():
             process = self._process
             if process is None:
@@ -389,23 +217,16 @@ class Rack:
             messages, ended = process.receive(_WATCH_SECONDS)
             for values in messages:
                 self._hear(values)
-            hangs = not self.is_silent and pulse.has_stopped(process)
+            hangs = not self.slot.is_silent and pulse.has_stopped(process)
             if ended or hangs:
                 self._replace(process, None if hangs else process.wait(_DEATH_SECONDS))
-                pulse = Pulse(self._state.memory.indices, self._job.block_frames)
-                since, frames, late = monotonic(), *self._frames()  # what was missed meanwhile was told
-            elif monotonic() - since > _SLOW_SECONDS:
-                before = (frames, late)
-                since, frames, late = monotonic(), *self._frames()
-                is_slow = late - before[1] > _SLOW_SHARE * max(1, frames - before[0])
-                if is_slow and not told_slow:
-                    self._tell("the inserts are too slow for this block size: the sound passes dry")
-                told_slow = is_slow
+                pulse = Pulse(self._indices, self._job.block_frames)
+                pace.begin()  # what was missed meanwhile was told
+            elif pace.has_become_slow():
+                self._tell("the inserts are too slow for this block size: the sound passes dry")
+            if monotonic() - priority_at > _PRIORITY_SECONDS:
+                priority_at = monotonic()
                 self._follow_priority(process)
-
-    def _frames(self) -> tuple[int, int]:
-        """Frames heard through it since it came in, and of these late ones."""
-        return int(self._state.numbers[FRAMES]), int(self._state.numbers[LATE_FRAMES])
 
     def _replace(self, process: RackProcess, code: int | None) -> None:
         """It died, with this exit code, or hangs: end it, whole, and let another take over."""
@@ -414,13 +235,12 @@ class Rack:
         process.end()
         if self._closing.is_set():
             return
-        what = _describe_end(code)
+        what = describe_end(code)
+        who = self._who(number)
         if number is None:
             self._deaths += 1
-            who = "the inserts' process"
         else:
             self._failures[number] += 1
-            who = f"insert {self._name(number)}"
         if self._deaths >= _MOST_DEATHS:
             self._tell(f"{who} {what} again; the sound passes dry from now on")
             return
@@ -460,26 +280,17 @@ class Rack:
             process.send(realtime=priority)
 
     def _current(self) -> int | None:
-        """The insert that the process was in when it was last heard of."""
-        number = int(self._state.memory.indices[CURRENT]) - 1
-        return number if 0 <= number < len(self.plan.inserts) else None
+        return self.slot.current(len(self.plan.inserts))
+
+    def _who(self, number: int | None) -> str:
+        return "the inserts' process" if number is None else f"insert {self._name(number)}"
 
     def _name(self, number: int) -> str:
         return self.plan.inserts[number].name
 
     def counters(self) -> Mapping[str, int]:
-        """What was late or damaged since it came in."""
-        numbers, indices = self._state.numbers, self._state.memory.indices
-        return {
-            "insert_frames": int(numbers[FRAMES]),
-            "insert_late_frames": int(numbers[LATE_FRAMES]),
-            "insert_dry_times": int(numbers[LATE_TIMES]),
-            "insert_damaged": int(numbers[DAMAGED_SAMPLES]) + int(indices[DAMAGED_BLOCKS]),
-            "insert_skipped_frames": int(indices[SKIPPED_FRAMES]),
-            "insert_late_notes": int(indices[LATE_NOTES]),
-            "insert_lost_commands": int(self._state.memory.commands.index[LOST]),
-            "insert_failures": sum(self._failures) + self._deaths,
-        }
+        """What was late or damaged since it came in, and what has failed."""
+        return {**self.slot.counters(), "insert_failures": sum(self._failures) + self._deaths}
 
     def close(self) -> None:
         """End the process. The rack must be silent, or its callback no longer be called."""
@@ -489,12 +300,3 @@ class Rack:
         process, self._process = self._process, None
         if process is not None:
             process.end()
-
-
-def _describe_end(code: int | None) -> str:
-    """What has happened to a process of this exit code."""
-    if code is None:
-        return "hangs"
-    if code < 0:
-        return f"crashed ({signal.Signals(-code).name})"
-    return f"ended by itself ({code})"

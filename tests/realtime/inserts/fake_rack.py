@@ -9,7 +9,7 @@ import numpy as np
 
 from struck.codec.events.errors import StruckError
 from struck.realtime.inserts.plugins.plugin import PluginInfo, PluginParameter
-from struck.realtime.inserts.rack.server import main
+from struck.realtime.inserts.runner.server import main
 
 
 class FakePlugin:

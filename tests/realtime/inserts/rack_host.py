@@ -8,7 +8,7 @@ import numpy as np
 from struck.patches.insert_patch import InsertPatch
 from struck.realtime.engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from struck.realtime.inserts.rack.bay import RackBay
-from struck.realtime.inserts.rack.rack import RackPlan
+from struck.realtime.inserts.rack.plan import RackPlan
 
 RATE = 48_000
 FAKE_COMMAND = (sys.executable, "-m", "tests.realtime.inserts.fake_rack")

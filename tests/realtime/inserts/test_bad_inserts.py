@@ -48,7 +48,7 @@ def test_a_parameter_out_of_its_range_stays_as_it_is(value):
             f"insert a: size is {value:g}; the range is 0 to 1; it stays as it is",
             "insert a: there is no parameter nothing; it stays as it is",
         ]
-        assert host.bay.rack.parameters(0)[0]["value"] == pytest.approx(default)
+        assert host.bay.rack.controls.parameters(0)[0]["value"] == pytest.approx(default)
 
 
 def test_a_graph_with_a_syntax_error(tmp_path):

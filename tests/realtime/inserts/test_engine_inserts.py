@@ -15,7 +15,7 @@ from struck.realtime.engine.shared_memory import (
 )
 from struck.realtime.engine.state import DRY, SLICE_FRAMES, make_engine_state
 from struck.realtime.inserts.rack.bay import RackBay
-from struck.realtime.inserts.rack.rack import RackPlan
+from struck.realtime.inserts.rack.plan import RackPlan
 
 from .rack_host import FAKE_COMMAND, RATE, insert
 
@@ -46,7 +46,7 @@ class Engine:
         return out
 
     def delay(self, lane):
-        return self.bay.rack.lane_delay_frames(lane)
+        return self.bay.rack.slot.delay_frames(lane)
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ def test_the_tone_goes_on(fault, line):
         assert rack.latency_samples[3] == 1_000
         stage = Stage(host)
         stage.play(60)
-        rack.set_parameter(0, "fault", float(fault))
+        rack.controls.set_parameter(0, "fault", float(fault))
         stage.play_until(lambda: bool(host.told))
-        rack.set_parameter(0, "fault", 0.0)  # what is started again is told of it, too
+        rack.controls.set_parameter(0, "fault", 0.0)  # what is started again is told of it, too
         stage.play_until(lambda: host.bay.rack._process is not None)
         stage.play(30)
         assert host.told[0] == line

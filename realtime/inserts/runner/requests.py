@@ -18,7 +18,7 @@ from ...engine.shared_memory import (
     SET_WET,
     THIRD,
 )
-from .chain import Insert
+from .insert import Insert
 
 
 class Requests:

@@ -1,4 +1,4 @@
-"""A lane of inserts, one after another, inside the rack's process."""
+"""One plug-in in the path: its share, its bypass, its notes, and what is done where its sound is damaged."""
 
 from __future__ import annotations
 
@@ -8,36 +8,20 @@ from typing import Final
 import numpy as np
 
 from ....patches.insert_patch import InsertPatch
-from ...engine.shared_memory import CURRENT, FADE_FRAMES
+from ...engine.shared_memory import FADE_FRAMES
 from ..instruments.instrument import Instrument
 from ..plugins.plugin import FloatArray, Plugin
+from .delay_line import DelayLine
 from .glide import GLIDE_SECONDS, Glide
 
 #: 120 dB over full scale: not sound but damage.
-_DAMAGE: Final = 1e6
+DAMAGE: Final = 1e6
 #: After so many damaged blocks in a row a plug-in is made anew: many never recover by themselves.
 _DAMAGED_IN_A_ROW: Final = 8
 
 
-class DelayLine:
-    """Delays ``[C, B]`` blocks by a whole number of frames."""
-
-    def __init__(self, frames: int, channels: int, block_frames: int) -> None:
-        self._frames = frames
-        self._line = np.zeros((channels, frames + block_frames), np.float32)
-
-    def process(self, block: FloatArray) -> FloatArray:
-        """The block that went in so many frames ago; a view, valid until the next call."""
-        if self._frames == 0:
-            return block
-        size = block.shape[1]
-        self._line[:, :-size] = self._line[:, size:]
-        self._line[:, -size:] = block
-        return self._line[:, :size]
-
-
 class Insert:
-    """One plug-in in the path: its share, its bypass, its notes, and what is done where its sound is damaged.
+    """Runs one plug-in.
 
     Args:
         number: among the rack's inserts.
@@ -145,7 +129,7 @@ class Insert:
             return dry
         out = self._out
         self._run(self.plugin, block, out)
-        if not (out.max() <= _DAMAGE and out.min() >= -_DAMAGE):  # false for NaN too
+        if not (out.max() <= DAMAGE and out.min() >= -DAMAGE):  # false for NaN too
             self._note_damage()
             self._step[:] = self._last
             self._stepped = self._returned = 0
@@ -198,32 +182,3 @@ class Insert:
             self.plugin = self._open_again() if self.renewals == 1 else None
             self._glides.clear()
             self.panic()
-
-
-class Chain:
-    """The inserts of one lane.
-
-    Args:
-        indices: of the shared memory, in which the insert that runs is named: whoever finds this process dead
-            or stuck knows which one it was.
-        inserts: in order.
-    """
-
-    def __init__(self, indices: np.ndarray, inserts: list[Insert]) -> None:
-        self._indices = indices
-        self._inserts = inserts
-
-    @property
-    def latency_samples(self) -> int:
-        """Of all plug-ins together."""
-        return sum(insert.latency_samples for insert in self._inserts)
-
-    def process(self, block: FloatArray) -> FloatArray:
-        """``block [C, B]`` through all inserts; what is not finite in it is silence."""
-        if not (block.max() <= _DAMAGE and block.min() >= -_DAMAGE):
-            block = np.where(np.abs(block) <= _DAMAGE, block, np.float32(0.0))
-        for insert in self._inserts:
-            self._indices[CURRENT] = insert.number + 1
-            block = insert.process(block)
-        self._indices[CURRENT] = 0
-        return block

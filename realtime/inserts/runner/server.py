@@ -1,4 +1,4 @@
-"""The process that runs plug-ins: ``python -m struck.realtime.inserts.rack.server``.
+"""The process that runs plug-ins: ``python -m struck.realtime.inserts.runner.server``.
 
 It reads a job and requests from standard input and answers on what was standard output; what plug-ins print
 goes where standard error goes. A plug-in may do to this process whatever it likes: the host only ever looks
@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from multiprocessing import connection
 from typing import IO, Any, Final
 
 import numpy as np
@@ -41,9 +39,12 @@ from ...engine.shared_memory import (
 from ...engine.waking import Waiter, publish
 from ..plugins.group import PluginGroup
 from ..plugins.plugin import Plugin
-from .chain import Chain, Insert
+from ..rack.wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
+from .chain import Chain
+from .insert import Insert
+from .lines import LineReader
 from .requests import Requests
-from .wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
+from .scheduling import schedule
 
 #: Opens the plug-in of an insert at a rate, for so many channels and frames a block.
 Open = Callable[[InsertPatch, int, int, int], Plugin]
@@ -54,8 +55,6 @@ _IDLE_SECONDS: Final = 0.02
 _FURTHEST_BEHIND: Final = RING_FRAMES // 2
 #: Blocks of silence that warm everything up before the first that counts.
 _WARM_UP_BLOCKS: Final = 16
-#: Under real-time scheduling a plug-in that never returns would keep its core: the kernel ends it after this.
-_REALTIME_MICROSECONDS: Final = 200_000
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -81,30 +80,6 @@ def main(open_plugin: Open | None = None) -> None:
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-class LineReader:
-    """Reads JSON objects, a line each, from a file descriptor."""
-
-    def __init__(self, source: int) -> None:
-        self._source = source
-        self._waiting = b""
-        #: Whether the other side has gone.
-        self.ended = False
-
-    def read(self, wait: bool) -> dict[str, Any] | None:
-        """The next one; None at the end, or where none is here and nobody waits."""
-        while b"\n" not in self._waiting:
-            if not wait and not connection.wait([self._source], 0.0):
-                return None
-            data = os.read(self._source, 1 << 16)
-            if not data:
-                self.ended = True
-                return None
-            self._waiting += data
-        line, _, self._waiting = self._waiting.partition(b"\n")
-        found: dict[str, Any] = json.loads(line)
-        return found
 
 
 class RackServer:
@@ -143,7 +118,7 @@ class RackServer:
     def run(self) -> None:
         """Serve until the requests end."""
         self._warm_up()
-        self._schedule(self._job.realtime_priority)
+        schedule(self._job.realtime_priority)
         self._send(
             kind=READY,
             latencies=[chain.latency_samples for chain in self._chains],
@@ -237,20 +212,6 @@ class RackServer:
         self._waiter.wait(-1, 0.0)
         self._read_requests()
 
-    def _schedule(self, priority: int) -> None:
-        """Ask for real-time scheduling, where the callback has it and this process may."""
-        if not hasattr(os, "sched_setscheduler"):
-            return
-        import resource
-
-        with suppress(OSError, ValueError):
-            if priority > 0:
-                limit = (_REALTIME_MICROSECONDS, _REALTIME_MICROSECONDS)
-                resource.setrlimit(resource.RLIMIT_RTTIME, limit)
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-            else:
-                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
     # -- playing
 
     def _follow_begin(self, written: int) -> None:
@@ -315,7 +276,7 @@ class RackServer:
             if "save" in request:
                 self._save(request["save"])
             elif "realtime" in request:
-                self._schedule(request["realtime"])
+                schedule(request["realtime"])
 
     def _save(self, number: int) -> None:
         plugin = self._inserts[number].plugin
