@@ -62,7 +62,7 @@ from .peers import Messages, note_settings
 from .settings import NONE, PHRASES_OFF, LiveSettings
 from .show import Show, check_scenes
 from .signals import Stop, StopFlag
-from .snapshots import Snapshots
+from .snapshots import Snapshots, Turned
 from .watch import Watch
 
 _WATCH_SECONDS: Final = 0.05
@@ -202,6 +202,7 @@ class Host:
         self.ledger = replace(self.ledger, inserts_seconds=self.inserts.delay_seconds)
         self._tell_latency()
         self._tell(self.ledger.describe())
+        self.snapshots.follow_inserts()
 
     def _tell_latency(self) -> None:
         """Let JACK know, for hosts that compensate: heard events are so much later than the input."""
@@ -266,8 +267,12 @@ class Host:
         self._stack.callback(ExpressionThread(stage).close)
         self.captured = CapturedSounds(stage.raw)
         stage.add_sink(self.captured)
+        turned = Turned(stage, self.inserts)
         self.snapshots = Snapshots(
-            stage, lambda: 60.0 / phrases.stats()["tempo_bpm"], lambda: self.patch.safe
+            turned,
+            lambda: 60.0 / phrases.stats()["tempo_bpm"],
+            lambda: self.patch.safe,
+            way=turned.between,
         )
         self._stack.callback(self.snapshots.close)
         self.messages = Messages(
@@ -305,6 +310,7 @@ class Host:
             stage.set_control(name, value)
         self.snapshots.begin()
         stage.add_watcher(self.snapshots.watch)
+        self.inserts.turned = self.snapshots.watch
         engine.gains[:] = engine.targets  # where the show begins, nothing fades in
         if s.backing is not None:
             self._backing = Backing(s.backing, engine, stage, self._tell)

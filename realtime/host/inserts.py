@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Final
+from typing import Any, Final
 
 from ...codec.events.errors import StruckError
 from ...patches.insert_patch import PLACES, InsertPatch
@@ -20,6 +20,7 @@ from ..inserts.instruments.note_rows import Send, send_sounding
 from ..inserts.rack.bay import RackBay
 from ..inserts.rack.plan import RackPlan
 from ..inserts.rack.rack import Rack
+from ..mapping.targets import INSERT
 from ..osc.address_book import Leaf, insert_leaf
 from ..osc.namespace import address_part
 from ..stage.soundings import Sounding
@@ -56,6 +57,8 @@ class Inserts:
         self.output_delay_frames = 0
         #: Called, from another thread, when other inserts have come in.
         self.changed: Callable[[], None] = lambda: None
+        #: Called where one is turned, with "control", its name as maps have it, and its value.
+        self.turned: Callable[[str, str, float], None] = lambda kind, name, value: None
 
     @property
     def racks(self) -> RacksState:
@@ -168,6 +171,7 @@ class Inserts:
                     symbols = [parameter["symbol"] for parameter in rack.controls.parameters(number)]
                     symbol = next((s for s in symbols if symbol in (s, address_part(s))), symbol)
                     rack.controls.set_parameter(number, symbol, value)
+                self.turned("control", f"{INSERT}{patch.name}/{symbol}", value)
                 return
         known = ", ".join(patch.name for patch in self._inserts) or "none"
         raise ValueError(f"no insert is called {insert}; there are: {known}")
@@ -189,20 +193,47 @@ class Inserts:
                 found.append(insert_leaf(patch.name, parameter["symbol"], low, high, unit or "", read))
         return found
 
+    def values(self) -> dict[tuple[str, str], float]:
+        """Where all that can be turned stands, by insert and parameter."""
+        rack = self._rack
+        found: dict[tuple[str, str], float] = {}
+        if rack is None or len(rack.plan.inserts) != len(self._inserts):
+            return found
+        for number, patch in enumerate(self._inserts):
+            found[patch.name, "wet"] = rack.controls.wet(number)
+            found[patch.name, "bypass"] = rack.controls.bypass(number)
+            for parameter in rack.controls.parameters(number):
+                found[patch.name, parameter["symbol"]] = parameter["value"]
+        return found
+
     def find_parameter(self, insert: str, symbol: str) -> tuple[float, float, bool]:
         """Ends of a parameter of an insert, and whether it goes in equal ratios; by names as above.
 
         Raises:
             ValueError: there is no such insert or parameter.
         """
+        parameter = self._find(insert, symbol)
+        return parameter["low"], parameter["high"], parameter["scale"] == "log"
+
+    def scale(self, insert: str, symbol: str) -> str:
+        """How a parameter goes from end to end, see :class:`~..inserts.plugins.plugin.PluginParameter`.
+
+        One that has gone with its insert is a switch: there is no way from end to end.
+        """
+        try:
+            return str(self._find(insert, symbol)["scale"])
+        except ValueError:
+            return "toggle"
+
+    def _find(self, insert: str, symbol: str) -> dict[str, Any]:
         rack = self._rack
         for number, patch in enumerate(self._inserts):
             if insert in (patch.name, address_part(patch.name)):
                 if symbol in ("wet", "bypass"):
-                    return 0.0, 1.0, False
+                    return {"low": 0.0, "high": 1.0, "scale": "linear" if symbol == "wet" else "toggle"}
                 for parameter in () if rack is None else rack.controls.parameters(number):
                     if symbol in (parameter["symbol"], address_part(parameter["symbol"])):
-                        return parameter["low"], parameter["high"], parameter.get("scale") == "log"
+                        return parameter
         raise ValueError(f"no insert {insert} has a parameter {symbol}")
 
     def played(self, patch: Patch) -> list[InsertValues]:

@@ -13,12 +13,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
 
 from ...patches.setlist import MORPH_BEATS_HIGH
 from ..engine.parameters import PARAMETER
-from ..mapping.targets import SNAPSHOT_COUNT
+from ..mapping.targets import INSERT, SNAPSHOT_COUNT
+from .inserts import Inserts
 
 #: What is turned within this time is one step to take back.
 _GESTURE_SECONDS: Final = 0.5
@@ -41,10 +43,11 @@ class Snapshots:
     """Keeps snapshots; from any thread.
 
     Args:
-        stage: whose controls they are.
+        stage: whose controls they are; names may come and go with the inserts.
         beat_seconds: length of a beat now.
         safe: controls that a recall leaves as they are.
         now: seconds that only grow.
+        way: where a control stands after a share of its way, see :func:`between`.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class Snapshots:
         beat_seconds: Callable[[], float],
         safe: Callable[[], Sequence[str]],
         now: Callable[[], float] = time.perf_counter,
+        way: Callable[[str, float, float, float], float] | None = None,
     ) -> None:
         self._stage, self._beat_seconds, self._safe, self._now = stage, beat_seconds, safe, now
+        self._way = between if way is None else way
         #: Time of a recall in beats, 0 to 8.
         self.morph_beats = 0.0
         self._saved: dict[int, dict[str, float]] = {}
@@ -96,6 +101,10 @@ class Snapshots:
         self._stands = self._stage.controls()
         self._steps.clear()
 
+    def follow_inserts(self) -> None:
+        """Others have come in: steps can be taken back to what they begin with."""
+        self._stands = self._stage.controls() | self._stands
+
     # -- what is done
 
     def save(self, number: int) -> None:
@@ -118,8 +127,8 @@ class Snapshots:
         """Turn controls to ``values`` within so many beats, 0 to 8; those that are safe stay."""
         beats = min(MORPH_BEATS_HIGH, max(0.0, beats))
         safe = self._safe()
-        aims = {name: value for name, value in values.items() if name not in safe}
         begun = self._stage.controls()
+        aims = {n: value for n, value in values.items() if n not in safe and begun.get(n, value) != value}
         self._before = begun
         seconds = beats * self._beat_seconds()
         with self._lock:
@@ -149,8 +158,9 @@ class Snapshots:
             values = self._steps.pop() if self._steps else None
             self._undoing = True
         try:
+            stands = self._stage.controls()
             for name, value in (values or {}).items():
-                if self._stage.controls()[name] != value:
+                if stands.get(name, value) != value:
                     self._stage.set_control(name, value)
         finally:
             self._undoing = False
@@ -190,7 +200,7 @@ class Snapshots:
             for name, aim in aims.items():
                 if self._morph is not morph:
                     break
-                self._stage.set_control(name, between(name, begun[name], aim, share))
+                self._stage.set_control(name, self._way(name, begun[name], aim, share))
             with self._lock:
                 if share >= 1.0 and self._morph is morph:
                     self._morph = None
@@ -210,3 +220,48 @@ def between(name: str, begun: float, aim: float, share: float) -> float:
     if name == _SWITCH and min(begun, aim) < 0.0:
         return aim if share >= 0.5 else begun
     return PARAMETER[name].check(begun + (aim - begun) * share)
+
+
+class Turned:
+    """All that is turned while it plays: the stage's controls, and what the inserts have; a
+    :class:`ControlStage`. What an insert has is called as in maps, ``insert/NAME/PARAMETER``.
+
+    Args:
+        stage: has the controls.
+        inserts: of the performance.
+    """
+
+    def __init__(self, stage: ControlStage, inserts: Inserts) -> None:
+        self._stage, self._inserts = stage, inserts
+
+    def controls(self) -> dict[str, float]:
+        values = self._inserts.values()
+        return self._stage.controls() | {f"{INSERT}{i}/{symbol}": v for (i, symbol), v in values.items()}
+
+    def set_control(self, name: str, value: float) -> None:
+        """Turn one; an insert that has gone meanwhile is left alone."""
+        if not name.startswith(INSERT):
+            self._stage.set_control(name, value)
+            return
+        with suppress(ValueError):
+            self._inserts.set_parameter(*_parts(name), value)
+
+    def tell(self, line: str) -> None:
+        self._stage.tell(line)
+
+    def between(self, name: str, begun: float, aim: float, share: float) -> float:
+        """See :func:`between`; switches and lists change in the middle."""
+        if not name.startswith(INSERT):
+            return between(name, begun, aim, share)
+        scale = self._inserts.scale(*_parts(name))
+        if scale == "log" and begun > 0.0 and aim > 0.0:
+            return float(begun * (aim / begun) ** share)
+        if scale in ("linear", "log"):
+            return begun + share * (aim - begun)
+        return aim if share >= 0.5 else begun
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The insert and the parameter of a name; an insert's own name may have strokes in it."""
+    insert, _, symbol = name.removeprefix(INSERT).rpartition("/")
+    return insert, symbol

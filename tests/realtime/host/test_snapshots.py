@@ -9,7 +9,7 @@ from struck.codec.events.errors import StruckError
 from struck.patches.setlist import Scene, load_setlist
 from struck.realtime.engine.parameters import PARAMETER
 from struck.realtime.host.show import Show, check_scenes
-from struck.realtime.host.snapshots import UNDO_STEPS, Snapshots, between
+from struck.realtime.host.snapshots import UNDO_STEPS, Snapshots, Turned, between
 
 
 class FakeStage:
@@ -236,3 +236,74 @@ def test_a_show_goes_forward_and_back_and_stays_at_its_ends():
     show.close()
     assert entered == ["a", "b"]
     assert told == ["S: a", "S: b"]
+
+
+class FakeInserts:
+    """One insert, as :class:`~struck.realtime.host.inserts.Inserts` shows it to snapshots."""
+
+    def __init__(self):
+        self.stands = {("a/b", "decay"): 1.0, ("a/b", "mode"): 0.0, ("a/b", "wet"): 1.0}
+        self.turned = lambda *change: None
+
+    def values(self):
+        return dict(self.stands)
+
+    def scale(self, insert, symbol):
+        return {"decay": "log", "mode": "integer", "wet": "linear"}[symbol]
+
+    def set_parameter(self, insert, symbol, value):
+        if (insert, symbol) not in self.stands:
+            raise ValueError("no such insert")
+        self.stands[insert, symbol] = value
+        self.turned("control", f"insert/{insert}/{symbol}", value)
+
+
+@pytest.fixture
+def with_inserts():
+    stage, inserts, now = FakeStage(), FakeInserts(), [0.0]
+    turned = Turned(stage, inserts)
+    snapshots = Snapshots(turned, lambda: 0.05, lambda: ("insert/a/b/wet",), lambda: now[0], turned.between)
+    inserts.turned = stage.watch = snapshots.watch
+    yield stage, inserts, snapshots, now
+    snapshots.close()
+
+
+def test_parameters_of_inserts_are_kept_recalled_and_taken_back(with_inserts):
+    stage, inserts, snapshots, now = with_inserts
+    snapshots.save(1)
+    now[0] = 1.0
+    inserts.set_parameter("a/b", "decay", 4.0)
+    inserts.set_parameter("a/b", "wet", 0.5)
+    now[0] = 2.0
+    stage.set_control("decay", 2.0)
+    snapshots.recall(1)
+    assert inserts.stands == {("a/b", "decay"): 1.0, ("a/b", "mode"): 0.0, ("a/b", "wet"): 0.5}  # wet is safe
+    assert stage.values["decay"] == 1.0
+    snapshots.undo()
+    assert inserts.stands["a/b", "decay"] == 4.0
+    snapshots.undo()
+    snapshots.undo()
+    assert inserts.stands == {("a/b", "decay"): 1.0, ("a/b", "mode"): 0.0, ("a/b", "wet"): 1.0}
+
+
+def test_parameters_of_inserts_go_their_own_ways(with_inserts):
+    snapshots = with_inserts[2]
+    turned = snapshots._stage
+    assert turned.between("insert/a/b/decay", 1.0, 4.0, 0.5) == pytest.approx(2.0)
+    assert turned.between("insert/a/b/wet", 1.0, 0.0, 0.25) == 0.75
+    assert [turned.between("insert/a/b/mode", 0.0, 3.0, share) for share in (0.4, 0.5)] == [0.0, 3.0]
+    assert turned.between("transpose", 0.0, 12.0, 0.25) == 3.0
+
+
+def test_an_insert_that_has_gone_is_left_out_and_new_ones_are_followed(with_inserts):
+    stage, inserts, snapshots, now = with_inserts
+    inserts.stands["a/b", "decay"] = 3.0
+    snapshots.save(1)
+    inserts.stands = {("c", "wet"): 0.25}
+    snapshots.follow_inserts()
+    snapshots.recall(1)
+    now[0] = 1.0
+    inserts.set_parameter("c", "wet", 1.0)
+    snapshots.undo()
+    assert inserts.stands == {("c", "wet"): 0.25}
+    assert stage.lines == ["snapshot 1 saved"]
