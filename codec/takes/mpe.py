@@ -14,9 +14,10 @@ from typing import Final
 
 import mido
 
-from ..events.amendments import Amendment, End
+from ..events.amendments import Amendment
 from ..events.event_spec import INDEX, read_field
 from ..events.events import Event
+from .sounding_notes import Messages, SoundingNote, SoundingNotes
 
 BEND_RANGE_SEMITONES: Final = 48
 MASTER_CHANNEL: Final = 0  # channels are counted from 0
@@ -69,13 +70,11 @@ def _registered_parameter(channel: int, number: int, value: int) -> list[mido.Me
 
 
 @dataclass
-class _Note:
+class _Note(SoundingNote):
     """One sounding note.
 
     Args:
         channel, note: where it sounds, and its number.
-        id: of its event, or None.
-        end: when its note-off is due.
         sent: value by dimension (``pitchwheel``, ``aftertouch``, ``control_change``) as the receiver has it.
         wanted: as it should be.
         since: the time of the first amendment that has not gone out whole.
@@ -83,18 +82,16 @@ class _Note:
 
     channel: int
     note: int
-    id: int | None
-    end: float
     sent: dict[str, int]
     wanted: dict[str, int]
     since: float = inf
 
 
-class MpeNotes:
+class MpeNotes(SoundingNotes[_Note]):
     """Gives each sounding event a channel and says what to send when.
 
-    Times are seconds; those given to :meth:`start`, :meth:`amend`, :meth:`end` and :meth:`until` together
-    never fall. When all channels sound, the note that would end first is cut short.
+    When all channels sound, the note that would end first is cut short. Pressure tells a level as velocity
+    does, from the first amendment of the level on.
 
     Notes go out when they are due. What an amendment changes goes out when the cable is free: while it is
     not, newer values take the place of older ones, so that the last one always arrives. A bend, a pressure
@@ -127,8 +124,7 @@ class MpeNotes:
             times.append(self._cable_free)
         return min(times, default=None)
 
-    def start(self, event: Event, start: float, end: float) -> Iterator[tuple[float, mido.Message]]:
-        """Messages, each with its time, up to the note-on at ``start`` of an event that sounds to ``end``."""
+    def start(self, event: Event, start: float, end: float) -> Messages:
         yield from self.until(start)
         if not self._free:
             first = min(self._sounding, key=lambda note: note.end)
@@ -138,7 +134,7 @@ class MpeNotes:
         number = min(127, max(0, round(float(read_field(event.vector, "pitch")))))
         values = self._dimensions(event, number)
         sent = values | {"aftertouch": self._pressures[channel]}
-        note = _Note(channel, number, event.id, end, sent, dict(values))
+        note = _Note(event.id, end, channel, number, sent, dict(values))
         self._sounding.append(note)
         yield start, self._send(note, "pitchwheel", start)
         yield start, self._send(note, "control_change", start)
@@ -149,31 +145,7 @@ class MpeNotes:
         velocity = gain_to_velocity(event.gain_db)
         yield start, mido.Message("note_on", channel=channel, note=number, velocity=velocity)
 
-    def amend(self, event: Event, amendment: Amendment, end: float) -> Iterator[tuple[float, mido.Message]]:
-        """Messages up to an amendment that makes of its event ``event``, which then sounds to ``end``.
-
-        Pressure tells a level as velocity does, from the first amendment of the level on.
-        """
-        yield from self.until(amendment.at_seconds)
-        note = self._find(amendment.id)
-        if note is None:
-            return
-        note.end = max(end, amendment.at_seconds)
-        note.wanted |= self._dimensions(event, note.note)
-        if amendment.gain_db is not None:
-            note.wanted["aftertouch"] = gain_to_velocity(event.gain_db)
-        if note.wanted != note.sent:
-            note.since = min(note.since, amendment.at_seconds)
-        yield from self.until(amendment.at_seconds)
-
-    def end(self, end: End) -> Iterator[tuple[float, mido.Message]]:
-        """Messages up to the note-off of the event that ends."""
-        if (note := self._find(end.id)) is not None:
-            note.end = end.at_seconds
-        yield from self.until(end.at_seconds)
-
-    def until(self, time: float) -> Iterator[tuple[float, mido.Message]]:
-        """What is due by ``time``, each with its time; infinity ends all."""
+    def until(self, time: float) -> Messages:
         while True:
             ending = min(self._sounding, key=lambda note: note.end, default=None)
             waiting = min(self._sounding, key=lambda note: note.since, default=None)
@@ -186,10 +158,18 @@ class MpeNotes:
                 return
             yield ending.end, self._off(ending)
 
-    def _find(self, id: int) -> _Note | None:
-        return next((note for note in reversed(self._sounding) if note.id == id), None)
+    def _latest_first(self) -> Iterable[_Note]:
+        return reversed(self._sounding)
 
-    def _send_changes(self, note: _Note, time: float) -> Iterator[tuple[float, mido.Message]]:
+    def _change(self, note: _Note, event: Event, amendment: Amendment) -> Messages:
+        note.wanted |= self._dimensions(event, note.note)
+        if amendment.gain_db is not None:
+            note.wanted["aftertouch"] = gain_to_velocity(event.gain_db)
+        if note.wanted != note.sent:
+            note.since = min(note.since, amendment.at_seconds)
+        return iter(())  # it goes out when the cable is free
+
+    def _send_changes(self, note: _Note, time: float) -> Messages:
         for dimension, value in note.wanted.items():
             if note.sent[dimension] != value:
                 yield time, self._send(note, dimension, time)

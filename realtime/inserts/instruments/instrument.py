@@ -5,15 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from math import inf, isnan
-from typing import Final, Protocol
+from typing import Any, Final
 
-import mido
 import numpy as np
 
 from ....codec.events.amendments import Amendment, End
 from ....codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE
 from ....codec.events.events import Event
 from ....codec.takes.mpe import MpeNotes, bend_range_messages, zone_messages
+from ....codec.takes.sounding_notes import Messages, SoundingNotes
 from ...engine.shared_memory import (
     AMEND_NOTE,
     AT_SAMPLE,
@@ -37,17 +37,6 @@ _SILENCE: Final = tuple(
     bytes((0xB0 | channel, number, 0)) for channel in range(16) for number in (120, 121, 123)
 )
 _PITCH, _TILT = INDEX["pitch"], INDEX["tilt"]
-
-Messages = Iterator[tuple[float, mido.Message]]
-
-
-class Notes(Protocol):
-    """Gives events notes; see :class:`~struck.codec.takes.mpe.MpeNotes`."""
-
-    def start(self, event: Event, start: float, end: float) -> Messages: ...
-    def amend(self, event: Event, amendment: Amendment, end: float) -> Messages: ...
-    def end(self, end: End) -> Messages: ...
-    def until(self, time: float) -> Messages: ...
 
 
 class Instrument:
@@ -73,7 +62,7 @@ class Instrument:
         #: Notes that began later than they should have.
         self.late_count = 0
 
-    def _make_notes(self) -> Notes:
+    def _make_notes(self) -> SoundingNotes[Any]:
         if self._mpe:
             return MpeNotes(inf)
         if self._voices:

@@ -9,7 +9,7 @@ from typing import Final
 #: One plug-in may take so long to load; and so may the process, before its first.
 LOAD_SECONDS: Final = 30.0
 #: One that takes longer than this is told of: somebody is waiting for it.
-_TOLD_SECONDS: Final = 5.0
+_TOLD_SECONDS: Final = 10.0
 
 
 class Loading:
