@@ -39,7 +39,11 @@ class RackProcess:
         self._waiting = b""
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
-            with open(os.devnull if log is None else log, "ab") as chatter:
+            chatter = open(os.devnull if log is None else log, "ab")  # noqa: SIM115
+        except OSError as error:
+            raise StruckError(f"what plug-ins print cannot be kept in {log}: {error.strerror}") from None
+        with chatter:
+            try:
                 self._process = subprocess.Popen(
                     list(command),
                     stdin=subprocess.PIPE,
@@ -48,8 +52,8 @@ class RackProcess:
                     env=environment,
                     pass_fds=tuple(descriptors),
                 )
-        except OSError as error:
-            raise StruckError(f"the inserts' process cannot be started: {error}") from None
+            except OSError as error:
+                raise StruckError(f"the inserts' process cannot be started: {error}") from None
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
 
@@ -130,7 +134,9 @@ class RackProcess:
 
 def describe_end(code: int | None) -> str:
     """What has happened to a process of this exit code."""
-    if code is None:
+    if (
+        code is None or code == -signal.SIGXCPU
+    ):  # under real-time scheduling the kernel ends what keeps its core
         return "hangs"
     if code < 0:
         return f"crashed ({signal.Signals(-code).name})"

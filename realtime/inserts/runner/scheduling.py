@@ -27,7 +27,7 @@ def schedule(priority: int) -> None:
 
     with suppress(OSError, ValueError):
         if priority > 0:
-            limit = (_REALTIME_MICROSECONDS, _REALTIME_MICROSECONDS)
+            limit = (_REALTIME_MICROSECONDS, 2 * _REALTIME_MICROSECONDS)  # SIGXCPU, then SIGKILL
             resource.setrlimit(resource.RLIMIT_RTTIME, limit)
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
             _keep_in_memory()

@@ -243,6 +243,13 @@ def test_what_plugins_print_is_kept(tmp_path):
     assert "plug-ins chatter" in (tmp_path / "plugins.log").read_text()
 
 
+def test_a_log_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    with RackHost(64, log=tmp_path / "no folder" / "log") as host:
+        with pytest.raises(StruckError, match=r"what plug-ins print cannot be kept in .*log: No such file"):
+            host.change(insert("half"))
+        np.testing.assert_array_equal(host.play(NOISE), NOISE)
+
+
 def test_a_latency_longer_than_the_history_is_refused():
     with RackHost(64) as host:
         with pytest.raises(StruckError, match="a latency of 70000 samples is more than"):
