@@ -112,6 +112,7 @@ class Rack:
         while True:
             process = self._process = self._spares.take()
             skipped = tuple(n for n, count in enumerate(self._failures) if count >= _MOST_FAILURES)
+            self.slot.forget_current()
             process.begin(replace(self._job, skipped=skipped, realtime_priority=self._priority))
             ready = self._await_ready(process)
             if ready is not None:

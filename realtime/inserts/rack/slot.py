@@ -91,6 +91,10 @@ class RackSlot:
         number = int(self._state.memory.indices[CURRENT]) - 1
         return number if 0 <= number < count else None
 
+    def forget_current(self) -> None:
+        """The process has ended; the next is in no insert yet."""
+        self._state.memory.indices[CURRENT] = 0
+
     def waits_for(self, block_frames: int) -> int | None:
         """Up to which frame whole blocks were sent that are not done; None where all are."""
         indices = self._state.memory.indices
