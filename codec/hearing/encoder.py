@@ -16,20 +16,16 @@ from typing import Final, Protocol
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ..events.errors import StruckError
-from ..events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..events.quantize import quantize_gains, quantize_vectors
 from ..files.samples import as_mono
 from ..weights.codec_weights import CodecWeights
-from .aligned_patches import make_patches, patch_mel_matrix
 from .event_frames import FRAMES_BEFORE, EventFrames
-from .event_network import FEATURES, FRAME_OFFSETS, outputs_to_events, parameter_shapes
+from .event_reader import EventReader
 from .lobes import correlate, removed_energy
-from .network_runner import NetworkRunner
 from .onsets import find_onset
-from .proposals import Proposals, Proposer
+from .proposals import PEAK_FRAMES, Proposals, Proposer
 from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
 
 #: Frames of the past kept as context: what the network and the proposer look back on.
@@ -45,6 +41,9 @@ _LEAST_SHARE = 0.2
 #: A hop is searched where so much of what is left from its first frame on would be an event. On eight
 #: recordings in three profiles no other search found one, and of the short windows' a third were others.
 _MOST_SHARE = 0.5
+#: Where more than this share of what is heard is not modelled, what is likest to it is fitted, however little
+#: it takes as it was read.
+_UNKNOWN_SHARE = 0.5
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
 _SHADOW_FACTOR = 10.0
@@ -94,6 +93,7 @@ class _Candidate:
     pitch_midi: float
     noise_like: bool
     salience: float
+    likeness: float = 0.0  # energy that it would take of the residual, were it all and its level right
     round: int = 0
 
     @property
@@ -192,25 +192,19 @@ class StreamingEncoder:
         whitening: float = 0.0,
         at_most: Mapping[str, float] | None = None,
     ) -> None:
-        for name, shape in parameter_shapes().items():
-            if name not in weights.encoder or weights.encoder[name].shape != shape:
-                raise StruckError(f"weights {weights.name} lack encoder weight {name} of shape {shape}")
         self.profile = profile
         self.nonfinite_samples = 0
-        self._network = NetworkRunner(weights.encoder)
+        self._reader = EventReader(weights, profile.n_fft, at_most)
         self._refine = refine
         self._model = model
         #: Whether the next hop is searched for events, and whether what is found is refined: whoever is short
         #: of time does without.
         self.searches = self.refines = True
         self._whitening = whitening
-        self._most = np.ones(VECTOR_SIZE, np.float32)
-        for name, value in (at_most or {}).items():
-            self._most[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
         self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
-        self._proposer = Proposer(profile.n_fft)
-        self._mel = patch_mel_matrix(profile.n_fft)
+        hasty = profile.hop_samples == HOP  # each hop is a frame: whether the next rises more is not known
+        self._proposer = Proposer(profile.n_fft, 1 if hasty else PEAK_FRAMES)
         self._hop_frames = profile.hop_samples // HOP
         self._reach = (profile.lookahead_samples - profile.n_fft // 2) // HOP
         self._bins = profile.n_fft // 2 + 1
@@ -240,7 +234,8 @@ class StreamingEncoder:
         self._power = np.zeros(size, np.float32)
         self._fourth = np.zeros(size, np.float32)
         self._filled = _CONTEXT
-        self._allowance = 1.0
+        self._allowance = _BURST  # a stream begins after a pause
+        self._lately: list[_Candidate] = []  # events of the last hops in whose shadow new ones would begin
         self._loudness = 0.0
         self._loud = np.zeros(self._bins, np.float32)  # energy of each bin
         self._worth = np.ones(self._bins, np.float32)  # of energy in each bin
@@ -340,6 +335,8 @@ class StreamingEncoder:
         fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
         self._loud = np.maximum(of_bins, np.float32(fade) * self._loud)
         accepted: list[_Candidate] = []
+        oldest = self._hop_index * p.hop_samples - _SHADOW_SAMPLES
+        self._lately = [c for c in self._lately if c.onset_sample > oldest]
         if energy < 1e-12 or not self.searches:
             return []
         refines = self._refine is not None and self.refines
@@ -356,9 +353,13 @@ class StreamingEncoder:
                 break
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
             self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
-            candidates = [
-                c for c in self._encode(residual, found) if c.energy >= _raise_needed(needed, c, accepted)
-            ]
+            read = self._encode(residual, found)
+            candidates = [c for c in read if c.energy >= _raise_needed(needed, c, self._lately + accepted)]
+            if not candidates and read and depth == 0 and before is not None and self._is_unknown(residual):
+                likest = max(read, key=lambda c: c.likeness)
+                self._refine_reading(residual, likest)
+                if likest.energy >= _raise_needed(needed, likest, self._lately):
+                    candidates = [likest]
             # Of readings that take nearly the same, the more salient pitch is the one people hear.
             candidates.sort(key=lambda c: -c.energy * (0.75 + 0.25 * c.salience))
             taken = 0
@@ -366,7 +367,7 @@ class StreamingEncoder:
                 if self._allowance < 1.0:
                     break
                 # What an earlier choice of this round has already taken must not be taken twice.
-                bar = max(_raise_needed(needed, candidate, accepted), 0.7 * candidate.energy)
+                bar = max(_raise_needed(needed, candidate, self._lately + accepted), 0.7 * candidate.energy)
                 if taken and self._removed(candidate) < bar:
                     continue
                 self._subtract(residual, candidate)
@@ -381,6 +382,7 @@ class StreamingEncoder:
                 self._refine_hop(accepted, before)
         if accepted and before is not None:
             self._refine_hop(accepted, before)
+        self._lately += accepted
         return self._emit(accepted, energy)
 
     def _weigh(self) -> None:
@@ -425,29 +427,43 @@ class StreamingEncoder:
             c.tone, c.noise = tone, noise
             self._add_to_model(c)
 
-    def _read(self, residual: np.ndarray, found: Proposals) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gains ``[E]`` and vectors ``[E, 32]`` of the proposals, quantised, and onset shifts ``[E]``."""
-        index = found.frame[:, None] + FRAME_OFFSETS
-        inside = (index >= 0) & (index < len(residual))
-        mask = (index < len(residual)).astype(np.float32)
-        # Frames that no proposal knows show nothing.
-        seen = np.flatnonzero(inside.any(0))
-        patches = residual[np.clip(index[:, seen], 0, len(residual) - 1)]
-        patches *= inside[:, seen, None]
-        features = np.zeros((*index.shape, FEATURES), np.float32)
-        features[:, seen], scalars, reference_db = make_patches(
-            patches, mask[:, seen], found.pitch_midi, found.noise_like, self._mel, np
+    def _is_unknown(self, residual: np.ndarray) -> bool:
+        """Whether most of what is heard in the hop and after it is not modelled."""
+        heard, left = (
+            float(np.square(a[_CONTEXT:]).sum(0) @ self._worth) for a in (self._observed, residual)
         )
-        outputs = self._network.run(features, mask, scalars)
-        gain_db, vectors, shift = outputs_to_events(outputs, found.pitch_midi, reference_db, np)
-        vectors = np.minimum(vectors, self._most)
-        return quantize_gains(gain_db), quantize_vectors(vectors), shift
+        return left > _UNKNOWN_SHARE * heard
+
+    def _refine_reading(self, residual: np.ndarray, candidate: _Candidate) -> None:
+        """Improve what takes too little as it was read, before it is judged again."""
+        assert self._refine is not None
+        known = len(self._observed)
+        gain_db, vectors, _ = self._refine(
+            self._observed,
+            self._power[:known],
+            self._fourth[:known],
+            np.array([candidate.start]),
+            np.array([len(candidate.tone)]),
+            np.array([candidate.gain_db], np.float32),
+            candidate.vector[None],
+            np.array([candidate.shift_seconds], np.float32),
+        )
+        candidate.gain_db = float(quantize_gains(gain_db)[0])
+        candidate.vector = quantize_vectors(vectors)[0]
+        candidate.energy = 0.0
+        ((candidate.tone, candidate.noise),) = self._renderer.render(
+            np.array([candidate.gain_db], np.float32),
+            candidate.vector[None],
+            np.array([candidate.shift_seconds], np.float32),
+            known - candidate.start,
+        )
+        self._fit_gain(residual, candidate)
 
     def _encode(self, residual: np.ndarray, found: Proposals) -> list[_Candidate]:
         """Read each proposal as a quantised event and fit its gain to the residual."""
         if not len(found.frame):
             return []
-        gain_db, vectors, shift = self._read(residual, found)
+        gain_db, vectors, shift = self._reader.read(residual, found)
         origin = self._hop_index * self._hop_frames - _CONTEXT
         shift = self._in_time(shift, origin + found.frame)
         candidates = []
@@ -509,6 +525,7 @@ class StreamingEncoder:
         cross, own = correlate(residual[rows], magnitude)
         if own <= 0.0 or cross <= 0.0:
             return
+        candidate.likeness = cross * cross / own
         centre = candidate.gain_db + float(np.clip(20.0 * np.log10(cross / own), -9.0, 6.0))
         best = (0.0, candidate.gain_db)
         for step_db in _GAIN_STEPS_DB:

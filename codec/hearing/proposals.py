@@ -22,6 +22,8 @@ HARMONICS: Final = 12
 #: Frames after an onset over which a proposal's salience is averaged, and frames before that it must exceed.
 FRAMES_AFTER: Final = 8
 FRAMES_BEFORE: Final = 4
+#: Frames of which an onset is the strongest.
+PEAK_FRAMES: Final = 5
 _NOISE_PITCH: Final = 60.0
 
 
@@ -49,9 +51,13 @@ class Proposer:
 
     Args:
         n_fft: window length of the residual's frames.
+        peak_frames: odd; an onset is where salience rises most in so many frames. 1 takes any rise in the
+            frames that are searched: where few frames are known after them, a slow rise has its peak beyond
+            what is known, until it lies before what is searched.
     """
 
-    def __init__(self, n_fft: int) -> None:
+    def __init__(self, n_fft: int, peak_frames: int = PEAK_FRAMES) -> None:
+        self._peak_frames = peak_frames
         lowest = max(LOWEST_PITCH, 69.0 + 12.0 * np.log2(3.0 * ANALYSIS_RATE / n_fft / 440.0))
         count = int((HIGHEST_PITCH - lowest) * STEPS_PER_SEMITONE) + 1
         self._pitches = lowest + np.arange(count) / STEPS_PER_SEMITONE
@@ -81,7 +87,7 @@ class Proposer:
         before = (total[frames - 1] - total[frames - FRAMES_BEFORE]) / (FRAMES_BEFORE - 1)
         # A rise counts most, yet a sound that goes on unexplained must be found as well.
         onset = after - 0.7 * before
-        peak = (onset == maximum_filter(onset, (5, 5))) & (onset > 1e-6)
+        peak = (onset == maximum_filter(onset, (self._peak_frames, 5))) & (onset > 1e-6)
         peak &= salience[frames] > 0.0
         peak &= ((frames >= first) & (frames < last))[:, None]
         place, pitch = np.nonzero(peak)
@@ -109,7 +115,8 @@ class Proposer:
         before = (total[frames - 1] - total[frames - FRAMES_BEFORE]) / (FRAMES_BEFORE - 1)
         rise = after - 0.7 * before
         inside = (frames >= first) & (frames < last)
-        peak = np.flatnonzero((rise == maximum_filter(rise, 9)) & (rise > 1e-6) & inside)
+        highest = rise == maximum_filter(rise, 2 * self._peak_frames - 1)
+        peak = np.flatnonzero(highest & (rise > 1e-6) & inside)
         return frames[peak[np.argsort(-rise[peak], kind="stable")[:count]]]
 
     def _refine(self, level: np.ndarray, frame: np.ndarray, pitch: np.ndarray) -> np.ndarray:

@@ -30,7 +30,9 @@ from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..spectrum import HOP, mel_band_matrix
 from .amender import Amender, Scene, end
 from .memory import Memory
+from .second_reading import SecondReader
 from .sounding import Sounding, as_known, as_told
+from .voice_lives import VoiceLives
 
 #: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
 #: fitted to.
@@ -38,6 +40,9 @@ _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
 #: Frames of which an event must have been heard before it is refitted in the long window.
 _HEARD_FRAMES: Final = 2
 _STEPS: Final = 3
+#: When an event is read again: so many of its frames have been heard in the long window.
+_READ_AGAIN: Final = (24,)
+_HASTY_READ_AGAIN: Final = (3, 7, 14)
 #: Where the profile's window is shorter, what began in so many last frames is refitted in that.
 _NEW_FRAMES: Final = 10
 _NEW_STEPS: Final = 5
@@ -60,7 +65,7 @@ _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
 _PRICE: Final = 5e-5
-_HASTY_PRICE: Final = 9e-5
+_HASTY_PRICE: Final = 2e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -123,9 +128,17 @@ class Follower:
         self._refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
         self._long_refitter = refitter(_LONG_N_FFT, 1)
         self._every_frame = refitter(n_fft, 1)
+        self._second_reader = SecondReader(
+            weights,
+            _LONG_N_FFT,
+            self._long_refitter,
+            _FIRST_GUESS[_LONG_N_FFT],
+            _HASTY_READ_AGAIN if hasty else _READ_AGAIN,
+        )
         self._levels_refitter = refitter(n_fft, stride)
         self._amender = Amender(self._levels_refitter, _HASTY_PRICE if hasty else _PRICE)
         self._mels = mel_band_matrix(n_fft)
+        self._voice_lives = VoiceLives(weights)
         self._short = Memory(n_fft, _YOUNG_FRAMES)
         self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)
         #: Events that a hop may refit, and whether it is searched for new ones: less where time is short.
@@ -200,6 +213,7 @@ class Follower:
         self.let_go_searches += not self.searches
         if self._soundings:
             self._follow_old()
+            self._read_again()
             self._refit()
             self._forget()
         power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
@@ -258,6 +272,13 @@ class Follower:
             if gain_db <= s.highest_db:
                 s.gain_db, s.vector = float(gain_db), vector
 
+    def _read_again(self) -> None:
+        """Events of which enough more was heard by now are read as if they were new."""
+        for s in self._soundings:
+            if self._second_reader.is_due(s, self._long):
+                others = [one for one in self._soundings if one is not s]
+                self._second_reader.read(s, others, self._long, self._loudest_power)
+
     def _refit(self) -> None:
         """Events are moved to where what was heard last fits best; their onsets stay."""
         hasty = self.profile.n_fft < _LONG_N_FFT
@@ -314,9 +335,14 @@ class Follower:
             s.momentum = refit.momentum.take(np.array([i]))
 
     def _forget(self) -> None:
-        """Leave out what has faded by itself: nobody needs to be told."""
+        """Leave out what has faded by itself: nobody needs to be told.
+
+        What is heard of it after its voice is over is heard as something new.
+        """
         first = self._short.end_frame - _LEVEL_FRAMES
         quiet = _FORGOTTEN * float(self._short.observed[-_RECENT_FRAMES:].max()) ** 2
+        at_seconds = self._at_frame * HOP / ANALYSIS_RATE
+        self._soundings = [s for s in self._soundings if self._voice_lives.until_seconds(s.told) > at_seconds]
         parts = self._every_frame.each_sums(as_told(self._soundings, first), _LEVEL_FRAMES)
         self._soundings = [
             s

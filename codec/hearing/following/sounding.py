@@ -30,6 +30,7 @@ class Sounding:
         gain_db, vector: as it is known now, between the levels of a take too.
         momentum: of its refitting.
         highest_db: gain above which it will not follow once it is old.
+        readings: how many times it was due to be read again.
         ended: it was said to end.
     """
 
@@ -39,6 +40,7 @@ class Sounding:
     vector: NDArray[np.float32]
     momentum: Momentum = field(default_factory=lambda: Momentum.at_rest(1))
     highest_db: float = GAIN_DB_HIGH
+    readings: int = 0
     ended: bool = False
 
     @classmethod

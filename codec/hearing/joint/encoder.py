@@ -174,7 +174,7 @@ class JointEncoder(StreamingEncoder):
         self._observer.on_round(window.observed, window.power + own[0], window.fourth + own[1], found)
         if not len(found.frame):
             return WindowEvents.none()
-        gain_db, vectors, shift = self._read(residual, found)
+        gain_db, vectors, shift = self._reader.read(residual, found)
         read = WindowEvents(gain_db, vectors, found.frame.astype(np.int64), shift).at_nearest_rows()
         trials = [canvas.try_levels(read.one(i)) for i in range(len(read))]
         worths = np.array([worth for worth, _ in trials])

@@ -81,16 +81,17 @@ def follow_levels(
     power: NDArray[np.float32],
     events: WindowEvents,
     updates: int = _UPDATES,
+    most: NDArray[np.float32] | None = None,
 ) -> WindowEvents:
     """The events with gains and shares of noise that follow what is heard; all else about them stays.
-
-    A level never rises by more than 4 dB a call, however much is heard: that is more likely something new.
 
     Args:
         refitter: of stride 1 or more; only the rows that it looks at are.
         observed: magnitudes ``[rows, F]`` of the last frames.
         power: sums of powers of all other events, ``[rows, F]``.
         events: those whose levels follow.
+        most: what each event's amplitudes are multiplied by at most, ``[E]``; None: all by 4 dB, for what
+            rises by more than that is more likely something new.
 
     Raises:
         ValueError: an array has the wrong shape.
@@ -108,8 +109,8 @@ def follow_levels(
     scales = np.ones(2 * len(events), np.float32)
     heard = np.ascontiguousarray(looked, np.float32).ravel()
     _scale_atoms(atoms.reshape(2 * len(events), looked.size), heard, rest.ravel(), scales, updates)
-    levels = np.minimum(scales, _LARGEST_FACTOR)
-    return scale_levels(events, levels[0::2], levels[1::2])
+    most = np.full(len(events), _LARGEST_FACTOR) if most is None else most
+    return scale_levels(events, np.minimum(scales[0::2], most), np.minimum(scales[1::2], most))
 
 
 def scale_levels(

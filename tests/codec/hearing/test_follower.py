@@ -13,7 +13,7 @@ from struck.codec.events.events import Event
 from struck.codec.events.lives import collect_lives
 from struck.codec.events.profiles import PROFILES
 from struck.codec.hearing.following.follower import Follower
-from struck.codec.playing.decoder import render
+from struck.codec.playing.decoder import Decoder, render
 from struck.codec.weights.codec_weights import shipped_codec_weights
 
 from .encoder_sounds import add_note, silence
@@ -124,6 +124,21 @@ def test_the_stream_is_whole(heard, profile, name):
         assert min(times, default=life.event.onset_seconds) >= life.event.onset_seconds
 
 
+@pytest.mark.parametrize("name", ["damped", "noisy"])
+@pytest.mark.parametrize("profile", FOLLOWING)
+def test_nothing_is_said_of_an_event_whose_voice_is_over(heard, profile, name):
+    decoder = Decoder(WEIGHTS, ANALYSIS_RATE)
+    position = 0
+    for item in heard[profile, name]:
+        due = round(item_seconds(item) * ANALYSIS_RATE)
+        if due > position:
+            decoder.process(due - position)
+            position = due
+        decoder.schedule(item)
+    decoder.process(ANALYSIS_RATE)
+    assert decoder.counters()["amendments_unknown"] == 0
+
+
 def test_instant_knows_soon():
     assert PROFILES["instant"].wait_samples <= 0.006 * ANALYSIS_RATE
     assert PROFILES["instant"].lookahead_samples <= 0.012 * ANALYSIS_RATE
@@ -192,6 +207,18 @@ def test_nothing_sounds_half_a_second_after_the_input_stopped(profile):
     played = np.concatenate(list(render(WEIGHTS, stream, ANALYSIS_RATE)))
     after = played[len(sound) + ANALYSIS_RATE // 2 :]
     assert np.abs(after).max(initial=0.0) < 1e-3 * np.abs(played).max()
+
+
+@pytest.mark.parametrize("profile", FOLLOWING)
+def test_a_slow_rise_is_not_missed(profile):
+    """A few frames show no peak of a rise that goes on beyond them."""
+    time = np.arange(round(0.6 * ANALYSIS_RATE)) / ANALYSIS_RATE
+    tone = 0.3 * np.minimum(1.0, time / 0.08) * np.sin(2 * np.pi * 110.0 * time)
+    sound = np.concatenate([silence(0.1), tone.astype(np.float32)])
+    played = np.concatenate(list(render(WEIGHTS, items_of(follow(profile, sound)), ANALYSIS_RATE)))
+    risen = slice(round(0.25 * ANALYSIS_RATE), round(0.6 * ANALYSIS_RATE))
+    level_db = 20.0 * np.log10(np.linalg.norm(played[risen]) / np.linalg.norm(sound[risen]))
+    assert level_db == pytest.approx(0.0, abs=3.0)
 
 
 def test_a_note_whose_decay_was_guessed_wrong_comes_right():

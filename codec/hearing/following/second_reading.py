@@ -1,0 +1,144 @@
+"""Events are read again once more is heard of them: what began as a guess becomes what was played.
+
+A first reading sees an attack and little more, through the profile's window. Gradient steps mend what is
+nearly right; a wrong pitch, noise taken for a tone, a level far too low they do not. So some frames after its
+onset an event is read by the network as if it were new, in the long window, at the pitches that are salient
+then. Each reading is fitted to what was heard since, and takes the event's place if it is clearly better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...weights.codec_weights import CodecWeights
+from ..event_reader import EventReader
+from ..proposals import Proposer
+from ..refit.control_tables import PARAMETER_COUNT, SHIFT
+from ..refit.levels import follow_levels
+from ..refit.refitter import Momentum, Refitter
+from ..refit.window_events import WindowEvents
+from ..spectrum import mean_magnitude
+from .memory import Memory
+from .sounding import Sounding, as_known
+
+#: Pitches that are tried, and how far from the event's onset they may begin, in frames.
+_PITCHES: Final = 3
+_NEAR_FRAMES: Final = 1
+#: Rows before its onset that are looked at, and that must be remembered for it to be read.
+_ROWS_BEFORE: Final = 4
+_CONTEXT_ROWS: Final = 8
+#: Gradient steps by which a reading, and the event as it is known, are fitted before they are compared.
+_STEPS: Final = 4
+#: What the levels of tone and noise may be multiplied by before that.
+_MOST_LEVEL: Final = np.array([8.0], np.float32)
+#: What was heard so many frames ago counts 1 / e of what is heard now.
+_RECENT: Final = 8.0
+#: A reading must leave less than this share of the loss that the event as known leaves.
+_BETTER_SHARE: Final = 0.85
+
+
+class SecondReader:
+    """Reads events again.
+
+    Args:
+        weights: trained codec weights.
+        n_fft: the long window's length.
+        refitter: of the long window and every frame.
+        at_most: values that fields have at most when an event is read, in their units.
+        ages: an event is read again when so many of its frames have been heard in the long window.
+
+    Raises:
+        StruckError: the weights lack the event network.
+    """
+
+    def __init__(
+        self,
+        weights: CodecWeights,
+        n_fft: int,
+        refitter: Refitter,
+        at_most: Mapping[str, float],
+        ages: Sequence[int],
+    ) -> None:
+        self._refitter, self._ages = refitter, ages
+        self._reader = EventReader(weights, n_fft, at_most)
+        self._proposer = Proposer(n_fft)
+        self._trust = np.ones((1, PARAMETER_COUNT), np.float32)
+        self._trust[:, SHIFT] = 0.0
+
+    def is_due(self, sounding: Sounding, memory: Memory) -> bool:
+        """Whether enough more was heard of an event since it was last read."""
+        return sounding.readings < self._due_readings(sounding, memory)
+
+    def read(
+        self, sounding: Sounding, others: Sequence[Sounding], memory: Memory, loudest_power: float
+    ) -> None:
+        """Let ``sounding`` be what it is best read as by now.
+
+        Args:
+            others: all else that sounds.
+            memory: what was heard last, in the long window.
+            loudest_power: of the loudest mel band so far.
+        """
+        sounding.readings = self._due_readings(sounding, memory)
+        onset_row = sounding.onset_frame - memory.first_frame
+        if onset_row < _CONTEXT_ROWS:
+            return
+        power, fourth = self._refitter.sums(as_known(others, memory.first_frame), len(memory.observed))
+        residual = np.maximum(memory.observed - mean_magnitude(power, fourth, np), 0.0)
+        first = onset_row - _ROWS_BEFORE
+        known = as_known([sounding], memory.first_frame + first)
+        heard = memory.observed[first:], power[first:], fourth[first:]
+        best, best_loss = known, self._fit(known, *heard, loudest_power)[1]
+        bar = _BETTER_SHARE * best_loss
+        for reading in self._readings(residual, onset_row, known):
+            leveled = follow_levels(self._refitter, heard[0], heard[1], reading, most=_MOST_LEVEL)
+            fitted, loss = self._fit(leveled, *heard, loudest_power)
+            if loss < min(bar, best_loss):
+                best, best_loss = fitted, loss
+        if best is not known:
+            sounding.gain_db, sounding.vector = float(best.gain_db[0]), best.vectors[0]
+            sounding.momentum = Momentum.at_rest(1)
+
+    def _due_readings(self, sounding: Sounding, memory: Memory) -> int:
+        heard = memory.end_frame - sounding.onset_frame
+        return sum(heard >= age for age in self._ages)
+
+    def _fit(
+        self,
+        event: WindowEvents,
+        observed: NDArray[np.float32],
+        power: NDArray[np.float32],
+        fourth: NDArray[np.float32],
+        loudest_power: float,
+    ) -> tuple[WindowEvents, float]:
+        """``event`` a few steps on, and the loss that is left."""
+        ago = np.arange(len(observed))[::-1]
+        refit = self._refitter.refit(
+            observed,
+            power,
+            fourth,
+            event,
+            steps=_STEPS,
+            trust=self._trust,
+            loudest_power=loudest_power,
+            row_weights=np.exp(-ago / _RECENT).astype(np.float32),
+        )
+        return refit.events, refit.loss_after
+
+    def _readings(
+        self, residual: NDArray[np.float32], onset_row: int, known: WindowEvents
+    ) -> Iterator[WindowEvents]:
+        """What may begin near ``onset_row``, as beginning where ``known`` does."""
+        near = onset_row - _NEAR_FRAMES, onset_row + _NEAR_FRAMES + 1
+        found = self._proposer.propose(residual, *near, _PITCHES)
+        if not len(found.frame):
+            return
+        found = replace(found, frame=np.full_like(found.frame, onset_row))
+        gains_db, vectors, _ = self._reader.read(residual, found)
+        for gain_db, vector in zip(gains_db, vectors, strict=True):
+            yield replace(known, gain_db=np.array([gain_db], np.float32), vectors=vector[None])
