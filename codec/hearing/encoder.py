@@ -41,9 +41,10 @@ _LEAST_SHARE = 0.2
 #: A hop is searched where so much of what is left from its first frame on would be an event. On eight
 #: recordings in three profiles no other search found one, and of the short windows' a third were others.
 _MOST_SHARE = 0.5
-#: Where more than this share of what is heard is not modelled, what is likest to it is fitted, however little
-#: it takes as it was read.
+#: Where more than this share of what is heard has not been modelled for so many hops, what is likest to it is
+#: fitted before it is judged, however little it takes as it was read.
 _UNKNOWN_SHARE = 0.5
+_UNKNOWN_HOPS = 3
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
 _SHADOW_FACTOR = 10.0
@@ -236,6 +237,7 @@ class StreamingEncoder:
         self._filled = _CONTEXT
         self._allowance = _BURST  # a stream begins after a pause
         self._lately: list[_Candidate] = []  # events of the last hops in whose shadow new ones would begin
+        self._unknown_hops = 0  # in a row in which most is unknown and nothing was found
         self._loudness = 0.0
         self._loud = np.zeros(self._bins, np.float32)  # energy of each bin
         self._worth = np.ones(self._bins, np.float32)  # of energy in each bin
@@ -344,6 +346,7 @@ class StreamingEncoder:
         self._weigh()
         self._loudness = max(float(self._worth @ of_bins), self._loudness * fade)
         needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
+        unknown_hops, self._unknown_hops = self._unknown_hops, 0
         for depth in count():
             if self._allowance < 1.0:
                 break
@@ -355,11 +358,14 @@ class StreamingEncoder:
             self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
             read = self._encode(residual, found)
             candidates = [c for c in read if c.energy >= _raise_needed(needed, c, self._lately + accepted)]
-            if not candidates and read and depth == 0 and before is not None and self._is_unknown(residual):
-                likest = max(read, key=lambda c: c.likeness)
-                self._refine_reading(residual, likest)
-                if likest.energy >= _raise_needed(needed, likest, self._lately):
-                    candidates = [likest]
+            if depth == 0:
+                unknown = not candidates and before is not None and self._is_unknown(residual)
+                self._unknown_hops = unknown_hops + 1 if unknown else 0
+                if read and self._unknown_hops >= _UNKNOWN_HOPS:
+                    likest = max(read, key=lambda c: c.likeness)
+                    self._refine_reading(residual, likest)
+                    if likest.energy >= _raise_needed(needed, likest, self._lately):
+                        candidates = [likest]
             # Of readings that take nearly the same, the more salient pitch is the one people hear.
             candidates.sort(key=lambda c: -c.energy * (0.75 + 0.25 * c.salience))
             taken = 0
