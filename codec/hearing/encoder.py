@@ -235,7 +235,7 @@ class StreamingEncoder:
         self._power = np.zeros(size, np.float32)
         self._fourth = np.zeros(size, np.float32)
         self._filled = _CONTEXT
-        self._allowance = _BURST  # a stream begins after a pause
+        self._allowance = 1.0
         self._lately: list[_Candidate] = []  # events of the last hops in whose shadow new ones would begin
         self._unknown_hops = 0  # in a row in which most is unknown and nothing was found
         self._loudness = 0.0

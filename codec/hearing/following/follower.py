@@ -42,7 +42,7 @@ _HEARD_FRAMES: Final = 2
 _STEPS: Final = 3
 #: When an event is read again: so many of its frames have been heard in the long window.
 _READ_AGAIN: Final = (24,)
-_HASTY_READ_AGAIN: Final = (3, 7, 14)
+_HASTY_READ_AGAIN: Final = (4, 10)
 #: Where the profile's window is shorter, what began in so many last frames is refitted in that.
 _NEW_FRAMES: Final = 10
 _NEW_STEPS: Final = 5
@@ -132,6 +132,7 @@ class Follower:
             weights,
             _LONG_N_FFT,
             self._long_refitter,
+            self._refitter,
             _FIRST_GUESS[_LONG_N_FFT],
             _HASTY_READ_AGAIN if hasty else _READ_AGAIN,
         )
@@ -273,11 +274,15 @@ class Follower:
                 s.gain_db, s.vector = float(gain_db), vector
 
     def _read_again(self) -> None:
-        """Events of which enough more was heard by now are read as if they were new."""
-        for s in self._soundings:
-            if self._second_reader.is_due(s, self._long):
-                others = [one for one in self._soundings if one is not s]
-                self._second_reader.read(s, others, self._long, self._loudest_power)
+        """The loudest event of which enough more was heard by now is read as if it were new.
+
+        One a hop, for that bounds its work; where time is short, none.
+        """
+        due = [s for s in self._soundings if self._second_reader.is_due(s, self._long)]
+        if due and self.refit_limit > 0:
+            loudest = max(due, key=lambda s: s.gain_db)
+            others = [s for s in self._soundings if s is not loudest]
+            self._second_reader.read(loudest, others, self._long, self._loudest_power)
 
     def _refit(self) -> None:
         """Events are moved to where what was heard last fits best; their onsets stay."""

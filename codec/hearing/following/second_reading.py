@@ -27,13 +27,13 @@ from .memory import Memory
 from .sounding import Sounding, as_known
 
 #: Pitches that are tried, and how far from the event's onset they may begin, in frames.
-_PITCHES: Final = 3
+_PITCHES: Final = 2
 _NEAR_FRAMES: Final = 1
 #: Rows before its onset that are looked at, and that must be remembered for it to be read.
 _ROWS_BEFORE: Final = 4
 _CONTEXT_ROWS: Final = 8
 #: Gradient steps by which a reading, and the event as it is known, are fitted before they are compared.
-_STEPS: Final = 4
+_STEPS: Final = 3
 #: What the levels of tone and noise may be multiplied by before that.
 _MOST_LEVEL: Final = np.array([8.0], np.float32)
 #: What was heard so many frames ago counts 1 / e of what is heard now.
@@ -48,7 +48,8 @@ class SecondReader:
     Args:
         weights: trained codec weights.
         n_fft: the long window's length.
-        refitter: of the long window and every frame.
+        every_frame: refitter of the long window, of stride 1.
+        refitter: of the long window, of any stride: fits and compares.
         at_most: values that fields have at most when an event is read, in their units.
         ages: an event is read again when so many of its frames have been heard in the long window.
 
@@ -60,11 +61,12 @@ class SecondReader:
         self,
         weights: CodecWeights,
         n_fft: int,
+        every_frame: Refitter,
         refitter: Refitter,
         at_most: Mapping[str, float],
         ages: Sequence[int],
     ) -> None:
-        self._refitter, self._ages = refitter, ages
+        self._every_frame, self._refitter, self._ages = every_frame, refitter, ages
         self._reader = EventReader(weights, n_fft, at_most)
         self._proposer = Proposer(n_fft)
         self._trust = np.ones((1, PARAMETER_COUNT), np.float32)
@@ -88,9 +90,11 @@ class SecondReader:
         onset_row = sounding.onset_frame - memory.first_frame
         if onset_row < _CONTEXT_ROWS:
             return
-        power, fourth = self._refitter.sums(as_known(others, memory.first_frame), len(memory.observed))
+        power, fourth = self._every_frame.sums(as_known(others, memory.first_frame), len(memory.observed))
         residual = np.maximum(memory.observed - mean_magnitude(power, fourth, np), 0.0)
+        # The last frame is looked at, whatever the stride.
         first = onset_row - _ROWS_BEFORE
+        first -= (self._refitter.stride - (len(residual) - 1 - first)) % self._refitter.stride
         known = as_known([sounding], memory.first_frame + first)
         heard = memory.observed[first:], power[first:], fourth[first:]
         best, best_loss = known, self._fit(known, *heard, loudest_power)[1]

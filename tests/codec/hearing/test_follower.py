@@ -215,7 +215,8 @@ def test_a_slow_rise_is_not_missed(profile):
     time = np.arange(round(0.6 * ANALYSIS_RATE)) / ANALYSIS_RATE
     tone = 0.3 * np.minimum(1.0, time / 0.08) * np.sin(2 * np.pi * 110.0 * time)
     sound = np.concatenate([silence(0.1), tone.astype(np.float32)])
-    played = np.concatenate(list(render(WEIGHTS, items_of(follow(profile, sound)), ANALYSIS_RATE)))
+    stream = in_stream_order(items_of(follow(profile, sound)))
+    played = np.concatenate(list(render(WEIGHTS, stream, ANALYSIS_RATE)))
     risen = slice(round(0.25 * ANALYSIS_RATE), round(0.6 * ANALYSIS_RATE))
     level_db = 20.0 * np.log10(np.linalg.norm(played[risen]) / np.linalg.norm(sound[risen]))
     assert level_db == pytest.approx(0.0, abs=3.0)

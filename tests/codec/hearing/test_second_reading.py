@@ -34,7 +34,8 @@ def memory():
 
 @pytest.fixture
 def reader():
-    return SecondReader(WEIGHTS, N_FFT, Refitter(WEIGHTS.decoder, N_FFT, 1, MEL_WEIGHT, 1), {}, AGES)
+    every_frame, every_second = (Refitter(WEIGHTS.decoder, N_FFT, 1, MEL_WEIGHT, n) for n in (1, 2))
+    return SecondReader(WEIGHTS, N_FFT, every_frame, every_second, {}, AGES)
 
 
 @pytest.fixture(scope="module")
