@@ -8,7 +8,7 @@ cost: levels that waver around one that was told are not told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -91,17 +91,24 @@ class Amender:
             return []
         rows = len(scene.observed)
         judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
-        parts = list(self._refitter.each_sums(as_told(soundings, scene.first_frame), rows))
-        power: FloatArray = np.stack([part[0] for part in parts]).sum(axis=0)
-        fourth: FloatArray = np.stack([part[1] for part in parts]).sum(axis=0)
+        candidates = [_candidates(sounding, scene.now_seconds) for sounding in soundings]
+        # All that may be told is rendered at once.
+        changed = [
+            replace(s, told=e) for s, events in zip(soundings, candidates, strict=True) for e in events
+        ]
+        rendered = self._refitter.each_sums(as_told([*soundings, *changed], scene.first_frame), rows)
+        parts = rendered[: len(soundings)]
+        firsts = np.cumsum([len(soundings), *map(len, candidates)])
+        power, fourth = parts.sum(axis=0)
         loss = judge.loss(power, fourth)
         items: list[StreamItem] = []
         # The loudest first: what they leave is what the others are judged by.
-        for place in np.argsort([-float(part[0].sum()) for part in parts], kind="stable"):
+        for place in np.argsort(-parts[:, 0].sum((1, 2)), kind="stable"):
             sounding = soundings[place]
             rest = tuple(np.maximum(a - b, 0.0) for a, b in zip((power, fourth), parts[place], strict=True))
             best = _Choice(0.0, [], (power, fourth), loss)
-            for choice in self._choices(sounding, scene, judge, (rest[0], rest[1]), loss):
+            told = zip(candidates[place], rendered[firsts[place] : firsts[place + 1]], strict=True)
+            for choice in self._choices(sounding, scene, judge, (rest[0], rest[1]), loss, told):
                 if choice.worth > best.worth:
                     best = choice
             for item in best.items:
@@ -119,6 +126,7 @@ class Amender:
         judge: Judgement,
         rest: tuple[FloatArray, FloatArray],
         loss: float,
+        told: Iterable[tuple[Event, FloatArray]],
     ) -> list[_Choice]:
         at_seconds = max(scene.at_seconds, sounding.told.onset_seconds)
         price = self._price * (_SETTLED_PRICE if sounding.is_old(scene.now_seconds) else 1.0)
@@ -127,12 +135,10 @@ class Amender:
             without = judge.loss(*rest)
             worth = (loss - without) * _LASTING_SECONDS
             choices.append(_Choice(worth, end(sounding, at_seconds), rest, without))
-        for event in _candidates(sounding, scene.now_seconds):
+        for event, own in told:
             amendment = difference(sounding.told, event, sounding.id, at_seconds)
             assert amendment is not None
             values = len(amendment.fields) + (amendment.gain_db is not None)
-            changed = as_told([replace(sounding, told=event)], scene.first_frame)
-            own = self._refitter.sums(changed, len(scene.observed))
             sums = rest[0] + own[0], rest[1] + own[1]
             found = judge.loss(*sums)
             worth = (loss - found) * _LASTING_SECONDS - price * (_HEAD_BITS + _VALUE_BITS * values)

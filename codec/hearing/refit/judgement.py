@@ -32,7 +32,7 @@ class Judgement:
         largest_scale = np.float32(1.0 / (least_energy + 1e-12))
         self._heard = heard._replace(scale=np.minimum(heard.scale, largest_scale))
         self._refitter = refitter
-        self._slopes = np.empty_like(heard.observed), np.empty_like(heard.observed)
+        self._slopes = heard.observed[:0], heard.observed[:0]  # none are wanted
 
     def loss(self, power: NDArray[np.float32], fourth: NDArray[np.float32]) -> float:
         """Of the sums ``power`` and ``fourth``, of the rows that the refitter looks at, ``[T, F]``."""

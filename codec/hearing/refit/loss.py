@@ -69,7 +69,19 @@ def add_rows(rows, x, out):
 
 
 @njit(**SUMS)
-def _expect_error(observed, power, fourth, scale, d_power, d_fourth):
+def _expect_error(observed, power, fourth):
+    """Expected error of one frame, unscaled."""
+    total = _ZERO
+    for f in range(observed.shape[0]):
+        s, p = observed[f], power[f]
+        strong = _HALF * (p + np.sqrt(fourth[f] + _TINY_FOURTH))
+        mean = np.sqrt(max(strong, _SHARE * p) + _TINY_SQUARE)
+        total += s * s - _TWO * s * mean + p
+    return total
+
+
+@njit(**SUMS)
+def _expect_error_back(observed, power, fourth, scale, d_power, d_fourth):
     """Expected error of one frame, unscaled; its gradients ``[F]``, times ``scale``."""
     total = _ZERO
     for f in range(observed.shape[0]):
@@ -86,13 +98,17 @@ def _expect_error(observed, power, fourth, scale, d_power, d_fourth):
     return total
 
 
-@njit(**EXACT)
-def mel_levels(power, mels, floor, out):
-    """Levels in dB ``[T, K]`` of ``power [T, F]`` in mel bands, with ``floor`` added."""
-    for t in range(power.shape[0]):
-        row_products(mels, power[t], out[t])
-        for k in range(out.shape[1]):
-            out[t, k] = 10.0 * log10(out[t, k] + floor)
+@njit(**SUMS)
+def sum_bands(magnitudes, mels, bands, energies):
+    """Fill ``bands [T, K]`` with the power of ``magnitudes [T, F]`` in mel bands, ``energies [T]`` with all."""
+    square = np.empty_like(magnitudes[0])
+    for t in range(magnitudes.shape[0]):
+        total = 0.0
+        for f in range(magnitudes.shape[1]):
+            square[f] = magnitudes[t, f] * magnitudes[t, f]
+            total += square[f]
+        energies[t] = total
+        row_products(mels, square, bands[t])
 
 
 @njit(**EXACT)
@@ -103,13 +119,17 @@ def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
         heard: a :class:`struck.codec.hearing.refit.window.Heard`.
         power, fourth: the model's sums, ``[T, F]``.
         mel_weight: of a dB of mel difference in the loss; at 0 that is not computed.
-        d_power, d_fourth: out, the loss's gradients ``[T, F]``.
+        d_power, d_fourth: out, the loss's gradients ``[T, F]``; without rows where none are wanted.
     """
     frames = power.shape[0]
+    back = d_power.shape[0] > 0
     error = 0.0
     for t in range(frames):
-        scale = heard.scale[t]
-        error += scale * _expect_error(heard.observed[t], power[t], fourth[t], scale, d_power[t], d_fourth[t])
+        scale, observed = heard.scale[t], heard.observed[t]
+        if back:
+            error += scale * _expect_error_back(observed, power[t], fourth[t], scale, d_power[t], d_fourth[t])
+        else:
+            error += scale * _expect_error(observed, power[t], fourth[t])
     difference = 0.0
     if mel_weight > 0.0:
         bands = mels.values.shape[0]
@@ -125,6 +145,7 @@ def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
                 row_difference += abs(apart)
                 slope = share * 10.0 / 2.302585092994046 / level
                 found[k] = slope if apart > 0.0 else (-slope if apart < 0.0 else 0.0)
-            add_rows(mels, found, d_power[t])
+            if back:
+                add_rows(mels, found, d_power[t])
             difference += heard.shares[t] * row_difference / bands
     return error, difference

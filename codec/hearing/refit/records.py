@@ -14,7 +14,7 @@ from ...events.event_spec import ANALYSIS_RATE, MODE_COUNT, NOISE_BAND_COUNT, RO
 from ..spectrum import HOP, mel_band_matrix, noise_band_matrix
 from .control_tables import SCALAR_COUNT, ControlConstants, Tape, make_control_constants, make_tape
 from .envelope import WindowPlaces, make_window_places
-from .loss import FLOOR_DB, SparseRows, make_sparse_rows
+from .loss import FLOOR_DB, SparseRows, make_sparse_rows, sum_bands
 from .partials import RoomFilters, make_room_filters
 from .timbre import Timbre, make_timbre
 
@@ -86,12 +86,14 @@ def make_heard(
         return np.ascontiguousarray(frames[::stride], dtype)
 
     heard = looked_at(observed)
-    square = heard**2
-    bands = square @ renderer.mels.values.T
+    bands = np.empty((len(heard), len(renderer.mels.values)), dtype)
+    energies = np.empty(len(heard))
+    if len(heard):
+        sum_bands(heard, renderer.mels, bands, energies)
     floor = max(float(bands.max(initial=0.0)), loudest) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
-    mel_db = (10.0 * np.log10(bands + floor)).astype(dtype)
+    mel_db = (10.0 * np.log10(bands + dtype.type(floor))).astype(dtype)
     shares = np.ones(len(heard)) if weights is None else weights[::stride].astype(np.float64)
-    scale = shares / (float(shares @ square.sum(1, dtype=np.float64)) + 1e-12)
+    scale = shares / (float(shares @ energies) + 1e-12)
     return Heard(
         heard,
         looked_at(power),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from ...events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
 from ..event_frames import FRAMES_BEFORE
 from .control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from .records import Heard, Renderer, Scratch, make_heard, make_renderer, make_scratch
-from .window import add_events, compute_loss
+from .window import add_each_event, add_events, compute_loss
 from .window_events import WindowEvents, quantize_parameters
 
 #: Every second frame says nearly as much as every one does, at half the cost.
@@ -137,36 +137,37 @@ class Refitter:
         self.renderer: Renderer = make_renderer(weights, n_fft, stride)
         self.stride = stride
         self.bins = n_fft // 2 + 1
+        self._scratches: dict[int, Scratch] = {}  # by rows of their window
 
     def sums(self, events: WindowEvents, rows: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Sums of powers and fourth powers ``[ceil(rows / stride), F]`` of ``events``.
 
         See :func:`struck.codec.hearing.spectrum.mean_magnitude`.
         """
-        scratch = make_scratch(self.renderer, len(events), rows)
-        return self._sums(events.to_parameters(), events.first_rows(), events.last_rows(), rows, scratch)
-
-    def each_sums(
-        self, events: WindowEvents, rows: int
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """As :meth:`sums`, of one event after the other."""
-        scratch = make_scratch(self.renderer, 1, rows)
-        parameters, first, last = events.to_parameters(), events.first_rows(), events.last_rows()
-        for e in range(len(events)):
-            one = slice(e, e + 1)
-            yield self._sums(parameters[one], first[one], last[one], rows, scratch)
-
-    def _sums(
-        self,
-        parameters: NDArray[np.float32],
-        first_rows: NDArray[np.int64],
-        last_rows: NDArray[np.int64],
-        rows: int,
-        scratch: Scratch,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         power, fourth = np.zeros((2, -(-rows // self.stride), self.bins), np.float32)
-        add_events(self.renderer, parameters, first_rows, last_rows, rows, scratch, power, fourth)
+        if len(events):
+            add_events(
+                self.renderer, events.to_parameters(), events.first_rows(), events.last_rows(), rows,
+                self._scratch(len(events), rows), power, fourth,
+            )  # fmt: skip
         return power, fourth
+
+    def each_sums(self, events: WindowEvents, rows: int) -> NDArray[np.float32]:
+        """As :meth:`sums`, of each event alone: ``[E, 2, ceil(rows / stride), F]``."""
+        sums = np.zeros((len(events), 2, -(-rows // self.stride), self.bins), np.float32)
+        if len(events):
+            add_each_event(
+                self.renderer, events.to_parameters(), events.first_rows(), events.last_rows(), rows,
+                self._scratch(1, rows), sums,
+            )  # fmt: skip
+        return sums
+
+    def _scratch(self, events: int, rows: int) -> Scratch:
+        """Scratch for at least ``events`` in a window of ``rows``, kept from call to call."""
+        kept = self._scratches.get(rows)
+        if kept is None or len(kept.sounding.spans) < events:
+            kept = self._scratches[rows] = make_scratch(self.renderer, events, rows)
+        return kept
 
     def loss(
         self,
@@ -178,7 +179,7 @@ class Refitter:
     ) -> tuple[float, float]:
         """Share of the energy expected to be left, and mean mel difference in dB; see :meth:`refit`."""
         heard = self._hear(observed, power, fourth, loudest_power)
-        scratch = make_scratch(self.renderer, len(events), len(observed))
+        scratch = self._scratch(len(events), len(observed))
         # The mel difference is told whether it counts or not.
         mel_weight = max(self.mel_weight, 1e-9)
         return self._judge(heard, events.to_parameters(), events, len(observed), mel_weight, scratch)
@@ -224,10 +225,13 @@ class Refitter:
         if trust is not None and trust.shape != shape:
             raise ValueError(f"trust has shape {trust.shape}; {len(events)} events need {shape}")
         if len(events) == 0:
-            left = self._judge(heard, events.to_parameters(), events, len(observed), self.mel_weight, None)[0]
+            scratch = self._scratch(0, len(observed))
+            left = self._judge(
+                heard, events.to_parameters(), events, len(observed), self.mel_weight, scratch
+            )[0]
             return Refit(events, momentum, left, left)
         rates = _UNITS if trust is None else _UNITS * trust
-        scratch = make_scratch(self.renderer, len(events), len(observed))
+        scratch = self._scratch(len(events), len(observed))
         parameters = events.to_parameters()
         gradient = np.empty_like(parameters)
         best_loss, best = np.inf, parameters
@@ -245,7 +249,8 @@ class Refitter:
                 best_loss, best = loss, tried
             if last:
                 break
-            momentum, move = momentum.after(np.nan_to_num(gradient * _UNITS))
+            slopes = gradient * _UNITS
+            momentum, move = momentum.after(slopes if np.isfinite(slopes).all() else np.nan_to_num(slopes))
             rate = _LEARNING_RATE * (1.0 - (1.0 - _LAST_RATE_SHARE) * step / steps)
             parameters = (parameters - np.float32(rate) * rates * move).astype(np.float32)
             np.clip(parameters[:, VECTOR:SHIFT], -1.0, 1.0, out=parameters[:, VECTOR:SHIFT])
@@ -295,10 +300,9 @@ class Refitter:
         events: WindowEvents,
         rows: int,
         mel_weight: float,
-        scratch: Scratch | None,
+        scratch: Scratch,
         gradient: NDArray[np.float32] | None = None,
     ) -> tuple[float, float]:
-        scratch = make_scratch(self.renderer, len(events), rows) if scratch is None else scratch
         return compute_loss(
             self.renderer,
             heard,

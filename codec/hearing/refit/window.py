@@ -184,6 +184,16 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
         add_rows(renderer.noise, scratch.noise_rows[t], power[t])
 
 
+@njit(void(_RENDERER, _FRAMES, _ROWS, _ROWS, int64, _SCRATCH, float32[:, :, :, ::1]), **EXACT)
+def add_each_event(renderer, parameters, onset_rows, end_rows, rows, scratch, sums):
+    """As :func:`add_events`, of each event into sums of its own, ``sums [E, 2, T, F]``."""
+    for e in range(parameters.shape[0]):
+        one = slice(e, e + 1)
+        add_events(
+            renderer, parameters[one], onset_rows[one], end_rows[one], rows, scratch, sums[e, 0], sums[e, 1]
+        )
+
+
 @njit(UniTuple(float64, 2)(_RENDERER, _HEARD, float64, _FRAMES, _FRAMES, _FRAMES, _FRAMES), **EXACT)
 def judge_window(renderer, heard, mel_weight, power, fourth, d_power, d_fourth):
     """See :func:`struck.codec.hearing.refit.loss.judge`."""
@@ -277,7 +287,8 @@ def compute_loss(
         gradient: out, ``[E, 34]``: of ``error + mel_weight difference``; left out where None.
     """
     power, fourth = heard.power.copy(), heard.fourth.copy()
-    d_power, d_fourth = np.empty_like(power), np.empty_like(power)
+    size = (0 if gradient is None else len(power), power.shape[1])
+    d_power, d_fourth = np.empty(size, power.dtype), np.empty(size, power.dtype)
     add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power, fourth)
     loss = judge_window(renderer, heard, mel_weight, power, fourth, d_power, d_fourth)
     if gradient is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +40,15 @@ class WindowEvents:
 
     def __post_init__(self) -> None:
         count = len(self.gain_db)
-        shapes = {
-            "gain_db": (count,),
-            "vectors": (count, VECTOR_SIZE),
-            "onset_rows": (count,),
-            "shift_seconds": (count,),
-            "end_rows": (count,),
-        }
-        for name, shape in shapes.items():
+        for name in ("gain_db", "vectors", "onset_rows", "shift_seconds", "end_rows"):
             value = getattr(self, name)
             if value is None:
                 continue
-            if np.shape(value) != shape:
-                raise ValueError(f"{name} has shape {np.shape(value)}; {count} events need {shape}")
-            if not np.all(np.isfinite(value)):
+            shape = (count, VECTOR_SIZE) if name == "vectors" else (count,)
+            if value.shape != shape:
+                raise ValueError(f"{name} has shape {value.shape}; {count} events need {shape}")
+            # Made many times a hop: a sum is not finite where a number is not, and rows are whole numbers.
+            if value.dtype.kind == "f" and not isfinite(value.sum(dtype=np.float64)):
                 raise ValueError(f"{name} must be finite")
         if count and np.abs(self.vectors).max() > 1.0:
             raise ValueError("vectors must lie in [-1, 1]")
