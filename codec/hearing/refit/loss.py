@@ -100,7 +100,7 @@ def _expect_error_back(observed, power, fourth, scale, d_power, d_fourth):
 
 @njit(**SUMS)
 def sum_bands(magnitudes, mels, bands, energies):
-    """Fill ``bands [T, K]`` with the power of ``magnitudes [T, F]`` in mel bands, ``energies [T]`` with all."""
+    """Powers of ``magnitudes [T, F]``: in mel bands into ``bands [T, K]``, in all into ``energies [T]``."""
     square = np.empty_like(magnitudes[0])
     for t in range(magnitudes.shape[0]):
         total = 0.0
