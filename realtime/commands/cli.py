@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from types import FrameType
-from typing import Any, Never
+from typing import Any
 
 from ...codec.events.errors import StruckError, StruckWarning
+from ..screen.interruption import Interruption
 from ..screen.standard_streams import prepare_standard_streams
 from . import devices as commands_devices
 from . import learn as commands_learn
@@ -81,11 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # others burn theirs, and a phrase takes eight times as long. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     console = Console(options.json)
-    previous = signal.signal(signal.SIGTERM, _terminate), warnings.showwarning
+    show_warning = warnings.showwarning
     warnings.showwarning = _noting(console)
     try:
-        options.run(options, console)
-        sys.stdout.flush()
+        with Interruption():
+            options.run(options, console)
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has gone. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -99,8 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("struck: interrupted", file=sys.stderr)
         return 130
     finally:
-        signal.signal(signal.SIGTERM, previous[0])
-        warnings.showwarning = previous[1]
+        warnings.showwarning = show_warning
     return 0
 
 
@@ -123,12 +122,6 @@ def _fail(console: Console, message: str) -> int:
     if console.as_json:
         console.finish({"error": line}, "")
     return 1
-
-
-def _terminate(number: int, frame: FrameType | None) -> Never:
-    # As an exception it passes through every `with`, which removes part files.
-    print("struck: terminated", file=sys.stderr)
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from ...codec.kernel_builds import KernelBuild
@@ -14,8 +15,11 @@ _PLAYING: Final = ("struck.realtime.host.host",)
 def main() -> None:
     """Compile, in two processes."""
     print("compiling for this machine (this may take a minute or two)", flush=True)
-    with KernelBuild(*_HEARING), KernelBuild(*_PLAYING):
-        pass
+    try:
+        with KernelBuild(*_HEARING), KernelBuild(*_PLAYING):
+            pass
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the first start compiles what is left")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from struck.codec.takes.conversions import convert
 from struck.codec.takes.takes import TakeReader, TakeWriter
 from struck.codec.weights.codec_weights import CodecWeights, default_codec_weights_path, load_codec_weights
 from struck.models.mars_extra import has_torch
+from struck.realtime.screen.interruption import Interruption
 from struck.realtime.screen.plots import plot_take
 from struck.realtime.screen.standard_streams import prepare_standard_streams
 
@@ -149,4 +150,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with Interruption():
+        main()

@@ -9,9 +9,10 @@ are; what sounds between them is drawn out or shortened::
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # the command line's help knows the range, and does without
 
 #: Where the eighth between two beats begins, in percent of the beat: in the middle, and at the most, where
 #: the attacks after it still have room.
@@ -31,6 +32,8 @@ def swung(
         swing_percent: 50 to 70; 50 is straight, 66.7 a triplet.
         late_frames: notes begin so much after their step.
     """
+    import numpy as np
+
     if swing_percent == STRAIGHT_PERCENT:
         return levels
     count = levels.shape[1]
@@ -43,6 +46,8 @@ def swung(
 
 def _straight(beats: np.ndarray, swing_percent: float, frames_per_beat: int) -> np.ndarray:
     """For each time of the swung phrase, in beats, what is heard then of the straight one."""
+    import numpy as np
+
     middle = swing_percent / 100.0
     swing = np.array([0.0, 0.5 * middle, middle, 0.5 * (1.0 + middle), 1.0])
     straight = np.arange(_SIXTEENTHS + 1) / _SIXTEENTHS
