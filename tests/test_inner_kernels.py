@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 #: Options, by name, of kernels that have no wrapper for Python.
-INNER = {"INNER", "FAST"}
+INNER = {"INNER", "INNER_SUMS", "FAST"}
 
 
 def options_of(function: ast.AST) -> set[str] | None:

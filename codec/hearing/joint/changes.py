@@ -11,7 +11,7 @@ import numpy as np
 from numba import float32, float64, int64, njit, typeof, void
 
 from ...playing.kernel_options import EXACT
-from ..refit.loss import SUMS, SparseRows, row_products
+from ..refit.loss import INNER_SUMS, SparseRows, row_products
 from ..refit.records import Heard
 from ..spectrum import RAYLEIGH_SHARE
 
@@ -29,7 +29,7 @@ _MELS: Final = typeof(SparseRows(np.zeros((1, 1), np.float32), _PLACES, _PLACES)
 _HEARD: Final = typeof(Heard(*np.zeros((4, 1, 1), np.float32), *np.zeros((3, 1), np.float32)))
 
 
-@njit(**SUMS)
+@njit(**INNER_SUMS)
 def _error_change(observed, power, fourth, own_power, own_fourth, by):
     """Change of one frame's expected error where ``by`` times an event's power is added."""
     square = by * abs(by)

@@ -22,7 +22,7 @@ from ...events.event_spec import (
     ROOM_COUNT,
     VECTOR_SIZE,
 )
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import INNER
 from .control_tables import (
     ATTACK,
     DECAY,
@@ -86,7 +86,7 @@ _SHORTEST_SECONDS: Final = 0.004
 _LONGEST_SECONDS: Final = 80.0
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _read_scale(kind, low, high, v):
     """Physical value and its slope at ``v``; see :func:`struck.codec.events.event_spec.to_physical`."""
     u = 0.5 * (v + 1.0)
@@ -108,7 +108,7 @@ def _read_scale(kind, low, high, v):
     return v, 1.0
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _family_weights(bar_membrane, plate_bell):
     """Weights of bar, membrane, plate and bell, and what their sum was divided by."""
     norm = max(1.0, abs(bar_membrane) + abs(plate_bell))
@@ -116,14 +116,14 @@ def _family_weights(bar_membrane, plate_bell):
     return bar, max(-bar_membrane, 0.0) / norm, plate, max(-plate_bell, 0.0) / norm, norm
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _envelope_place(frequency):
     """Place of a frequency between the envelope's points; clipped to them."""
     place = 2595.0 * log10(1.0 + frequency / 700.0) * _POINTS_PER_MEL
     return min(max(place, 0.0), ENVELOPE_POINT_COUNT - 1.0)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def compute_event_controls(parameters, timbre, constants, tape, e, scalars, modes, bands):
     """Controls of event ``e`` with ``parameters [34]``; the shift is not read here.
 
@@ -198,7 +198,7 @@ def compute_event_controls(parameters, timbre, constants, tape, e, scalars, mode
         scalars[ROOM + r] = weight * weight
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def compute_event_controls_back(
     parameters, timbre, constants, tape, e, scalars, modes, d_scalars, d_modes, d_bands, gradient
 ):

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import INNER
 from ..spectrum import make_frame_tables
 from .control_tables import ATTACK, HOLD, NOISE_RATE, RELEASE_RATE
 
@@ -43,7 +43,7 @@ def make_window_places(n_fft: int, dtype: Any = np.float32) -> WindowPlaces:
     return WindowPlaces(*(a.astype(dtype) for a in (tables.places, tables.window, tables.window_squared)))
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _at_places(scalars, common, places):
     """What decay, fading and release make of each place of a window, beside its centre, ``[3, J]``.
 
@@ -57,7 +57,7 @@ def _at_places(scalars, common, places):
     return factors
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _at_centre(scalars, common, time, last_place):
     """Age of an event at a window's centre, its decay, fading and release there, and the release's time."""
     reference = max(time, 0.0)
@@ -66,7 +66,7 @@ def _at_centre(scalars, common, time, last_place):
     return reference, exp(-common * (time - reference)), exp(-scalars[NOISE_RATE] * time), fall, released
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def shape_envelope(scalars, common, first_second, frame_seconds, count, places, envelope):
     """Fill ``envelope [>= count, 4]`` for frames ``frame_seconds`` apart.
 
@@ -100,7 +100,7 @@ def shape_envelope(scalars, common, first_second, frame_seconds, count, places, 
         envelope[k, NOISE] = noise
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def shape_envelope_back(
     scalars, common, first_second, frame_seconds, count, places, envelope, d_envelope, d_scalars
 ):

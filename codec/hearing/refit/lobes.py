@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import INNER
 
 #: Quieter partials show in no bin.
 _QUIETEST: Final = np.float32(1e-7)
@@ -35,7 +35,7 @@ _FOUR: Final = np.float32(4.0)
 _ZERO: Final = np.float32(0.0)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def hann_lobes(parts, count, lobes, slopes):
     """Lobes ``[4, M]`` at ``parts [M]`` of a bin, and their slopes over the part."""
     for i in range(count):
@@ -57,7 +57,7 @@ def hann_lobes(parts, count, lobes, slopes):
         slopes[3, i] = (d_g * p + g) * q1 * q2 + lobes[3, i] * (q1 + q2)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def place_partials(amplitude, frequency_hz, heard, count, bins_per_hz, placed):
     """Add partials into an empty frame.
 
@@ -82,7 +82,7 @@ def place_partials(amplitude, frequency_hz, heard, count, bins_per_hz, placed):
                 frame[at + s] += amplitude[i] * lobes[s, i]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def take_powers(bins, count, frame, power, fourth):
     """Add squares and fourth powers of what was placed in ``frame [F]``, and empty it."""
     for i in range(count):
@@ -95,7 +95,7 @@ def take_powers(bins, count, frame, power, fourth):
                 frame[f] = _ZERO
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def place_partials_back(amplitude, count, placed, d_power, d_fourth, d_amplitude, d_place):
     """Gradients of each partial's amplitude and place (in bins) ``[M]``; empties the frame."""
     bins, lobes, slopes, frame = placed.bins, placed.lobes, placed.slopes, placed.frame

@@ -14,13 +14,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import EXACT, INNER
 from ..spectrum import RAYLEIGH_SHARE
 
 #: Mel bands are floored this far under the loudest one heard.
 FLOOR_DB: Final = 60.0
 
-SUMS: Final[dict[str, Any]] = EXACT | {"fastmath": {"reassoc", "contract", "nsz"}}
+_ANY_ORDER: Final[dict[str, Any]] = {"fastmath": {"reassoc", "contract", "nsz"}}
+#: How sums are compiled whose terms may be added in any order, so that they are vectorised.
+SUMS: Final[dict[str, Any]] = EXACT | _ANY_ORDER
+INNER_SUMS: Final[dict[str, Any]] = INNER | _ANY_ORDER
 _SHARE: Final = np.float32(RAYLEIGH_SHARE)
 _ZERO: Final = np.float32(0.0)
 _QUARTER: Final = np.float32(0.25)
@@ -46,7 +49,7 @@ def make_sparse_rows(matrix: np.ndarray, dtype: Any = np.float32) -> SparseRows:
     return SparseRows(np.ascontiguousarray(matrix, dtype), first.astype(np.int64), last.astype(np.int64))
 
 
-@njit(**SUMS)
+@njit(**INNER_SUMS)
 def row_products(rows, x, out):
     """``out [rows] = matrix @ x [F]``."""
     for r in range(rows.values.shape[0]):
@@ -57,7 +60,7 @@ def row_products(rows, x, out):
         out[r] = total
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def add_rows(rows, x, out):
     """``out [F] += x [rows] @ matrix``."""
     for r in range(rows.values.shape[0]):
@@ -68,7 +71,7 @@ def add_rows(rows, x, out):
                 out[f] += a * row[f]
 
 
-@njit(**SUMS)
+@njit(**INNER_SUMS)
 def _expect_error(observed, power, fourth):
     """Expected error of one frame, unscaled."""
     total = _ZERO
@@ -80,7 +83,7 @@ def _expect_error(observed, power, fourth):
     return total
 
 
-@njit(**SUMS)
+@njit(**INNER_SUMS)
 def _expect_error_back(observed, power, fourth, scale, d_power, d_fourth):
     """Expected error of one frame, unscaled; its gradients ``[F]``, times ``scale``."""
     total = _ZERO
@@ -111,7 +114,7 @@ def sum_bands(magnitudes, mels, bands, energies):
         row_products(mels, square, bands[t])
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
     """Expected error over the energy heard, and the mean difference of mel bands in dB.
 

@@ -19,7 +19,7 @@ from numba import njit
 
 from ...events.controls import LN_1000
 from ...events.event_spec import ROOM_COUNT, ROOM_T60_SECONDS
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import INNER
 from .control_tables import DECAY, DIRECT, GAIN, ROOM, TAIL, TAIL_SHARE
 from .envelope import AGE, CENTRE, LEVEL, NOISE
 
@@ -52,7 +52,7 @@ def make_room_filters(frame_seconds: float, dtype: type = np.float32) -> RoomFil
     return RoomFilters(*(a.astype(dtype) for a in (1.0 - half, half * (1.0 - half**2), half**2)))
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def sound_partials(scalars, modes, heard, heard_count, common, envelope, count, rooms, tracks, noise, state):
     """Fill ``tracks [T, 4, M]`` and the noise's power ``noise [T]`` of one event.
 
@@ -92,7 +92,7 @@ def sound_partials(scalars, modes, heard, heard_count, common, envelope, count, 
             track[AMPLITUDE, i] = sqrt(track[AMPLITUDE, i])
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def sound_partials_back(
     scalars,
     modes,

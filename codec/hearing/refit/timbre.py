@@ -15,7 +15,7 @@ from numba import njit
 
 from ...events.controls import TIMBRE_INPUTS, TIMBRE_SHAPES
 from ...events.event_spec import INDEX, LATENTS
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import INNER
 
 
 class Timbre(NamedTuple):
@@ -48,14 +48,14 @@ def make_timbre(weights: Mapping[str, np.ndarray], dtype: Any = np.float32) -> T
     return Timbre(np.array([*LATENTS, INDEX["pitch"]]), w1, w2, w3, b1, b2, b3, *back)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _copy(source, out):
     """``out = source``; a loop compiles ten times faster than a slice does."""
     for j in range(out.shape[0]):
         out[j] = source[j]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _add_product(x, matrix, out):
     """``out [C] += x [R] @ matrix [R, C]``."""
     for i in range(matrix.shape[0]):
@@ -65,7 +65,7 @@ def _add_product(x, matrix, out):
             out[j] += a * row[j]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def run_timbre(vector, timbre, first, second, out):
     """Outputs ``out [O]`` for ``vector [32]``; ``first [H]``, ``second [H]`` keep the hyperbolic tangents."""
     inputs = np.empty(TIMBRE_INPUTS, vector.dtype)
@@ -85,7 +85,7 @@ def run_timbre(vector, timbre, first, second, out):
     _add_product(hidden, timbre.w3, out)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def run_timbre_back(d_out, timbre, first, second, d_vector):
     """Add to ``d_vector [32]`` what ``d_out [O]`` says of it; ``first``, ``second`` are of the way there."""
     d_first = np.zeros_like(first)

@@ -21,7 +21,7 @@ from numba.types import UniTuple
 
 from ...events.controls import LN_1000, TIMBRE_SHAPES
 from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import EXACT, INNER
 from ..event_frames import FRAMES_BEFORE
 from .control_tables import (
     ATTACK,
@@ -62,7 +62,7 @@ _FRAMES: Final = float32[:, ::1]
 _ROWS: Final = int64[::1]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _find_span(scalars, slowest_rate, onset_row, end_row, rows, stride):
     """First row of an event that must be computed, on the stride's grid, and how many rows from there.
 
@@ -83,7 +83,7 @@ def _find_span(scalars, slowest_rate, onset_row, end_row, rows, stride):
     return first, max(0, (min(rows, end_row, faded) - first + stride - 1) // stride)
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _listen(modes, heard):
     """List the modes that are heard.
 
@@ -105,7 +105,7 @@ def _listen(modes, heard):
     return count, min(rate / power, _FASTEST_COMMON_RATE), slowest
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _listen_back(modes, common, d_common, d_modes):
     """Add what the common rate's gradient says of the modes' gains and rates."""
     if common >= _FASTEST_COMMON_RATE:
@@ -119,20 +119,20 @@ def _listen_back(modes, common, d_common, d_modes):
         d_modes[DECAY, m] += gain * gain / power * d_common
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _bins_per_hz(scalars, age, bins_per_hz):
     """Bins per hertz of the settled frequency, and how far the glide still is from its end, 1 to 0."""
     bend = min(max(1.0 - age / scalars[GLIDE_SECONDS], 0.0), 1.0)
     return bins_per_hz * (1.0 + scalars[GLIDE_RATIO] * bend), bend
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _of_event(sounding, e):
     """Scalars, modes, noise bands and modes heard of event ``e``."""
     return sounding.scalars[e], sounding.modes[e], sounding.bands[e], sounding.heard[e]
 
 
-@njit(**EXACT)
+@njit(**INNER)
 def _sound(renderer, sounding, e, first_second, tracks):
     """Envelope, modes and noise of event ``e`` into ``tracks``."""
     count, heard_count = sounding.spans[e, 1], sounding.spans[e, 2]
