@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import njit
 import torch
+from numba import njit
 
 from struck.codec.hearing.event_frames import FRAMES_BEFORE
 from struck.codec.hearing.refit.records import make_heard, make_renderer, make_scratch

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 from struck.codec.hearing.event_frames import FRAMES_BEFORE, EventFrames
-from struck.codec.hearing.refit.lobes import hann_lobes
+from struck.codec.hearing.refit.lobes import hann_lobes as hann_lobes_kernel
 from struck.codec.hearing.refit.records import make_renderer, make_scratch
 from struck.codec.hearing.refit.window import add_events
 from struck.codec.hearing.spectrum import hann_lobe
@@ -12,6 +13,12 @@ from struck.codec.hearing.spectrum import hann_lobe
 from .window_scenes import WEIGHTS, random_parameters, sums_of, vector
 
 ROWS = 96
+
+
+@njit
+def hann_lobes(parts, count, lobes, slopes):
+    """The kernel, which only kernels call."""
+    hann_lobes_kernel(parts, count, lobes, slopes)
 
 
 def error_db(found, true):
