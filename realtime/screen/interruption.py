@@ -58,7 +58,7 @@ class Interruption:
             self._hook(dropped)
 
 
-def _signal_later(number: int) -> None:
+def _signal_later(number: signal.Signals) -> None:
     """As if the signal came again, once what drops exceptions has returned."""
 
     def deliver() -> None:
