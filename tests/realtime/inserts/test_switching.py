@@ -43,7 +43,7 @@ class Player(threading.Thread):
     def run(self):
         began = time.monotonic()
         while not self.ending.is_set():
-            place = self.host.position % (len(TONE) - FRAMES)  # whole periods: it goes on where it begins
+            place = self.host.position % len(TONE)  # whole periods and blocks: it goes on where it begins
             before = time.thread_time()
             self.out.append(self.host.step(TONE[place : place + FRAMES]))
             self.longest_seconds = max(self.longest_seconds, time.thread_time() - before)
