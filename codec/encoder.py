@@ -10,6 +10,7 @@ import soxr
 from .events.event_spec import ANALYSIS_RATE
 from .events.events import Event
 from .events.profiles import PROFILES, Profile
+from .events.settle import settle
 from .files.samples import as_mono
 from .hearing.joint.profile_encoder import make_encoder
 from .weights.codec_weights import CodecWeights, shipped_codec_weights
@@ -20,8 +21,8 @@ class Encoder:
 
     Args:
         profile: how far it listens ahead before it decides: ``studio`` 3 s, for files; ``live`` 0.19 s;
-            ``tight`` 0.05 s; ``instant`` 0.01 s. What it gives are events as they are first heard;
-            :class:`struck.codec.hearing.following.follower.Follower` also amends them.
+            ``tight`` 0.05 s; ``instant`` 0.01 s. What :meth:`process` gives are events as they are first
+            heard; :func:`struck.codec.hearing.following.hearing.make_hearing` also ends and amends them.
         weights: trained weights, see :func:`struck.codec.load_codec_weights`; None takes those shipped.
         refine_steps: gradient steps that bring events nearer to what is heard, in each round of ``studio``,
             or for each hop; None takes the profile's: 8 for ``studio`` and ``live``, 4 for the others.
@@ -87,7 +88,8 @@ class Encoder:
         self._encoder.reset()
 
     def encode(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[Event]:
-        """The events of a whole sound, in order of onset. What was heard before is forgotten.
+        """The events of a whole sound, in order of onset, each as long as it sounds. What was heard before is
+        forgotten.
 
         Args:
             samples: mono, ``[N]``: floats with full scale at 1, int16 or int32.
@@ -104,4 +106,4 @@ class Encoder:
             samples = soxr.resample(samples, rate, self.rate, quality="HQ")
         self.reset()
         events = self.process(samples) + self.flush()
-        return sorted(events, key=lambda event: event.onset_seconds)
+        return settle([*events, *self._encoder.take_ends()])

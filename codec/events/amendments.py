@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 
 from .errors import StruckError
-from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical
+from .event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, VECTOR_SIZE, from_physical, read_field
 from .events import Event, FloatArray
 
 #: Ids are unsigned 32-bit numbers; after the last comes 0 again.
@@ -24,6 +24,8 @@ ID_COUNT: Final = 2**32
 #: An encoder decides hop by hop and a take is written packet by packet: across their edges an item may stand
 #: behind one that happens up to this much later.
 _DISORDER_SECONDS: Final = 2.0
+#: What is ended fades at least as fast as this where its sound has stopped already.
+_LONGEST_RELEASE_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +178,16 @@ def nearly_in_stream_order(items: Iterable[_Item]) -> Iterator[_Item]:
             yield heapq.heappop(waiting)[2]
     while waiting:
         yield heapq.heappop(waiting)[2]
+
+
+def end_sound(event: Event, at_seconds: float) -> list[Amendment | End]:
+    """What makes ``event``, which has an id, stop at ``at_seconds``, however long its release is."""
+    assert event.id is not None
+    items: list[Amendment | End] = []
+    if read_field(event.vector, "release") > _LONGEST_RELEASE_SECONDS:
+        values = {"release": _LONGEST_RELEASE_SECONDS}
+        items.append(Amendment.of_fields(event.id, at_seconds, values))
+    return [*items, End(event.id, at_seconds)]
 
 
 def difference(before: Event, after: Event, id: int, at_seconds: float) -> Amendment | None:

@@ -6,7 +6,8 @@ While an event sounds, its level is that of its gain, less what has decayed::
 
 with the gain and the decay that it has at ``t``. The settled event's level is the straight line nearest to
 that, its other fields are the means of what they were; both weighted by the amplitude at each time. Its
-force ends where the event did. What an event without amendments and end is stays as it was.
+force ends where the event did, released as it was then. What an event without amendments and end is stays as
+it was.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ def settle_life(life: EventLife) -> Event:
         event = _nearest(life)
     if life.amendments or life.end is not None:
         event = _end_at(event, life.end_seconds - event.onset_seconds)
+    if life.amendments and life.end is not None:
+        vector = event.vector.copy()
+        vector[INDEX["release"]] = life.states[-1][1].vector[INDEX["release"]]
+        event = replace(event, vector=vector)
     return event
 
 

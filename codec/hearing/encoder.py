@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from ..events.amendments import StreamItem
 from ..events.events import Event
 from ..events.profiles import Profile
 from ..events.quantize import quantize_gains, quantize_vectors
@@ -285,6 +286,10 @@ class StreamingEncoder:
             self._buffer = np.concatenate([self._buffer, np.zeros(max(0, missing), np.float32)])
             events += self._advance(once=True)
         return events
+
+    def take_ends(self) -> list[StreamItem]:
+        """What ends events that were told before, each given once: none, here they stay as they are."""
+        return []
 
     def _needed_samples(self) -> int:
         """Samples the buffer must hold for the next hop; it starts half a window before its first frame."""

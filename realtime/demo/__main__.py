@@ -17,7 +17,7 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.files.audio_files import AudioWriter, open_audio, read_mono
-from struck.codec.hearing.joint.profile_encoder import make_encoder
+from struck.codec.hearing.following.hearing import make_hearing
 from struck.codec.kernel_builds import KernelBuild
 from struck.codec.pipeline import ANALYSIS_RATE, make_header, refuse_same_file
 from struck.codec.takes.conversions import convert
@@ -35,7 +35,7 @@ OUTPUT_RATE = 48_000
 def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
     """Encode ``source`` block by block into a take."""
     profile = PROFILES["studio"]
-    encoder = make_encoder(weights, profile)
+    hearing = make_hearing(weights, profile)
     started = perf_counter()
     with (
         open_audio(source, ANALYSIS_RATE) as reader,
@@ -43,14 +43,14 @@ def listen(source: Path, take_path: Path, weights: CodecWeights) -> None:
     ):
         heard_samples = event_count = 0
         for block in reader.blocks(BLOCK_SAMPLES):
-            for event in encoder.process(block):
-                take.write(event)
-                event_count += 1
+            for item in hearing.process(block):
+                take.write(item)
+                event_count += isinstance(item, Event)
             heard_samples += len(block)
             show_progress("listening", heard_samples / ANALYSIS_RATE, reader.duration_seconds, event_count)
-        for event in encoder.flush():
-            take.write(event)
-            event_count += 1
+        for item in hearing.flush():
+            take.write(item)
+            event_count += isinstance(item, Event)
         take.close(reader.duration_seconds)
     end_progress(
         f"heard {event_count} events in {reader.duration_seconds:.1f} s of sound, "

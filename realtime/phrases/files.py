@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import ANALYSIS_RATE
+from ...codec.events.events import Event
 from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_writer import AudioWriter
 from ...codec.files.part_files import is_same_file
-from ...codec.hearing.joint.profile_encoder import make_encoder
+from ...codec.hearing.following.hearing import make_hearing
 from ...codec.pipeline import make_header, refuse_other_extension
 from ...codec.takes.takes import TakeWriter
 from ...codec.weights.codec_weights import CodecWeights
@@ -139,12 +140,13 @@ def write_phrases(
     with ExitStack() as stack:
         if files.take is not None and weights is not None:
             profile = PROFILES[_PROFILE]
-            encoder = make_encoder(weights, profile)
+            hearing = make_hearing(weights, profile)
             take = stack.enter_context(TakeWriter(files.take, make_header(weights, profile, source)))
-            events = [*encoder.process(sound), *encoder.flush()]
-            for event in events:
-                take.write(event)
-            values = {"take": str(files.take), "event_count": len(events)}
+            items = [*hearing.process(sound), *hearing.flush()]
+            for item in items:
+                take.write(item)
+            count = sum(isinstance(item, Event) for item in items)
+            values = {"take": str(files.take), "event_count": count}
         if files.sound is not None:
             written, notes = _write_sound(files, files.sound, sound)
             values = written | values

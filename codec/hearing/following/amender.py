@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...events.amendments import Amendment, End, StreamItem, difference
-from ...events.event_spec import INDEX, read_field
+from ...events.amendments import Amendment, End, StreamItem, difference, end_sound
+from ...events.event_spec import INDEX
 from ...events.events import Event
 from ..refit.judgement import Judgement
 from ..refit.refitter import Refitter
@@ -37,8 +37,6 @@ _PARTS: Final = (
     [INDEX[name] for name in ("noisiness", "pitch", "hold", "decay", "noise_decay", "tilt")],
     list(INDEX.values()),
 )
-#: What is ended fades at least as fast as this: its sound has stopped already.
-_LONGEST_RELEASE_SECONDS: Final = 0.05
 #: Frames after its onset before an event may be taken back: its sound may still be rising.
 _TRIAL_FRAMES: Final = 3
 
@@ -134,7 +132,7 @@ class Amender:
         if sounding.onset_frame + _TRIAL_FRAMES < scene.at_frame:
             without = judge.loss(*rest)
             worth = (loss - without) * _LASTING_SECONDS
-            choices.append(_Choice(worth, end(sounding, at_seconds), rest, without))
+            choices.append(_Choice(worth, [*end_sound(sounding.told, at_seconds)], rest, without))
         for event, own in told:
             amendment = difference(sounding.told, event, sounding.id, at_seconds)
             assert amendment is not None
@@ -144,15 +142,6 @@ class Amender:
             worth = (loss - found) * _LASTING_SECONDS - price * (_HEAD_BITS + _VALUE_BITS * values)
             choices.append(_Choice(worth, [amendment], sums, found))
         return choices
-
-
-def end(sounding: Sounding, at_seconds: float) -> list[StreamItem]:
-    """Items by which it stops at ``at_seconds``, however long it was to ring after its release."""
-    items: list[StreamItem] = []
-    if read_field(sounding.told.vector, "release") > _LONGEST_RELEASE_SECONDS:
-        values = {"release": _LONGEST_RELEASE_SECONDS}
-        items.append(Amendment.of_fields(sounding.id, at_seconds, values))
-    return [*items, End(sounding.id, at_seconds)]
 
 
 def _candidates(sounding: Sounding, now_seconds: float) -> list[Event]:

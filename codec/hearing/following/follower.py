@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from ...events.amendments import ID_COUNT, StreamItem, in_stream_order
+from ...events.amendments import ID_COUNT, StreamItem, end_sound, in_stream_order
 from ...events.event_spec import ANALYSIS_RATE, INDEX
 from ...events.events import Event
 from ...events.profiles import Profile
@@ -28,7 +28,7 @@ from ..refit.levels import follow_levels
 from ..refit.profile_refiner import MEL_WEIGHT
 from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..spectrum import HOP, mel_band_matrix
-from .amender import Amender, Scene, end
+from .amender import Amender, Scene
 from .memory import Memory
 from .second_reading import SecondReader
 from .sounding import Sounding, as_known, as_told
@@ -246,7 +246,9 @@ class Follower:
         self._soundings = [s for s in self._soundings if not s.ended]
 
     def _end_all(self, at_seconds: float) -> list[StreamItem]:
-        items = [item for s in self._soundings for item in end(s, max(at_seconds, s.told.onset_seconds))]
+        items: list[StreamItem] = []
+        for event in (s.told for s in self._soundings):
+            items += end_sound(event, max(at_seconds, event.onset_seconds))
         self._soundings = []
         return in_stream_order(items)
 

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ...events.amendments import StreamItem
+from ...events.amendments import StreamItem, in_stream_order
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
+from ..encoder import StreamingEncoder
 from ..joint.profile_encoder import make_encoder
 
 
@@ -27,8 +28,24 @@ class Hearing(Protocol):
         """What is known once the sound has ended."""
 
 
+class FileHearing:
+    """An encoder of a profile that does not follow, with what it says later of its events: their ends."""
+
+    def __init__(self, encoder: StreamingEncoder) -> None:
+        self._encoder = encoder
+        self.profile = encoder.profile
+
+    def process(self, samples: np.ndarray) -> list[StreamItem]:
+        """See :meth:`Hearing.process`."""
+        return in_stream_order([*self._encoder.process(samples), *self._encoder.take_ends()])
+
+    def flush(self) -> list[StreamItem]:
+        """See :meth:`Hearing.flush`."""
+        return in_stream_order([*self._encoder.flush(), *self._encoder.take_ends()])
+
+
 def make_hearing(weights: CodecWeights, profile: Profile, steps: int | None = None) -> Hearing:
-    """Of ``profile``: events as they are found, or followed and amended where it follows.
+    """Of ``profile``: events with their ends, or followed and amended where it follows.
 
     Args:
         steps: gradient steps that improve an event before it is told; None takes the profile's.
@@ -37,7 +54,7 @@ def make_hearing(weights: CodecWeights, profile: Profile, steps: int | None = No
         StruckError: the weights cannot encode.
     """
     if not profile.follows:
-        return make_encoder(weights, profile, steps)
+        return FileHearing(make_encoder(weights, profile, steps))
     from .follower import Follower  # only those who follow wait for its kernels
 
     return Follower(weights, profile, steps)

@@ -12,7 +12,7 @@ from ..refit.records import make_heard, make_scratch
 from ..refit.refitter import Refitter
 from ..refit.window import add_events
 from ..refit.window_events import WindowEvents
-from .changes import fill_bands, loss_change
+from .changes import fill_bands, fill_changes
 
 FloatArray = NDArray[np.float32]
 
@@ -20,6 +20,10 @@ FloatArray = NDArray[np.float32]
 _SILENT_SHARE: Final = 1e-4
 #: Levels around a candidate's own at which it is tried, in dB.
 _TRIED_DB: Final = (-5.0, -2.0, 1.0)
+#: Rows after and before an onset in which its rise is measured, and those before it that the window blurs.
+_AFTER_ROWS: Final = 10
+_BEFORE_ROWS: Final = 10
+_BLURRED_ROWS: Final = 4
 
 
 def _occupancy(observed: FloatArray) -> float:
@@ -69,6 +73,7 @@ class Canvas:
         self._scratch = make_scratch(renderer, 1, self._rows)
         self._power, self._fourth = heard.power.copy(), heard.fourth.copy()
         self._own = np.zeros_like(heard.power), np.zeros_like(heard.power)
+        self._changes = np.zeros(len(heard.power))
         self._bands, self._apart = np.empty_like(heard.mel_db), np.empty_like(heard.mel_db)
         self._fill_bands(0, len(self._power))
 
@@ -95,6 +100,26 @@ class Canvas:
     def worth(self, event: WindowEvents) -> float:
         """By how much one event, which is on the canvas, lessens the loss."""
         return self._change(*self._draw(event), -1.0)
+
+    def row_worths(self, event: WindowEvents) -> NDArray[np.float64]:
+        """What :meth:`worth` of one event, which is on the canvas, is made of, row by row of the window."""
+        first, last = self._draw(event)
+        self._fill_changes(first, last, -1.0)
+        worths = np.zeros(self._rows)
+        worths[:: self._refitter.stride][first:last] = self._changes[first:last]
+        return worths
+
+    def rise_db(self, event: WindowEvents) -> float:
+        """By how much what is heard gets louder at one event's onset, in dB, in the bins in which it is."""
+        self._draw(event)
+        looked = np.arange(len(self._power)) * self._refitter.stride - int(event.onset_rows[0])
+        after = (looked > 0) & (looked <= _AFTER_ROWS)
+        before = (looked >= -_BEFORE_ROWS) & (looked <= -_BLURRED_ROWS)
+        weights = self._own[0][after].sum(0)
+        levels = [np.square(self._heard.observed[rows]) @ weights for rows in (before, after)]
+        before_power, after_power = (float(level.mean()) if len(level) else 0.0 for level in levels)
+        floor = 1e-9 * max(before_power, after_power) + 1e-30
+        return float(10.0 * np.log10((after_power + floor) / (before_power + floor)))
 
     def add(self, event: WindowEvents) -> None:
         """One event more."""
@@ -145,10 +170,12 @@ class Canvas:
         fill_bands(self._heard, mels, self._power, first, last, self._bands, self._apart)
 
     def _change(self, first: int, last: int, by: float) -> float:
+        self._fill_changes(first, last, by)
+        return float(self._changes[first:last].sum())
+
+    def _fill_changes(self, first: int, last: int, by: float) -> None:
         refitter = self._refitter
-        return float(
-            loss_change(
-                self._heard, refitter.renderer.mels, refitter.mel_weight, self._power, self._fourth,
-                self._bands, self._apart, *self._own, first, last, np.float32(by),
-            )
+        fill_changes(
+            self._heard, refitter.renderer.mels, refitter.mel_weight, self._power, self._fourth, self._bands,
+            self._apart, *self._own, first, last, np.float32(by), self._changes,
         )  # fmt: skip

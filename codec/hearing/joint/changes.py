@@ -47,13 +47,27 @@ def _error_change(observed, power, fourth, own_power, own_fourth, by):
 
 
 @njit(
-    float64(
-        _HEARD, _MELS, float64, _FRAMES, _FRAMES, _FRAMES, _FRAMES, _FRAMES, _FRAMES, int64, int64, float32
+    void(
+        _HEARD,
+        _MELS,
+        float64,
+        _FRAMES,
+        _FRAMES,
+        _FRAMES,
+        _FRAMES,
+        _FRAMES,
+        _FRAMES,
+        int64,
+        int64,
+        float32,
+        float64[::1],
     ),
     **EXACT,
 )
-def loss_change(heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, by):
-    """Change of :func:`struck.codec.hearing.refit.loss.judge`'s loss, times its weights.
+def fill_changes(
+    heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, by, changes
+):
+    """Change of :func:`struck.codec.hearing.refit.loss.judge`'s loss, times its weights, row by row.
 
     Args:
         heard: what is heard; its sums are not read.
@@ -61,19 +75,20 @@ def loss_change(heard, mels, mel_weight, power, fourth, bands, apart, own_power,
             ``apart [T, K]`` how far their levels are from those heard, in dB.
         own_power, own_fourth: of the event, ``[T, F]``, read in rows ``first`` to ``last``.
         by: what the event's power is multiplied by; -1 takes it out.
+        changes: out, ``[>= last]``, in the rows read: their sum is the change of the loss.
     """
     count = mels.values.shape[0]
     own_bands = np.empty(count, power.dtype)
     floor = heard.mel_floor[0]
-    error = difference = 0.0
     for t in range(first, last):
-        error += _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
+        error = _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
         row_products(mels, own_power[t], own_bands)
+        difference = 0.0
         for k in range(count):
             if own_bands[k] > _ZERO:
                 level = max(bands[t, k] + by * own_bands[k], _ZERO) + floor
                 difference += abs(_TEN * np.log10(level) - heard.mel_db[t, k]) - apart[t, k]
-    return error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
+        changes[t] = error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
 
 
 @njit(void(_HEARD, _MELS, _FRAMES, int64, int64, _FRAMES, _FRAMES), **EXACT)

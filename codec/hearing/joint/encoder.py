@@ -2,7 +2,8 @@
 
 The window is the hop that is decided now and as much again of what follows. Events are picked from what is
 left of it, all that were picked are refitted together, and so again; what does not pay for its bits goes.
-Only then are the hop's events told. Those that begin later wait, and the next hop goes on from them::
+Only then are the hop's events told. Those that begin later wait, and the next hop goes on from them. What was
+told stays as it is, but for its end::
 
     |  told, and fixed  |  hop: told now  |  lookahead: picked and fitted, told next time  |
 """
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...events.amendments import ID_COUNT, StreamItem, end_sound
 from ...events.event_spec import ANALYSIS_RATE, read_field
 from ...events.events import Event
 from ...events.profiles import Profile
@@ -25,7 +27,9 @@ from ..refit.refitter import FRAME_STRIDE, Momentum, Refitter
 from ..refit.window_events import WindowEvents
 from ..spectrum import HOP, mean_magnitude, mel_band_matrix
 from .canvas import Canvas, Window
-from .shadows import NEAR_FRAMES, is_part, needed_worth
+from .prices import PRICE, Prices
+from .shadows import NEAR_FRAMES, is_part
+from .told import Told, cut_at, find_ends
 
 #: Rounds of picking and refitting in a window.
 _ROUNDS: Final = 4
@@ -36,8 +40,6 @@ _PROPOSALS: Final = 18
 _NOISES: Final = 4
 #: Events picked in a round at most.
 _MOST_PICKED: Final = 24
-#: By how much an event must lessen the loss of a window.
-_PRICE: Final = 0.0003
 #: A pick that others of its round have taken more than this share from is left for the next.
 _LEFT_SHARE: Final = 0.5
 #: What was tried within so many frames and semitones is not tried again.
@@ -92,15 +94,30 @@ class JointEncoder(StreamingEncoder):
         """Forget everything heard; the next sample is sample 0."""
         super().reset()
         self._pending = WindowEvents.none()
+        self._told = Told()
+        self._ends: list[StreamItem] = []
+        self._next_id = 0
         self._loudest_power = 0.0
+
+    @property
+    def _first_frame(self) -> int:
+        """Frame of the stream in the window's first row."""
+        return self._hop_index * self._hop_frames - self.context_frames
+
+    def take_ends(self) -> list[StreamItem]:
+        """What ends the sound of events that were told before; each is given once."""
+        ends, self._ends = self._ends, []
+        return ends
 
     def _encode_hop(self) -> list[Event]:
         self._earn_allowance()
-        pending = self._pending
-        events = replace(pending, onset_rows=pending.onset_rows - self._hop_frames)
+        events = self._pending.moved(self._hop_frames)
         self._pending = WindowEvents.none()
-        window = self._hear_window()
-        if window is None:
+        self._told = self._told.moved(self._hop_frames)
+        window, silent = self._hear_window()
+        if len(self._told):
+            self._end_told(window, events)
+        if silent:
             return []
         canvas = Canvas(self._refitter, window)
         momentum = Momentum.at_rest(len(events))
@@ -118,24 +135,44 @@ class JointEncoder(StreamingEncoder):
         events, _ = self._refit(self._last_refitter, window, events, momentum.take(kept), quantized=True)
         return self._tell(events)
 
-    def _hear_window(self) -> Window | None:
-        """What is heard, with what was told; None where it is silent."""
+    def _hear_window(self) -> tuple[Window, bool]:
+        """What is heard, with what was told; and whether it is silent."""
         known = len(self._observed)
         square = np.square(self._observed[self.context_frames :])
         energy = float(square.sum(dtype=np.float64))
         # What follows something loud is heard against it for a while.
         seconds = self.profile.hop_samples / ANALYSIS_RATE
         self._loudness = max(energy, self._loudness * 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * seconds))
-        if energy < 1e-12:
-            return None
         self._loudest_power = max(self._loudest_power, float((square @ self._mels).max()))
-        return Window(
+        window = Window(
             self._observed,
             self._power[:known].copy(),
             self._fourth[:known].copy(),
             self._loudest_power,
             _HOP_SHARE * self._loudness,
         )
+        return window, energy < 1e-12
+
+    def _end_told(self, window: Window, pending: WindowEvents) -> None:
+        """End what was told and has stopped; what stops in the lookahead is left out, and ended next time."""
+        first, hop_end = self.context_frames, self.context_frames + self._hop_frames
+        canvas = Canvas(self._refitter, window)
+        canvas.paint(pending)
+        told, ends = find_ends(canvas, self._told, first)
+        for i in np.flatnonzero(ends >= 0):
+            one, row = told.events.one(i), int(ends[i])
+            known = self._every_frame.sums(one, len(self._power))
+            cut = self._every_frame.sums(cut_at(one, row), len(self._power))
+            sums = [(window.power, window.fourth)]
+            if row < hop_end:
+                sums.append((self._power, self._fourth))
+                seconds = (self._first_frame + row) * HOP / ANALYSIS_RATE
+                self._ends += end_sound(told.told[i], max(seconds, told.told[i].onset_seconds))
+            for both in sums:
+                for total, was, now in zip(both, known, cut, strict=True):
+                    total += now[: len(total)] - was[: len(total)]
+                    np.maximum(total, 0.0, out=total)
+        self._told = told.take([i for i in range(len(told)) if not 0 <= ends[i] < hop_end])
 
     def _refit(
         self,
@@ -179,13 +216,13 @@ class JointEncoder(StreamingEncoder):
         trials = [canvas.try_levels(read.one(i)) for i in range(len(read))]
         worths = np.array([worth for worth, _ in trials])
         read = replace(read, gain_db=read.gain_db + np.array([db for _, db in trials], np.float32))
-        beside = _Beside(canvas, events)
+        prices = Prices(canvas, events)
         picked: list[int] = []
         # Of readings that are worth nearly the same, the more salient pitch is the one people hear.
         for i in np.argsort(-worths * (0.75 + 0.25 * found.salience), kind="stable"):
             pitch, noise_like = float(found.pitch_midi[i]), bool(found.noise_like[i])
             row, worth, one = int(read.onset_rows[i]), float(worths[i]), read.one(i)
-            if worth < beside.needed(row, worth, pitch, noise_like) or read.gain_db[i] < QUIETEST_DB:
+            if worth < prices.needed(one, worth, pitch, noise_like) or read.gain_db[i] < QUIETEST_DB:
                 tried.append((int(found.frame[i]), pitch))
                 continue
             # What begins with it and may be a part of it waits until it is fitted.
@@ -194,7 +231,7 @@ class JointEncoder(StreamingEncoder):
                 and is_part(pitch, noise_like, float(found.pitch_midi[j]))
                 for j in picked
             )
-            if waits or (picked and canvas.worth_more(one) < max(_PRICE, _LEFT_SHARE * worth)):
+            if waits or (picked and canvas.worth_more(one) < max(PRICE, _LEFT_SHARE * worth)):
                 continue
             canvas.add(one)
             picked.append(int(i))
@@ -220,8 +257,8 @@ class JointEncoder(StreamingEncoder):
 
     def _prune(self, canvas: Canvas, events: WindowEvents) -> tuple[WindowEvents, NDArray[np.int64]]:
         """Events that are worth their price, two that became one merged; and which they are."""
-        beside = _Beside(canvas, events)
-        worths = np.array([beside.worth(i) for i in range(len(events))])
+        prices = Prices(canvas, events)
+        worths = np.array([prices.worth(i) for i in range(len(events))])
         pitches = read_field(events.vectors, "pitch")
         noise_like = read_field(events.vectors, "noisiness") > 0.5
         gain_db = events.gain_db.copy()
@@ -230,25 +267,25 @@ class JointEncoder(StreamingEncoder):
             row, worth, one = int(events.onset_rows[i]), float(worths[i]), events.one(i)
             twins = [
                 j
-                for j in beside.near(row, but=i)
+                for j in prices.near(row, but=i)
                 if worths[j] >= worth and abs(pitches[j] - pitches[i]) < _MERGED_SEMITONES
             ]
-            needed = beside.needed(row, worth, float(pitches[i]), bool(noise_like[i]), but=i)
+            needed = prices.needed(one, worth, float(pitches[i]), bool(noise_like[i]), but=i)
             if worth < _SAFE_PRICES * needed and canvas.worth(one) < needed:
                 canvas.remove(one)
-                beside.forget(i)
+                prices.forget(i)
             elif twins:
                 kept = replace(events.one(twins[0]), gain_db=gain_db[twins[0]][None])
-                merged = canvas.merge(kept, replace(one, gain_db=gain_db[i][None]), _PRICE)
+                merged = canvas.merge(kept, replace(one, gain_db=gain_db[i][None]), PRICE)
                 if merged is not None:
                     gain_db[twins[0]] = merged.gain_db[0]
-                    beside.forget(i)
+                    prices.forget(i)
         # As many as the hop may tell: the least worth go first.
         hop_end = self.context_frames + self._hop_frames
-        told = [i for i in order[::-1] if i in beside.places and events.onset_rows[i] < hop_end]
+        told = [i for i in order[::-1] if i in prices.places and events.onset_rows[i] < hop_end]
         for i in told[int(self._allowance) :]:
-            beside.forget(i)
-        kept_places = np.array(sorted(beside.places), np.int64)
+            prices.forget(i)
+        kept_places = np.array(sorted(prices.places), np.int64)
         return replace(events, gain_db=gain_db).take(kept_places), kept_places
 
     def _tell(self, events: WindowEvents) -> list[Event]:
@@ -256,62 +293,23 @@ class JointEncoder(StreamingEncoder):
         now = events.onset_rows < self.context_frames + self._hop_frames
         self._pending = events.take(~now)
         events = events.take(now)
-        origin = self._hop_index * self._hop_frames - self.context_frames
-        events = replace(
-            events, shift_seconds=self._in_time(events.shift_seconds, events.onset_rows + origin)
-        )
+        frames = events.onset_rows + self._first_frame
+        events = replace(events, shift_seconds=self._in_time(events.shift_seconds, frames))
         power, fourth = self._every_frame.sums(events, len(self._power))
         self._power += power
         self._fourth += fourth
         self._allowance -= len(events)
-        told = []
-        for row, shift, gain_db, vector in zip(
-            events.onset_rows, events.shift_seconds, events.gain_db, events.vectors, strict=True
-        ):
-            onset = max(0, (int(row) + origin) * HOP + round(float(shift) * ANALYSIS_RATE))
-            if self._ended_at is None or onset < self._ended_at:
-                told.append(Event(onset / ANALYSIS_RATE, float(gain_db), vector))
-        return sorted(told, key=lambda event: event.onset_seconds)
-
-
-class _Beside:
-    """Events on a canvas by which others are judged that begin with them."""
-
-    def __init__(self, canvas: Canvas, events: WindowEvents) -> None:
-        self._canvas, self._events = canvas, events
-        self._pitches = read_field(events.vectors, "pitch")
-        self._worths: dict[int, float] = {}
-        self.places = set(range(len(events)))
-
-    def worth(self, i: int) -> float:
-        """Of event ``i``, when it was first asked for."""
-        if i not in self._worths:
-            self._worths[i] = self._canvas.worth(self._events.one(i))
-        return self._worths[i]
-
-    def near(self, row: int, but: int = -1) -> list[int]:
-        """Events that begin not far from ``row``."""
-        rows = self._events.onset_rows
-        return [
-            int(j) for j in np.flatnonzero(np.abs(rows - row) <= NEAR_FRAMES) if j in self.places and j != but
-        ]
-
-    def needed(self, row: int, worth: float, pitch: float, noise_like: bool, but: int = -1) -> float:
-        """What an event worth ``worth`` must be worth."""
-        return max(
-            [
-                needed_worth(
-                    _PRICE,
-                    worth,
-                    is_part(pitch, noise_like, float(self._pitches[j])),
-                    self.worth(j),
-                    abs(int(self._events.onset_rows[j]) - row),
-                )
-                for j in self.near(row, but)
-            ],
-            default=_PRICE,
+        onsets = np.maximum(0, frames * HOP + np.round(events.shift_seconds * ANALYSIS_RATE).astype(np.int64))
+        if self._ended_at is not None:
+            events, onsets = events.take(onsets < self._ended_at), onsets[onsets < self._ended_at]
+        order = np.argsort(onsets, kind="stable")
+        events = events.take(order)
+        told = tuple(
+            Event(int(onset) / ANALYSIS_RATE, float(gain_db), vector, (self._next_id + i) % ID_COUNT)
+            for i, (onset, gain_db, vector) in enumerate(
+                zip(onsets[order], events.gain_db, events.vectors, strict=True)
+            )
         )
-
-    def forget(self, i: int) -> None:
-        """Event ``i`` is gone."""
-        self.places.discard(int(i))
+        self._next_id = (self._next_id + len(told)) % ID_COUNT
+        self._told = self._told.join(Told(events, told))
+        return list(told)

@@ -14,9 +14,9 @@ _ONSET_FRAMES: Final = 4
 NEAR_FRAMES: Final = 9
 #: So much more is what a much stronger event is worth.
 _STRONGER: Final = 8.0
-#: What a detail, and a part of another sound, must be worth, as multiples of the price of an event.
-_DETAIL_PRICES: Final = 3.0
-_PART_PRICES: Final = 10.0
+#: What a detail, and a part of another sound, must be worth: by how much it lessens the loss of a window.
+_DETAIL_PRICE: Final = 0.0009
+_PART_PRICE: Final = 0.003
 #: What a part must be worth as a share of what the other is.
 _PART_SHARE: Final = 0.1
 _HIGHEST_RATIO: Final = 16.5
@@ -29,9 +29,13 @@ def is_part(pitch_midi: float, noise_like: bool, other_pitch_midi: float) -> boo
 
 
 def needed_worth(price: float, worth: float, part: bool, other_worth: float, apart_frames: int) -> float:
-    """What an event worth ``worth`` must be worth beside another that begins ``apart_frames`` from it."""
+    """What an event worth ``worth`` must be worth beside another that begins ``apart_frames`` from it.
+
+    Args:
+        price: what it must be worth alone.
+    """
     if other_worth < _STRONGER * worth:
         return price
     if part:
-        return max(price * _PART_PRICES, _PART_SHARE * other_worth)
-    return price * _DETAIL_PRICES if apart_frames <= _ONSET_FRAMES else price
+        return max(price, _PART_PRICE, _PART_SHARE * other_worth)
+    return max(price, _DETAIL_PRICE) if apart_frames <= _ONSET_FRAMES else price

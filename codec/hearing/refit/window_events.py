@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -85,6 +85,11 @@ class WindowEvents:
             np.concatenate([self.onset_rows, other.onset_rows]),
             np.concatenate([self.shift_seconds, other.shift_seconds]),
         )
+
+    def moved(self, rows: int) -> WindowEvents:
+        """The same events beside a window that begins ``rows`` rows later."""
+        ends = None if self.end_rows is None else self.end_rows - rows
+        return replace(self, onset_rows=self.onset_rows - rows, end_rows=ends)
 
     def at_nearest_rows(self) -> WindowEvents:
         """The same events with the rows that are nearest to their onsets."""

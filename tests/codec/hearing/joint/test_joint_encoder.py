@@ -1,11 +1,17 @@
 """The encoder for files: any slicing gives the same events, notes are few events, and silence none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from struck.codec.events.event_spec import ANALYSIS_RATE, read_field
+from struck.codec.events.amendments import End
+from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX, read_field
+from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.events.quantize import quantize_events, restore_events
+from struck.codec.events.settle import settle
+from struck.codec.hearing.following.hearing import make_hearing
 from struck.codec.hearing.joint.encoder import JointEncoder
 from struck.codec.hearing.joint.profile_encoder import make_encoder
 from struck.codec.measures.known_notes import ONSET_SECONDS, make_known_notes
@@ -85,6 +91,32 @@ def test_nothing_is_heard_in_silence_nor_after_it():
     assert max(event.onset_seconds for event in encode(sound)) < 1.05
     after = render_samples(WEIGHTS, encode(sound), ANALYSIS_RATE)[round(1.5 * ANALYSIS_RATE) :]
     assert np.abs(after).max(initial=0.0) < 1e-3 * np.abs(sound).max()
+
+
+def dry(item):
+    """An event without its room, whose tail outlasts any sound."""
+    if not isinstance(item, Event):
+        return item
+    vector = item.vector.copy()
+    vector[INDEX["room_mix"]] = -1.0
+    return replace(item, vector=vector)
+
+
+def test_what_goes_on_for_longer_than_is_known_is_ended_when_it_stops():
+    """Noise that sounds as if it never ended when its events are told, and stops in the third hop."""
+    stop = round(6.5 * ANALYSIS_RATE)
+    sound = silence(7.2)
+    sound[:stop] = 0.1 * np.random.default_rng(6).standard_normal(stop)
+    hearing = make_hearing(WEIGHTS, STUDIO)
+    items = [*hearing.process(sound), *hearing.flush()]
+    ends = [item.at_seconds for item in items if isinstance(item, End)]
+    assert ends
+    assert max(ends) == pytest.approx(6.5, abs=0.1)
+    settled = settle(items)
+    assert len(settled) == sum(isinstance(item, Event) for item in items)
+    for told in (items, settled):
+        heard = render_samples(WEIGHTS, [dry(item) for item in told], ANALYSIS_RATE)
+        assert np.abs(heard[round(7.0 * ANALYSIS_RATE) :]).max(initial=0.0) < 1e-4
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 1500])

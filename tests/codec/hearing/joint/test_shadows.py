@@ -17,7 +17,7 @@ def test_other_notes_of_a_chord_are_not(semitones):
 
 
 def test_only_beside_much_stronger_ones_more_is_needed():
-    price = 1e-3
+    price = 1e-4
     assert needed_worth(price, 0.1, True, 0.3, 0) == price
     assert needed_worth(price, 0.01, False, 0.5, 0) > price
     assert needed_worth(price, 0.01, False, 0.5, 8) == price

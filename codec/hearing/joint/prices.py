@@ -1,0 +1,82 @@
+"""What an event must be worth to be told, beside the others in its window.
+
+Bits are spent on what is new. An event that does not begin with a rise in what is heard mends another, and
+costs more; the more so while a much stronger one sounds that it may be part of: see
+:mod:`struck.codec.hearing.joint.shadows`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from ...events.event_spec import ANALYSIS_RATE, read_field
+from ..refit.window_events import WindowEvents
+from ..spectrum import HOP
+from .canvas import Canvas
+from .shadows import NEAR_FRAMES, is_part, needed_worth
+
+#: By how much an event must lessen the loss of a window.
+PRICE: Final = 0.0003
+#: An event that does not begin with a rise of this much mends another: it costs up to so many times as much.
+_RISE_DB: Final = 3.0
+_MENDING_PRICES: Final = 3.0
+
+
+class Prices:
+    """What events must be worth beside those on a canvas."""
+
+    def __init__(self, canvas: Canvas, events: WindowEvents) -> None:
+        self._canvas, self._events = canvas, events
+        self._pitches, attack, hold, release, decay = (
+            read_field(events.vectors, name) for name in ("pitch", "attack", "hold", "release", "decay")
+        )
+        seconds = np.minimum(decay, attack + hold + release)
+        self._faded = events.onset_rows + np.round(seconds * ANALYSIS_RATE / HOP)
+        self._worths: dict[int, float] = {}
+        #: Of the events that are still there.
+        self.places = set(range(len(events)))
+
+    def worth(self, i: int) -> float:
+        """Of event ``i``, when it was first asked for."""
+        if i not in self._worths:
+            self._worths[i] = self._canvas.worth(self._events.one(i))
+        return self._worths[i]
+
+    def near(self, row: int, but: int = -1) -> list[int]:
+        """Events that begin not far from ``row``."""
+        return self._present(np.abs(self._events.onset_rows - row) <= NEAR_FRAMES, but)
+
+    def needed(
+        self, event: WindowEvents, worth: float, pitch_midi: float, noise_like: bool, but: int = -1
+    ) -> float:
+        """What one event worth ``worth`` must be worth; ``but``: its place, where it is on the canvas."""
+        if worth < PRICE:
+            return PRICE
+        row, rows = int(event.onset_rows[0]), self._events.onset_rows
+        risen = min(max(self._canvas.rise_db(event) / _RISE_DB, 0.0), 1.0)
+        price = PRICE * (_MENDING_PRICES + (1.0 - _MENDING_PRICES) * risen)
+        others = self.near(row, but)
+        if risen < 1.0:
+            others = self._present((rows <= row + NEAR_FRAMES) & (self._faded >= row - NEAR_FRAMES), but)
+        return max(
+            [
+                needed_worth(
+                    price,
+                    worth,
+                    is_part(pitch_midi, noise_like, float(self._pitches[j])),
+                    self.worth(j),
+                    abs(int(rows[j]) - row),
+                )
+                for j in others
+            ],
+            default=price,
+        )
+
+    def forget(self, i: int) -> None:
+        """Event ``i`` is gone."""
+        self.places.discard(int(i))
+
+    def _present(self, chosen: np.ndarray, but: int) -> list[int]:
+        return [int(j) for j in np.flatnonzero(chosen) if j in self.places and j != but]
