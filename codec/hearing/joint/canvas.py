@@ -117,9 +117,10 @@ class Canvas:
         before = (looked >= -_BEFORE_ROWS) & (looked <= -_BLURRED_ROWS)
         weights = self._own[0][after].sum(0)
         levels = [np.square(self._heard.observed[rows]) @ weights for rows in (before, after)]
-        before_power, after_power = (float(level.mean()) if len(level) else 0.0 for level in levels)
-        floor = 1e-9 * max(before_power, after_power) + 1e-30
-        return float(10.0 * np.log10((after_power + floor) / (before_power + floor)))
+        # What is short is over when others still rise: the loudest row counts.
+        power = float(levels[0].mean()) if len(levels[0]) else 0.0, float(levels[1].max(initial=0.0))
+        floor = 1e-9 * max(power) + 1e-30
+        return float(10.0 * np.log10((power[1] + floor) / (power[0] + floor)))
 
     def add(self, event: WindowEvents) -> None:
         """One event more."""

@@ -18,10 +18,11 @@ from .canvas import Canvas
 from .shadows import NEAR_FRAMES, is_part, needed_worth
 
 #: By how much an event must lessen the loss of a window.
-PRICE: Final = 0.0003
+PRICE: Final = 0.00015
 #: An event that does not begin with a rise of this much mends another: it costs up to so many times as much.
-_RISE_DB: Final = 3.0
-_MENDING_PRICES: Final = 3.0
+_NO_RISE_DB: Final = 1.0
+_RISE_DB: Final = 4.0
+_MENDING_PRICES: Final = 2.0
 
 
 class Prices:
@@ -55,7 +56,8 @@ class Prices:
         if worth < PRICE:
             return PRICE
         row, rows = int(event.onset_rows[0]), self._events.onset_rows
-        risen = min(max(self._canvas.rise_db(event) / _RISE_DB, 0.0), 1.0)
+        rise_db = self._canvas.rise_db(event)
+        risen = min(max((rise_db - _NO_RISE_DB) / (_RISE_DB - _NO_RISE_DB), 0.0), 1.0)
         price = PRICE * (_MENDING_PRICES + (1.0 - _MENDING_PRICES) * risen)
         others = self.near(row, but)
         if risen < 1.0:
