@@ -22,8 +22,11 @@ _SILENT_SHARE: Final = 1e-4
 _TRIED_DB: Final = (-5.0, -2.0, 1.0)
 #: Rows after and before an onset in which its rise is measured, and those before it that the window blurs.
 _AFTER_ROWS: Final = 10
+_NOISE_ROWS: Final = 6
 _BEFORE_ROWS: Final = 10
 _BLURRED_ROWS: Final = 4
+#: Of the loudest bin's power: what is below that is not heard.
+_UNHEARD_SHARE: Final = 1e-7
 
 
 def _occupancy(observed: FloatArray) -> float:
@@ -109,18 +112,31 @@ class Canvas:
         worths[:: self._refitter.stride][first:last] = self._changes[first:last]
         return worths
 
-    def rise_db(self, event: WindowEvents) -> float:
-        """By how much what is heard gets louder at one event's onset, in dB, in the bins in which it is."""
+    def rise_db(self, event: WindowEvents, noise_like: bool) -> float:
+        """By how much what is heard gets louder at one event's onset, in dB, where it is.
+
+        Of a tone the power in all its bins counts, in the loudest row: what is short is over when others
+        still rise. Of noise each bin tells its own rise, and counts by the event's amplitude in it: what is
+        high and quiet rises over what is low and loud.
+        """
         self._draw(event)
         looked = np.arange(len(self._power)) * self._refitter.stride - int(event.onset_rows[0])
-        after = (looked > 0) & (looked <= _AFTER_ROWS)
+        after = (looked > 0) & (looked <= (_NOISE_ROWS if noise_like else _AFTER_ROWS))
         before = (looked >= -_BEFORE_ROWS) & (looked <= -_BLURRED_ROWS)
-        weights = self._own[0][after].sum(0)
-        levels = [np.square(self._heard.observed[rows]) @ weights for rows in (before, after)]
-        # What is short is over when others still rise: the loudest row counts.
-        power = float(levels[0].mean()) if len(levels[0]) else 0.0, float(levels[1].max(initial=0.0))
-        floor = 1e-9 * max(power) + 1e-30
-        return float(10.0 * np.log10((power[1] + floor) / (power[0] + floor)))
+        own = self._own[0][after].sum(0)
+        heard_before, heard_after = (np.square(self._heard.observed[rows]) for rows in (before, after))
+        floor = _UNHEARD_SHARE * float(np.square(self._heard.observed.max())) + 1e-30
+        if noise_like:
+            amplitude = np.sqrt(own)
+            means = (rows.sum(0) / max(1, len(rows)) + floor for rows in (heard_before, heard_after))
+            levels = [np.log10(mean) @ amplitude / (amplitude.sum() + 1e-30) for mean in means]
+        else:
+            floor = floor * float(own.sum()) + 1e-30
+            levels = [
+                np.log10((heard_before @ own).sum() / max(1, len(heard_before)) + floor),
+                np.log10((heard_after @ own).max(initial=0.0) + floor),
+            ]
+        return float(10.0 * (levels[1] - levels[0]))
 
     def add(self, event: WindowEvents) -> None:
         """One event more."""

@@ -159,7 +159,7 @@ class JointEncoder(StreamingEncoder):
         canvas = Canvas(self._refitter, window)
         canvas.paint(pending)
         told, ends = find_ends(canvas, self._told, first)
-        for i in np.flatnonzero(ends >= 0):
+        for i in map(int, np.flatnonzero(ends >= 0)):
             one, row = told.events.one(i), int(ends[i])
             known = self._every_frame.sums(one, len(self._power))
             cut = self._every_frame.sums(cut_at(one, row), len(self._power))

@@ -22,7 +22,7 @@ PRICE: Final = 0.00015
 #: An event that does not begin with a rise of this much mends another: it costs up to so many times as much.
 _NO_RISE_DB: Final = 1.0
 _RISE_DB: Final = 4.0
-_MENDING_PRICES: Final = 2.0
+_MENDING_PRICES: Final = 6.0
 
 
 class Prices:
@@ -56,7 +56,7 @@ class Prices:
         if worth < PRICE:
             return PRICE
         row, rows = int(event.onset_rows[0]), self._events.onset_rows
-        rise_db = self._canvas.rise_db(event)
+        rise_db = self._canvas.rise_db(event, noise_like)
         risen = min(max((rise_db - _NO_RISE_DB) / (_RISE_DB - _NO_RISE_DB), 0.0), 1.0)
         price = PRICE * (_MENDING_PRICES + (1.0 - _MENDING_PRICES) * risen)
         others = self.near(row, but)

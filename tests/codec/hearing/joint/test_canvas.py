@@ -97,13 +97,14 @@ def test_quiet_windows_count_as_shares_of_what_was_loud():
     assert ratio == pytest.approx(100.0, rel=0.1)  # every second row holds about half of the energy
 
 
-def test_a_rise_is_heard_where_an_event_begins_and_none_where_it_goes_on():
+@pytest.mark.parametrize("noise_like", [False, True])
+def test_a_rise_is_heard_where_an_event_begins_and_none_where_it_goes_on(noise_like):
     refitter, _, events = scene(5, count=1)
     event = replace(events, onset_rows=np.array([24]))
     power, fourth = Refitter(WEIGHTS, N_FFT, 1, MEL_WEIGHT, stride=1).sums(event, ROWS)
     floor = np.float32(1e-3 * np.sqrt(power.max()))
     begins = Window(np.sqrt(power) + floor, 0.0 * power, 0.0 * fourth, 0.0, 0.0)
-    assert Canvas(refitter, begins).rise_db(event) > 10.0
+    assert Canvas(refitter, begins).rise_db(event, noise_like) > 10.0
     steady = np.repeat(np.sqrt(power[28:29]) + floor, ROWS, axis=0)
     goes_on = Window(steady, 0.0 * power, 0.0 * fourth, 0.0, 0.0)
-    assert Canvas(refitter, goes_on).rise_db(event) == pytest.approx(0.0, abs=0.1)
+    assert Canvas(refitter, goes_on).rise_db(event, noise_like) == pytest.approx(0.0, abs=0.1)
