@@ -22,7 +22,9 @@ from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT
 from .kernel_options import INNER
 from .voice_records import AUDIBLE, BUS_COUNT, CHUNK, MODE, SCALAR
 from .voice_state import (
+    AIM,
     AMPLITUDE,
+    BEGIN,
     C_IM,
     C_RE,
     CHUNK_NUMBER,
@@ -227,21 +229,10 @@ def edge_share(fast, v, m, bend):
 
 
 @njit(**FAST, forceinline=True)
-def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
-    """Fill the kernel's working set for a chunk that ends at chunk ``boundary``; advance phasors and decays.
-
-    Returns the partials' power without the force. ``bend`` is freq(t) / settled freq at the boundary.
-    """
+def advance_levels(fast, scratch, v, count, force, boundary, bend):
+    """Let ``count`` partials decay to chunk ``boundary``: where the amplitude of each begins and ends goes
+    into the working set. Returns their power without the force. ``bend`` is freq(t) / settled freq there."""
     power = _ZERO
-    for m in range(count):
-        curve = fast[v, CURVE, m]
-        z_re = slow[v, Z_RE, m]
-        z_im = slow[v, Z_IM, m]
-        scratch[Y, m] = z_im
-        scratch[D_Y, m] = z_im * (0.5 * curve) + z_re * fast[v, SINE, m]
-        scratch[K, m] = curve
-        slow[v, Z_RE, m] = z_re * slow[v, TURN_RE, m] - z_im * slow[v, TURN_IM, m]
-        slow[v, Z_IM, m] = z_re * slow[v, TURN_IM, m] + z_im * slow[v, TURN_RE, m]
     for m in range(count):
         stage1 = fast[v, STAGE1, m] * fast[v, FACTOR1, m]
         stage2 = fast[v, STAGE2, m] * fast[v, FACTOR2, m]
@@ -254,10 +245,32 @@ def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
         target = force * level if fast[v, LIFE, m] > boundary else _ZERO
         if bend > _ONE:
             target *= edge_share(fast, v, m, bend)
-        start = fast[v, AMPLITUDE, m]
+        scratch[BEGIN, m] = fast[v, AMPLITUDE, m]
+        scratch[AIM, m] = target
         fast[v, AMPLITUDE, m] = target
+    return power
+
+
+@njit(**FAST, forceinline=True)
+def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
+    """Fill the kernel's working set for a chunk that ends at chunk ``boundary``; advance phasors and decays.
+
+    Returns the partials' power without the force. ``bend`` is freq(t) / settled freq at the boundary.
+    """
+    for m in range(count):
+        curve = fast[v, CURVE, m]
+        z_re = slow[v, Z_RE, m]
+        z_im = slow[v, Z_IM, m]
+        scratch[Y, m] = z_im
+        scratch[D_Y, m] = z_im * (0.5 * curve) + z_re * fast[v, SINE, m]
+        scratch[K, m] = curve
+        slow[v, Z_RE, m] = z_re * slow[v, TURN_RE, m] - z_im * slow[v, TURN_IM, m]
+        slow[v, Z_IM, m] = z_re * slow[v, TURN_IM, m] + z_im * slow[v, TURN_RE, m]
+    power = advance_levels(fast, scratch, v, count, force, boundary, bend)
+    for m in range(count):
+        start = scratch[BEGIN, m]
         scratch[A, m] = start
-        scratch[D_A, m] = (target - start) * np.float32(1.0 / CHUNK)
+        scratch[D_A, m] = (scratch[AIM, m] - start) * np.float32(1.0 / CHUNK)
     return power
 
 

@@ -28,10 +28,9 @@ from numba import njit
 from ..events.event_spec import MODE_COUNT
 from .kernel_options import INNER
 from .partials import (
-    TINY,
     advance_force,
+    advance_levels,
     aim_rotation,
-    edge_share,
     glide_at,
     glide_left,
     sum_partials,
@@ -40,17 +39,13 @@ from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_COUNT, CHUNK, MODE_FIELDS, SCALAR
 from .voice_state import (
     AIM,
-    AMPLITUDE,
     BEGIN,
     CHUNK_NUMBER,
     D_A,
     D_Y,
-    FACTOR1,
-    FACTOR2,
     FAST,
     FROM,
     LEFT,
-    LIFE,
     NOISE_BEGUN,
     NOISE_LEVEL,
     NOISE_NOW,
@@ -63,8 +58,6 @@ from .voice_state import (
     SHARE,
     SLIDE_FROM,
     SLIDING,
-    STAGE1,
-    STAGE2,
     TONE_LEVEL,
     Z_IM,
     Z_RE,
@@ -154,29 +147,6 @@ def _prepare_step(slow, fast, scratch, v, ratio, weight, middle, next_weight, pa
         scratch[D_A, m] = (end - start) * np.float32(1.0 / STEP)
 
 
-@njit(**FAST, forceinline=True)
-def _advance_levels(fast, scratch, v, force, boundary, bend):
-    """Let the partials decay to chunk ``boundary``: where each begins and ends without the slide goes into
-    the working set. Returns their power without the force."""
-    power = _ZERO
-    for m in range(MODE_COUNT):
-        stage1 = fast[v, STAGE1, m] * fast[v, FACTOR1, m]
-        stage2 = fast[v, STAGE2, m] * fast[v, FACTOR2, m]
-        stage1 = stage1 if stage1 > TINY else _ZERO
-        stage2 = stage2 if stage2 > TINY else _ZERO
-        fast[v, STAGE1, m] = stage1
-        fast[v, STAGE2, m] = stage2
-        level = stage1 + stage2
-        power += level * level
-        target = force * level if fast[v, LIFE, m] > boundary else _ZERO
-        if bend > _ONE:
-            target *= edge_share(fast, v, m, bend)
-        scratch[BEGIN, m] = fast[v, AMPLITUDE, m]
-        scratch[AIM, m] = target
-        fast[v, AMPLITUDE, m] = target
-    return power
-
-
 @njit(**INNER)
 def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v``, which slides, to ``chunk``. The arrays are those of
@@ -186,7 +156,9 @@ def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
     counts[v, CHUNK_NUMBER] = boundary
     force, released = advance_force(scalars, levels, v, boundary)
     bend = 1.0 + glide_at(scalars, v, boundary)
-    power = _advance_levels(fast, scratch, v, np.float32(force), np.float32(boundary), np.float32(bend))
+    power = advance_levels(
+        fast, scratch, v, MODE_COUNT, np.float32(force), np.float32(boundary), np.float32(bend)
+    )
     levels[v, TONE_LEVEL] = power * released * released
     ratio = 1.0 + glide_left(scalars, v, number)
     length = scalars[v, _SLIDE_CHUNKS] * CHUNK
