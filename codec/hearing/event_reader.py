@@ -32,10 +32,11 @@ class EventReader:
     """
 
     def __init__(self, weights: CodecWeights, n_fft: int, at_most: Mapping[str, float] | None = None) -> None:
+        network = weights.event_network(n_fft)
         for name, shape in parameter_shapes().items():
-            if name not in weights.encoder or weights.encoder[name].shape != shape:
+            if name not in network or network[name].shape != shape:
                 raise StruckError(f"weights {weights.name} lack encoder weight {name} of shape {shape}")
-        self._network = NetworkRunner(weights.encoder)
+        self._network = NetworkRunner(network)
         self._mel = patch_mel_matrix(n_fft)
         self._most = np.ones(VECTOR_SIZE, np.float32)
         for name, value in (at_most or {}).items():

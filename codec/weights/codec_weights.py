@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,9 @@ from ..files.part_files import part_file
 
 _DECODER_PREFIX = "decoder."
 _ENCODER_PREFIX = "encoder."
+_SHORT_ENCODER_PREFIX = "short_encoder."
+#: Windows of so many samples, and shorter ones, have an event network of their own.
+_SHORT_WINDOW: Final = 512
 
 
 def default_codec_weights_path() -> Path:
@@ -29,12 +33,19 @@ class CodecWeights:
     """What both directions need.
 
     ``decoder`` turns vectors to sound and alone decides what a take sounds like: ``decoder_hash`` names it
-    in every take. ``encoder`` may be retrained without touching old takes.
+    in every take. ``encoder`` may be retrained without touching old takes. ``short_encoder`` is the event
+    network of the shortest windows, which know next to nothing but the attack; empty where ``encoder`` serves
+    them as well.
     """
 
     name: str
     decoder: dict[str, np.ndarray]
     encoder: dict[str, np.ndarray]
+    short_encoder: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def event_network(self, n_fft: int) -> dict[str, np.ndarray]:
+        """The event network for windows of ``n_fft`` samples."""
+        return self.short_encoder if self.short_encoder and n_fft <= _SHORT_WINDOW else self.encoder
 
     @property
     def decoder_hash(self) -> str:
@@ -57,14 +68,14 @@ def load_codec_weights(path: str | Path) -> CodecWeights:
         raise StruckError(f"codec weights not found: {path}")
     decoder: dict[str, np.ndarray] = {}
     encoder: dict[str, np.ndarray] = {}
+    short_encoder: dict[str, np.ndarray] = {}
+    parts = {_DECODER_PREFIX: decoder, _ENCODER_PREFIX: encoder, _SHORT_ENCODER_PREFIX: short_encoder}
     try:
         with safe_open(path, framework="numpy") as file:
             for key in file.keys():  # noqa: SIM118 (not a mapping)
-                array = file.get_tensor(key).astype(np.float32)
-                if key.startswith(_DECODER_PREFIX):
-                    decoder[key.removeprefix(_DECODER_PREFIX)] = array
-                elif key.startswith(_ENCODER_PREFIX):
-                    encoder[key.removeprefix(_ENCODER_PREFIX)] = array
+                for prefix, part in parts.items():
+                    if key.startswith(prefix):
+                        part[key.removeprefix(prefix)] = file.get_tensor(key).astype(np.float32)
     except (SafetensorError, OSError) as error:
         raise StruckError(f"{path} is not a readable safetensors file: {error}") from error
     for name, shape in TIMBRE_SHAPES.items():
@@ -72,7 +83,7 @@ def load_codec_weights(path: str | Path) -> CodecWeights:
             raise StruckError(f"{path} lacks decoder weight {name} of shape {shape}")
         if not np.all(np.isfinite(decoder[name])):
             raise StruckError(f"{path}: decoder weight {name} is not finite")
-    return CodecWeights(path.stem, decoder, encoder)
+    return CodecWeights(path.stem, decoder, encoder, short_encoder)
 
 
 @lru_cache(maxsize=1)
@@ -82,14 +93,21 @@ def shipped_codec_weights() -> CodecWeights:
 
 
 def save_codec_weights(
-    path: str | Path, decoder: dict[str, np.ndarray], encoder: dict[str, np.ndarray]
+    path: str | Path,
+    decoder: dict[str, np.ndarray],
+    encoder: dict[str, np.ndarray],
+    short_encoder: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Write weights beside ``path``, then rename, so that a good file is never half overwritten.
 
     Raises:
         StruckError: the file cannot be written.
     """
-    arrays = {_DECODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in decoder.items()}
-    arrays |= {_ENCODER_PREFIX + name: np.ascontiguousarray(a, np.float32) for name, a in encoder.items()}
+    parts = {_DECODER_PREFIX: decoder, _ENCODER_PREFIX: encoder, _SHORT_ENCODER_PREFIX: short_encoder or {}}
+    arrays = {
+        prefix + name: np.ascontiguousarray(array, np.float32)
+        for prefix, part in parts.items()
+        for name, array in part.items()
+    }
     with part_file(path) as beside:
         save_file(arrays, beside)

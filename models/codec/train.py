@@ -14,6 +14,7 @@ Stages follow the clock: each gets its share of ``minutes``. A checkpoint holds 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,8 @@ STAGES = {"supervised": 1.5e-3, "greedy": 8e-4, "adversarial": 3e-4, "refitted":
 STAGE_ENDS = (0.3, 0.55, 0.65, 1.0)
 #: The analysis windows of the profiles, and the shares of batches that have them.
 WINDOWS = {2048: 0.5, 1024: 0.25, 512: 0.25}
+#: In the run's folder: the weights that the last stage began with.
+_BEFORE_REFITTED = "before_refitted.safetensors"
 #: How much gain, vector and onset of a refitted event count beside its sound, in dB for a mean difference of
 #: 1: of vectors in their own units, of gains in units of 12 dB, of onsets in hops.
 DISTANCE_WEIGHT = 2.0
@@ -100,19 +103,32 @@ def make_trainer(
         report,
         decay=EMA_DECAY,
         clip=5.0,
-        saved=partial(export, path=folder / "codec.safetensors"),
+        saved=partial(export, path=folder / "codec.safetensors", before=folder / _BEFORE_REFITTED),
         lr=STAGES["supervised"],
         weight_decay=1e-3,
     )
 
 
-def export(codec: EventCodec, path: Path) -> None:
-    """Write the weights as the codec reads them."""
-    arrays = [
+def export(codec: EventCodec, path: Path, before: Path | None = None) -> None:
+    """Write the weights as the codec reads them.
+
+    Args:
+        codec: what was trained.
+        path: where to.
+        before: weights from before the last stage. Where they are, theirs stay the event network, and that of
+            short windows becomes the mean of it and the trained one, which was better than either
+            (docs/training.md).
+    """
+    decoder, encoder = (
         {name: value.detach().cpu().numpy() for name, value in weights.items()}
         for weights in (codec.decoder_weights, codec.encoder_weights)
-    ]
-    save_codec_weights(path, arrays[0], arrays[1])
+    )
+    if before is None or not before.is_file():
+        save_codec_weights(path, decoder, encoder)
+        return
+    found = load_codec_weights(before).encoder
+    mean = {name: 0.5 * (found[name] + value) for name, value in encoder.items()}
+    save_codec_weights(path, decoder, found, mean)
 
 
 class Objectives:
@@ -297,9 +313,10 @@ def train(
             raise StruckError(f"nothing to resume: {trainer.checkpoint} is missing")
         report(f"resumed at step {trainer.step}, {trainer.seconds / 60.0:.1f} minutes")
     libraries = [cached_library(folder, data, n_fft, seed, report) for n_fft in WINDOWS]
+    exported, before = folder / "codec.safetensors", folder / _BEFORE_REFITTED
     if not resume:  # only now: a run without data must not take an older one's place
+        before.unlink(missing_ok=True)
         trainer.save(force=True)
-    exported = folder / "codec.safetensors"
     half = min(workers, max(1, workers // 2))
     codec, objectives = trainer.network, Objectives(device)
     codec.train()
@@ -311,6 +328,8 @@ def train(
         if name == "supervised":
             steps = supervised_losses(codec, objectives, _loader(_Stream(libraries, batch, salt), workers))
         elif name == "refitted":
+            if not before.is_file():
+                shutil.copyfile(exported, before)
             clips = make_refitted_clips(folder / "refitted", data, exported, hours, seed, workers, report)
             mixtures = _loader(_Stream(libraries, batch // 2, salt), half)
             examples = _loader(ExampleStream(clips, exported, WINDOWS, batch // 2, salt), half)

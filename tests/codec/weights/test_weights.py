@@ -24,6 +24,17 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["mine.safetensors"]
 
 
+def test_short_windows_may_have_an_event_network_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    encoder, short = ({"x": np.full(2, value, np.float32)} for value in (1.0, 2.0))
+    save_codec_weights(path, make_initial_timbre_weights(0), encoder)
+    weights = load_codec_weights(path)
+    assert [weights.event_network(n)["x"][0] for n in (2048, 1024, 512)] == [1.0, 1.0, 1.0]
+    save_codec_weights(path, make_initial_timbre_weights(0), encoder, short)
+    weights = load_codec_weights(path)
+    assert [weights.event_network(n)["x"][0] for n in (2048, 1024, 512)] == [1.0, 1.0, 2.0]
+
+
 def test_hash_names_the_decoder_alone(tmp_path: Path) -> None:
     decoder = make_initial_timbre_weights(0)
     save_codec_weights(tmp_path / "a.safetensors", decoder, {})
