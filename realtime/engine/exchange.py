@@ -47,6 +47,9 @@ SLOT_COUNT: Final = 2
 HISTORY_FRAMES: Final = 65_536
 #: Over this the input goes over from one rack to the next.
 RAMP_FRAMES: Final = 1_024
+#: A rack that rings on still gets so much of what comes in, -120 dB: some plug-ins (MDA Ambience) clear their
+#: tail at once where the input is digital silence.
+_LEAST_SEND: Final = 1e-6
 #: Over this a rack that left may ring on, and one that must leave its slot at once.
 TAIL_SECONDS: Final = 2.0
 HURRIED_FRAMES: Final = 1_024
@@ -68,6 +71,8 @@ ASKED, HURRIED, DELAY, TAIL_FRAMES, LEAST_HOLD, MOST_HOLD, REPEAT = range(7)
 # for how many frames its results have been in time, and since when
 SOUNDING, SINCE, LEFT, GONE, FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES = range(8, 16)
 IN_TIME_FRAMES, IN_TIME_SINCE = 16, 17
+# when it falls silent: with its tail, or sooner, where its slot is wanted
+ENDS = 18
 _NUMBER_COUNT: Final = 24
 #: What SOUNDING may be, and what ASKED: SILENT, WARMING or PLAYING.
 SILENT, WARMING, PLAYING, LEAVING = range(4)
@@ -211,12 +216,12 @@ def begin_racks(table, position):
         elif numbers[SOUNDING] == PLAYING and asked == SILENT:
             numbers[SOUNDING] = LEAVING
             numbers[LEFT] = position
-            numbers[GONE] = position + numbers[TAIL_FRAMES]
+            numbers[GONE] = numbers[ENDS] = position + numbers[TAIL_FRAMES]
         if numbers[SOUNDING] == LEAVING:
             if load_acquire(numbers, HURRIED) != 0:
-                numbers[GONE] = min(numbers[GONE], position + HURRIED_FRAMES)
+                numbers[ENDS] = min(numbers[ENDS], position + HURRIED_FRAMES)
                 numbers[HURRIED] = 0
-            if position >= numbers[GONE]:
+            if position >= numbers[ENDS]:
                 store_release(numbers, SOUNDING, SILENT)
         if numbers[SOUNDING] != SILENT:
             active += 1
@@ -263,6 +268,7 @@ def _send_at(rack, position):
     if numbers[SOUNDING] == LEAVING:
         # one that leaves while it still comes in goes from where it is
         share = _ramp(numbers[LEFT] - numbers[SINCE]) * (1.0 - _ramp(position - numbers[LEFT]))
+        share = max(share, _LEAST_SEND)
     return share
 
 
@@ -272,8 +278,10 @@ def _tail_at(rack, position):
     numbers = rack.numbers
     if numbers[SOUNDING] != LEAVING:
         return 1.0
-    left = numbers[GONE] - position
-    return min(1.0, max(0.0, left / max(HURRIED_FRAMES, numbers[GONE] - numbers[LEFT])))
+    # one that must leave sooner goes on falling from where it is
+    slow = (numbers[GONE] - position) / max(HURRIED_FRAMES, numbers[GONE] - numbers[LEFT])
+    fast = (numbers[ENDS] - position) / HURRIED_FRAMES
+    return min(1.0, max(0.0, min(slow, fast)))
 
 
 @njit(**INNER)

@@ -88,12 +88,12 @@ class RackBay:
             self._racks[slot] = rack
             if not (at_once or plan.patient):
                 _warm_up(rack)
-            # the callback looks at the slots in their order, at the beginning of a block; should it come
-            # between these two lines, both sound for a block, and the sends still add up within a ramp
-            rack.slot.come_in()
             before = None if self._current is None else self._racks[self._current]
             if before is not None:
                 before.leave()
+            # should a callback come between, for a block a little passes directly; the other way round both
+            # would get more than there is
+            rack.slot.come_in()
             self._current = slot
 
     def _free(self, slot: int) -> None:

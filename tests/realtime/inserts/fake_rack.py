@@ -15,10 +15,11 @@ from struck.realtime.inserts.runner.server import main
 class FakePlugin:
     """``plugin`` of the patch is ``KIND`` or ``KIND:NUMBER``; the number means what the kind says.
 
-    half: halves. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by 0. crash, kill, hang,
-    nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER. slow: sleeps NUMBER ms in
-    every block. click: an impulse of 1 at every note-on. log: prints every message and its frame in the
-    stream. crash_at_load: at once.
+    half: halves. ring: an echo of NUMBER frames that dies away in seconds, but at once where a whole block is
+    digital silence, as MDA Ambience does. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by
+    0. crash, kill, hang, nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER.
+    slow: sleeps NUMBER ms in every block. click: an impulse of 1 at every note-on. log: prints every message
+    and its frame in the stream. crash_at_load: at once.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
@@ -35,7 +36,7 @@ class FakePlugin:
         self._gain = 1.0
         self._blocks = -16  # the warm-up does not count
         self._frames = block_frames
-        self._line = np.zeros((channels, self._number if self._kind == "delay" else 0), np.float32)
+        self._line = np.zeros((channels, self._number if self._kind in ("delay", "ring") else 0), np.float32)
         self._clicks: list[int] = []
         self._path = insert.state
 
@@ -55,6 +56,10 @@ class FakePlugin:
             whole = np.concatenate([self._line, block], axis=1)
             out[:] = whole[:, : block.shape[1]]
             self._line = whole[:, block.shape[1] :]
+        elif self._kind == "ring":
+            self._line *= np.float32(block.any())
+            out[:] = 0.1 * block + 0.9 * self._line[:, : block.shape[1]]
+            self._line = np.concatenate([self._line[:, block.shape[1] :], out], axis=1)
         else:
             out[:] = (0.5 if self._kind == "half" else self._gain) * block
         if self._kind == "nan" and self._blocks == self._number + 1:

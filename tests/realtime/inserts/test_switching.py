@@ -26,6 +26,7 @@ TONE = tone(20.0)
 STEP_DBFS = -50.0
 FAKES = (
     (insert("half"),),
+    (insert("ring:1200"),),  # eleven periods of the tone
     (insert("delay:64"), insert("gain", parameters={"gain": 0.8})),
     (),
     (insert("gain", parameters={"gain": 0.5}), insert("half", name="second", wet=0.5)),
@@ -84,7 +85,7 @@ def test_the_tone_itself_has_no_step_and_a_step_is_seen():
 
 def test_some_changes():
     before = children()
-    sound, lost, told, _ = switch(FAKES, 8, FAKE_COMMAND, 0.3)
+    sound, lost, told, _ = switch(FAKES, 10, FAKE_COMMAND, 0.3)
     assert np.isfinite(sound).all()
     assert step_dbfs(sound) < STEP_DBFS  # be a rack late or not: the way to the dry sound has no bend either
     assert lost["insert_failures"] == 0
