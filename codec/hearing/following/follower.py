@@ -13,6 +13,7 @@ every amendment is played at the moment at which it is known, no earlier and no 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -58,6 +59,9 @@ _GOES_ON: Final = [
 MOST_REFITTED: Final = 16
 #: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
 _MOST_RISE_DB: Final = 3.0
+#: By so much a first guess may become louder than it was read, where hops are one frame: the few frames that
+#: are known of an attack fit whatever is loud enough and rises slowly enough.
+_HASTY_RISE_DB: Final = 4.0
 #: Window in which events are refitted: what low pitches need.
 _LONG_N_FFT: Final = 2048
 #: Frames by which levels follow, and amendments are judged, at least.
@@ -65,7 +69,7 @@ _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
 _PRICE: Final = 5e-5
-_HASTY_PRICE: Final = 2e-4
+_HASTY_PRICE: Final = 1.5e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -113,14 +117,14 @@ class Follower:
         hasty = profile.hop_samples == HOP
         stride = 1 if hasty else FRAME_STRIDE
 
-        def refitter(n_fft: int, stride: int, steps: int = 1) -> Refitter:
-            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride)
+        def refitter(n_fft: int, stride: int, steps: int = 1, highest_rise_db: float = inf) -> Refitter:
+            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db)
 
         steps = profile.refine_steps if steps is None else steps
         self._encoder = StreamingEncoder(
             weights,
             profile,
-            refine=refitter(n_fft, stride, steps) if steps else None,
+            refine=refitter(n_fft, stride, steps, _HASTY_RISE_DB if hasty else inf) if steps else None,
             model=self,
             whitening=_WHITENING,
             at_most=_FIRST_GUESS[n_fft],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -113,6 +114,7 @@ class Refitter:
         steps: gradient steps, >= 1.
         mel_weight: what a dB of mean mel difference counts, beside the share of the energy that is left.
         stride: only every so many frames are looked at.
+        highest_rise_db: by so much the gain of an event of a hop may grow.
 
     Raises:
         ValueError: ``steps`` or ``stride`` is below 1, ``mel_weight`` is negative, or weights are missing.
@@ -125,6 +127,7 @@ class Refitter:
         steps: int,
         mel_weight: float = 0.0,
         stride: int = FRAME_STRIDE,
+        highest_rise_db: float = math.inf,
     ) -> None:
         if steps < 1:
             raise ValueError(f"steps is {steps}; at least 1 is needed")
@@ -136,6 +139,7 @@ class Refitter:
         self.mel_weight = mel_weight
         self.renderer: Renderer = make_renderer(weights, n_fft, stride)
         self.stride = stride
+        self.highest_rise_db = highest_rise_db
         self.bins = n_fft // 2 + 1
         self._scratches: dict[int, Scratch] = {}  # by rows of their window
 
@@ -197,6 +201,7 @@ class Refitter:
         quantized: bool = False,
         loudest_power: float = 0.0,
         row_weights: NDArray[np.float32] | None = None,
+        highest_db: NDArray[np.float32] | None = None,
     ) -> Refit:
         """The events, each moved to where all together fit best.
 
@@ -210,6 +215,7 @@ class Refitter:
             quantized: the events are judged, and returned, as a take gives them back.
             loudest_power: of the loudest mel band so far, from which their floor is measured.
             row_weights: how much each row counts, ``[rows]``; None: all alike.
+            highest_db: ``[E]`` gains that are not exceeded; None: the range of gains.
 
         Raises:
             ValueError: an array has the wrong shape.
@@ -232,6 +238,7 @@ class Refitter:
             return Refit(events, momentum, left, left)
         rates = _UNITS if trust is None else _UNITS * trust
         scratch = self._scratch(len(events), len(observed))
+        ceiling = GAIN_DB_HIGH if highest_db is None else np.minimum(highest_db, GAIN_DB_HIGH)
         parameters = events.to_parameters()
         gradient = np.empty_like(parameters)
         best_loss, best = np.inf, parameters
@@ -254,7 +261,7 @@ class Refitter:
             rate = _LEARNING_RATE * (1.0 - (1.0 - _LAST_RATE_SHARE) * step / steps)
             parameters = (parameters - np.float32(rate) * rates * move).astype(np.float32)
             np.clip(parameters[:, VECTOR:SHIFT], -1.0, 1.0, out=parameters[:, VECTOR:SHIFT])
-            np.clip(parameters[:, GAIN_DB], GAIN_DB_LOW, GAIN_DB_HIGH, out=parameters[:, GAIN_DB])
+            np.clip(parameters[:, GAIN_DB], GAIN_DB_LOW, ceiling, out=parameters[:, GAIN_DB])
         return Refit(events.with_parameters(best), momentum, loss_before, best_loss)
 
     def __call__(
@@ -277,7 +284,8 @@ class Refitter:
         events = WindowEvents(
             gain_db, vectors, start_frames + FRAMES_BEFORE, shift_seconds, start_frames + lengths
         )
-        better = self.refit(observed, power, fourth, events).events
+        highest_db = gain_db + np.float32(self.highest_rise_db)
+        better = self.refit(observed, power, fourth, events, highest_db=highest_db).events
         return better.gain_db, better.vectors, better.shift_seconds
 
     def _hear(

@@ -128,6 +128,21 @@ def test_the_encoder_hands_it_a_hop():
     assert np.array_equal(better[1], expected.vectors)
 
 
+def test_events_of_a_hop_grow_no_louder_than_they_may():
+    true = two_notes()
+    quiet = true.gain_db - 12.0
+    rows = (true.first_rows() - FRAMES_BEFORE, np.array([60, 60]))
+    louder = [
+        Refitter(WEIGHTS, N_FFT, 30, **limit)(
+            heard(true), SILENCE, SILENCE, *rows, quiet, true.vectors, true.shift_seconds
+        )[0]
+        for limit in ({}, {"highest_rise_db": 4.0})
+    ]
+    assert np.all(louder[0] > quiet + 6.0)
+    assert np.all(louder[1] <= quiet + 4.0 + 1e-3)
+    assert np.all(louder[1] > quiet + 3.0)
+
+
 def test_no_events_are_no_work():
     none = two_notes().take(np.zeros(0, np.int64))
     result = Refitter(WEIGHTS, N_FFT, 3).refit(heard(two_notes()), SILENCE, SILENCE, none)
