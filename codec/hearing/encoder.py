@@ -35,6 +35,8 @@ _CONTEXT = 8
 _TAIL = 512
 #: Events quieter than this at their attack are silence.
 QUIETEST_DB = -66.0
+#: In windows of 512 samples noise is read some dB louder than it is.
+_SHORT_QUIETEST_DB = -58.0
 #: Events that may come at once after a pause, however short the hop.
 _BURST = 4.0
 #: An event that takes out less than this share of its own energy is mostly not there.
@@ -196,6 +198,7 @@ class StreamingEncoder:
     ) -> None:
         self.profile = profile
         self.nonfinite_samples = 0
+        self._quietest_db = QUIETEST_DB if profile.n_fft > 512 else _SHORT_QUIETEST_DB
         self._reader = EventReader(weights, profile.n_fft, at_most)
         self._refine = refine
         self._model = model
@@ -496,7 +499,7 @@ class StreamingEncoder:
                 float(found.salience[i]),
             )
             self._fit_gain(residual, candidate)
-            if candidate.gain_db >= QUIETEST_DB and self._has_begun(residual, candidate):
+            if candidate.gain_db >= self._quietest_db and self._has_begun(residual, candidate):
                 candidates.append(candidate)
         return candidates
 

@@ -268,7 +268,6 @@ def _send_at(rack, position):
     if numbers[SOUNDING] == LEAVING:
         # one that leaves while it still comes in goes from where it is
         share = _ramp(numbers[LEFT] - numbers[SINCE]) * (1.0 - _ramp(position - numbers[LEFT]))
-        share = max(share, _LEAST_SEND)
     return share
 
 
@@ -292,8 +291,9 @@ def _is_steady(rack, position):
 
 @njit(**INNER)
 def _hand_over(rack, lane, block, position, steady):
+    least = _LEAST_SEND if rack.numbers[SOUNDING] == LEAVING else 0.0
     for n in range(block.shape[0]):
-        share = 1.0 if steady else _send_at(rack, position + n)
+        share = 1.0 if steady else max(least, _send_at(rack, position + n))
         place = (position + n) & (RING_FRAMES - 1)
         past = (position + n) & (HISTORY_FRAMES - 1)
         for c in range(block.shape[1]):

@@ -224,8 +224,8 @@ def test_a_slow_rise_is_not_missed(profile):
 
 @pytest.mark.parametrize("pitch", [57.0, 64.0, 71.0])
 def test_a_note_whose_decay_was_guessed_wrong_comes_right(pitch):
-    """The tight encoder hears 50 ms of a note and cannot know how long it rings. A quarter of a second later it
-    does; what is 20 dB lower still is no longer worth an amendment's bits."""
+    """The tight encoder hears 50 ms of a note and cannot know how long it rings. A quarter of a second later
+    it does; what is 20 dB lower still is no longer worth an amendment's bits."""
     sound = add_note(silence(1.2), 0.1, pitch, decay_rate=6.0)
     told = items_of(follow("tight", sound))
     events = [item for item in told if isinstance(item, Event)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -78,6 +79,7 @@ class FakeMars:
             "notes": Tokenizer(replace(TINY_TOKENIZER, layout="seconds")).eval(),
             "phrases": Tokenizer(TINY_TOKENIZER).eval(),
         }
+        self.notes, self.phrases = (SimpleNamespace(tokenizer=one) for one in self.tokenizers.values())
 
     def generate(self, conditions: PhraseConditions, *, seed: int = 0) -> FakePhrase:
         asked = conditions.as_dict() | {"pitch": conditions.pitch + self.detune}

@@ -1,5 +1,6 @@
 """The OSC table, round trip; packets from other tools, good and bad; time tags; the documentation."""
 
+import re
 import struct
 
 import numpy as np
@@ -52,8 +53,9 @@ def test_round_trip_over_the_table(route):
     name = "room_mix" if osc.NAME in route.address else ""
     values = distinct_values(route)
     address, arguments = read_message(write_message(route, *values, name=name))
-    # Of an insert's parameter the insert's name is told, too.
-    assert osc.find_route(address) == (route, f"<insert>/{name}" if "<insert>" in address else name)
+    # Of a parameter of an insert or a transform that one's name is told, too.
+    owner = re.search(r"<(insert|transform)>/", address)
+    assert osc.find_route(address) == (route, f"{owner[0] if owner else ''}{name}")
     found = read_arguments(route, arguments)
     assert len(found) == len(values)
     for argument, value, read in zip(route.spread(len(values)), values, found, strict=True):
