@@ -127,7 +127,8 @@ def test_racks_change_while_they_sound(host):
         stage.play(60)
     host.change()
     stage.play(60)
-    np.testing.assert_array_equal(stage.out[-1], TONE[host.position - FRAMES : host.position])
+    # but for the -120 dB that the rack is sent while it rings on
+    np.testing.assert_allclose(stage.out[-1], TONE[host.position - FRAMES : host.position], atol=2e-6)
     host.bay.tidy()
     # the crossfade of the tone with itself, some samples later, dips but does not step
     assert largest_step(stage.sound) <= OWN_STEP + 0.002
