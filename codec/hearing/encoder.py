@@ -21,7 +21,7 @@ from ..events.events import Event
 from ..events.profiles import Profile
 from ..events.quantize import quantize_gains, quantize_vectors
 from ..files.samples import as_mono
-from ..weights.codec_weights import CodecWeights
+from ..weights.codec_weights import SHORT_WINDOW, CodecWeights
 from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_reader import EventReader
 from .lobes import correlate, removed_energy
@@ -35,7 +35,7 @@ _CONTEXT = 8
 _TAIL = 512
 #: Events quieter than this at their attack are silence.
 QUIETEST_DB = -66.0
-#: In windows of 512 samples noise is read some dB louder than it is.
+#: In the shortest windows noise is read some dB louder than it is.
 _SHORT_QUIETEST_DB = -58.0
 #: Events that may come at once after a pause, however short the hop.
 _BURST = 4.0
@@ -198,7 +198,7 @@ class StreamingEncoder:
     ) -> None:
         self.profile = profile
         self.nonfinite_samples = 0
-        self._quietest_db = QUIETEST_DB if profile.n_fft > 512 else _SHORT_QUIETEST_DB
+        self._quietest_db = QUIETEST_DB if profile.n_fft > SHORT_WINDOW else _SHORT_QUIETEST_DB
         self._reader = EventReader(weights, profile.n_fft, at_most)
         self._refine = refine
         self._model = model

@@ -20,7 +20,7 @@ _DECODER_PREFIX = "decoder."
 _ENCODER_PREFIX = "encoder."
 _SHORT_ENCODER_PREFIX = "short_encoder."
 #: Windows of so many samples, and shorter ones, have an event network of their own.
-_SHORT_WINDOW: Final = 512
+SHORT_WINDOW: Final = 512
 
 
 def default_codec_weights_path() -> Path:
@@ -45,7 +45,7 @@ class CodecWeights:
 
     def event_network(self, n_fft: int) -> dict[str, np.ndarray]:
         """The event network for windows of ``n_fft`` samples."""
-        return self.short_encoder if self.short_encoder and n_fft <= _SHORT_WINDOW else self.encoder
+        return self.short_encoder if self.short_encoder and n_fft <= SHORT_WINDOW else self.encoder
 
     @property
     def decoder_hash(self) -> str:

@@ -94,9 +94,7 @@ class RackState(NamedTuple):
     numbers: np.ndarray  # int64 [24]
     lanes: np.ndarray  # int64 [LANE_COUNT, 8]
     last: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT, 2] what came out last, and before that
-    steps: (
-        np.ndarray
-    )  # float64 [LANE_COUNT, CHANNEL_COUNT, 2] from the last result to dry: the step, its slope
+    steps: np.ndarray  # float64 [LANE_COUNT, CHANNEL_COUNT, 2] from the last result to dry: step, slope
 
 
 class RacksState(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,6 @@ def play_phrases(
         What struck's summary says (``counters``, ``phrases``), and of the sound recording: ``starts``, the
         samples at which a phrase or its stand-in began, and ``off_beat``, how many samples each is off.
     """
-    rtmidi = import_rtmidi()
     patch, take, sound = folder / "trial.toml", folder / "trial.mcap", folder / "trial.wav"
     patch.write_text(_PATCH, encoding="utf-8")
     for path in (take, sound):
@@ -71,14 +71,7 @@ def play_phrases(
     seconds = 60.0 + count * spacing_seconds
     program = FAKE if fake else PROGRAM
     with LiveHost(server, *arguments, duration_seconds=seconds, program=program) as host:
-        sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-        try:
-            names = sender.get_ports()
-            sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
-            end = time.monotonic() + 30.0
-            while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
-                time.sleep(0.05)
-            assert is_connected(server), "the keyboard could not be connected"
+        with open_keyboard(server, host, 30.0) as sender:
             begin = time.monotonic() + 0.2
             for number in range(count):
                 pitch = 48 + number // new_every % 40 if number % new_every == 0 else 47
@@ -88,12 +81,27 @@ def play_phrases(
                 time.sleep(0.75 * spacing_seconds)
                 sender.send_message([0x81, pitch, 0])
             time.sleep(0.5)
-        finally:
-            sender.close_port()
-            sender.delete()
         summary = host.stop()
         lines = host.lines
     return {**look(take, sound), "summary": summary, "lines": lines, "counters": summary["counters"]}
+
+
+@contextmanager
+def open_keyboard(server: JackServer, host: LiveHost, wait_seconds: float) -> Iterator[Any]:
+    """A MIDI output that plays into ``host``, once its phrases are ready or ``wait_seconds`` have passed."""
+    rtmidi = import_rtmidi()
+    sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
+    try:
+        names = sender.get_ports()
+        sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+        end = time.monotonic() + wait_seconds
+        while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert is_connected(server), "the keyboard could not be connected"
+        yield sender
+    finally:
+        sender.close_port()
+        sender.delete()
 
 
 def is_connected(server: JackServer) -> bool:

@@ -13,11 +13,10 @@ import soundfile
 
 from struck.codec.takes.takes import TakeReader
 from struck.realtime.engine.slots import FADE
-from struck.realtime.midi.ports import import_rtmidi
 
 from ..rig.jack_rig import JackServer
 from ..rig.live_host import LiveHost
-from ..rig.phrase_trial import FAKE, is_connected
+from ..rig.phrase_trial import FAKE, open_keyboard
 
 RATE = 48_000
 CLOCK, START = 0xF8, 0xFA
@@ -74,7 +73,6 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
         it began; ``off_ms``, how far each is off the nearest half bar; ``jitter_ms`` of the clocks as they
         came; struck's ``summary`` and ``lines``.
     """
-    rtmidi = import_rtmidi()
     patch, take, sound = folder / "clock.toml", folder / "clock.mcap", folder / "clock.wav"
     patch.write_text(_PATCH, encoding="utf-8")
     arguments = [
@@ -83,14 +81,7 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
     ]  # fmt: skip
     seconds = 120.0 + clock.seconds_at(4.0 * bars)
     with LiveHost(server, *arguments, duration_seconds=seconds, program=FAKE) as host:
-        sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-        try:
-            names = sender.get_ports()
-            sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
-            end = time.monotonic() + 60.0
-            while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
-                time.sleep(0.05)
-            assert is_connected(server), "the keyboard could not be connected"
+        with open_keyboard(server, host, 60.0) as sender:
             lock = threading.Lock()
 
             def send(*message: int) -> None:
@@ -109,9 +100,6 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
                 for key in held:
                     send(0x91, key, 127)
             clocks.join()
-        finally:
-            sender.close_port()
-            sender.delete()
         summary = host.stop()
         lines = host.lines
     return {**look(take, sound, clock), "summary": summary, "lines": lines}
