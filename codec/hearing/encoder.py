@@ -305,8 +305,8 @@ class StreamingEncoder:
             fresh = len(self._observed) - self._filled
             view = np.lib.stride_tricks.sliding_window_view(self._buffer, self.profile.n_fft)
             self._observed[self._filled :] = frames_to_magnitudes(view[: fresh * HOP : HOP])
-            # Before the first hop the buffer holds only silence that comes before the sound.
-            known = self.profile.n_fft - HOP if self._hop_index else 0
+            # Before the first hop the buffer holds half a window of silence, before the sound's first sample.
+            known = self.profile.n_fft - HOP if self._hop_index else self.profile.n_fft // 2
             sound = self._buffer[known : (fresh - 1) * HOP + self.profile.n_fft]
             kept = len(self._observed) * HOP + self.profile.n_fft
             self._sound = np.concatenate([self._sound, sound])[-kept:]

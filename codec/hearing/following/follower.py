@@ -186,12 +186,17 @@ class Follower:
     def flush(self) -> list[StreamItem]:
         """Hear what is left, up to the last sample, as if silence followed; what sounds then is ended."""
         self._encoder.flush(_AFTER_SAMPLES)
-        self._items += self._end_all(self._at_frame * HOP / ANALYSIS_RATE)
+        self._items += self._end_all(self._at_seconds)
         return self._tell()
 
     def lose(self) -> None:
         """Whoever plays the stream has silenced it: what sounds on is heard anew."""
         self._soundings = []
+
+    @property
+    def _at_seconds(self) -> float:
+        """From when on what the hop tells acts: as early as its events may begin, half a frame before it."""
+        return max(0.0, (self._at_frame - 0.5) * HOP / ANALYSIS_RATE)
 
     def _tell(self) -> list[StreamItem]:
         items, self._items = self._items, []
@@ -230,7 +235,7 @@ class Follower:
             self._next_id = (self._next_id + 1) % ID_COUNT
             self._items.append(told)
             self._soundings.append(Sounding.of(told))
-        at_seconds = self._at_frame * HOP / ANALYSIS_RATE
+        at_seconds = self._at_seconds
         ahead = self._short.end_frame - self._at_frame
         if self._short.observed[-ahead:].max(initial=0.0) < _SILENCE:
             self._items += self._end_all(at_seconds)
@@ -352,8 +357,9 @@ class Follower:
         """
         first = self._short.end_frame - _LEVEL_FRAMES
         quiet = _FORGOTTEN * float(self._short.observed[-_RECENT_FRAMES:].max()) ** 2
-        at_seconds = self._at_frame * HOP / ANALYSIS_RATE
-        self._soundings = [s for s in self._soundings if self._voice_lives.until_seconds(s.told) > at_seconds]
+        self._soundings = [
+            s for s in self._soundings if self._voice_lives.until_seconds(s.told) > self._at_seconds
+        ]
         parts = self._every_frame.each_sums(as_told(self._soundings, first), _LEVEL_FRAMES)
         self._soundings = [
             s

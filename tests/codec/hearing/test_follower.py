@@ -101,6 +101,26 @@ def test_silence_is_told_nothing(profile):
 
 
 @pytest.mark.parametrize("profile", FOLLOWING)
+def test_what_is_followed_lies_where_it_is_searched(profile):
+    remembered, searched = [], []
+
+    class Watched(Follower):
+        def hear(self, sound, first_frame, observed, power, fourth):
+            super().hear(sound, first_frame, observed, power, fourth)
+            rows = len(observed) - self._encoder.context_frames
+            remembered.append((self._short.end_frame, self._short.observed[-rows:].copy()))
+            searched.append((first_frame + len(observed), observed[-rows:].copy()))
+
+    follower = Watched(WEIGHTS, PROFILES[profile])
+    follower.process(damped_note())
+    follower.flush()
+    assert len(searched) > 10
+    for (end, magnitudes), (expected_end, expected) in zip(remembered, searched, strict=True):
+        assert end == expected_end
+        np.testing.assert_allclose(magnitudes, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("profile", FOLLOWING)
 def test_all_is_told_in_time_to_be_played(profile):
     block = 64
     told = [(item, at) for item, at in follow(profile, noisy_notes(), block) if at is not None]
