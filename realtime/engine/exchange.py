@@ -27,6 +27,7 @@ from numba import carray, float32, int64, njit, typeof, void
 from ...codec.playing.kernel_options import INNER
 from .address_tables import make_address_table, state_reader
 from .c_pointers import as_pointer
+from .cycles import read_cycles
 from .rings import KERNEL, load_acquire, make_record_ring, store_release
 from .shared_memory import (
     BEGIN,
@@ -38,6 +39,7 @@ from .shared_memory import (
     PROCESS_WAITS,
     RING_FRAMES,
     WRITTEN,
+    WRITTEN_AT,
     RackMemory,
 )
 from .waking import publish
@@ -244,7 +246,9 @@ def end_racks(table, position):
         if rack.numbers[SOUNDING] == WARMING:
             _note_warmth(rack, position)
         if rack.numbers[SOUNDING] != SILENT:
+            now = read_cycles()
             publish(rack.memory.indices, WRITTEN, position, PROCESS_WAITS)
+            store_release(rack.memory.indices, WRITTEN_AT, now)
 
 
 @njit(**INNER)

@@ -30,8 +30,9 @@ RING_FRAMES: Final = 8_192
 FADE_FRAMES: Final = 1_024
 _COMMAND_COUNT: Final = 4_096
 
-# places in RackMemory.indices; of the callback: frames written, and the first frame that is meant, plus one
-WRITTEN, BEGIN = 0, 8
+# places in RackMemory.indices; of the callback: frames written, and when, in cycles; the first frame that is
+# meant, plus one
+WRITTEN, WRITTEN_AT, BEGIN = 0, 1, 8
 # of the process: frames done, the first of those that are valid, blocks that were not finite, frames that it
 # could not catch up with, notes that came too late, the insert that runs now, plus one
 DONE, FROM, DAMAGED_BLOCKS, SKIPPED_FRAMES, LATE_NOTES, CURRENT = 16, 17, 18, 19, 20, 21

@@ -133,11 +133,11 @@ def match(tape: np.ndarray, piece: np.ndarray, expected: int) -> int:
     return low + int(np.argmax(lags))
 
 
-def measure_latency(profile: str, frames: int, count: int, folder: Path) -> Values:
+def measure_latency(profile: str, frames: int, count: int, realtime: bool, folder: Path) -> Values:
     """Play ``count`` strings through struck."""
     take_path, sound_path = folder / f"{profile}-{frames}.mcap", folder / f"{profile}-{frames}.wav"
     sound = strings(count, frames)
-    with jack_server(RATE, frames) as server, jack_probe(server, len(sound) / RATE + 30.0) as probe:
+    with jack_server(RATE, frames, realtime) as server, jack_probe(server, len(sound) / RATE + 30.0) as probe:
         arguments = ["--input", f"jack:{probe.name}", "--output", "jack:system", "--profile", profile]
         arguments += ["--dry", "0", "--exact", "--record", str(take_path), "--record-audio", str(sound_path)]
         with LiveHost(server, *arguments, duration_seconds=3_600) as host:
@@ -215,7 +215,7 @@ def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> li
     found = []
     for profile in ("live", "tight", "instant"):
         for frames in options.frames:
-            values = measure_latency(profile, frames, options.count, folder)
+            values = measure_latency(profile, frames, options.count, options.realtime, folder)
             found.append(values)
             report(
                 f"latency, {profile}, {frames} frames: the ledger says {values['engine_samples']} samples "
@@ -231,13 +231,13 @@ def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> li
 # ---- MIDI ----------------------------------------------------------------------------------------------
 
 
-def measure_midi(frames: int, count: int, folder: Path) -> Values:
+def measure_midi(frames: int, count: int, realtime: bool, folder: Path) -> Values:
     """Send ``count`` notes to struck."""
     rtmidi = import_rtmidi()
     patch = folder / "dry.toml"
     patch.write_text(DRY_PATCH, encoding="utf-8")
     rng = np.random.default_rng(frames)
-    with jack_server(RATE, frames) as server, jack_probe(server, 0.8 * count + 30.0) as probe:
+    with jack_server(RATE, frames, realtime) as server, jack_probe(server, 0.8 * count + 30.0) as probe:
         arguments = [
             "--input",
             "none",
@@ -287,7 +287,7 @@ def measure_midi(frames: int, count: int, folder: Path) -> Values:
 def run_midi(options: argparse.Namespace, report: Report, folder: Path) -> list[Values]:
     found = []
     for frames in options.frames:
-        values = measure_midi(frames, options.count, folder)
+        values = measure_midi(frames, options.count, options.realtime, folder)
         found.append(values)
         report(
             f"MIDI, {frames} frames: from sending to sound, ms: {describe(values['delay_milliseconds'])}; "
@@ -585,7 +585,7 @@ def main() -> int:
     parser.add_argument(
         "--realtime",
         action="store_true",
-        help="JACK with real-time scheduling, but in latency, midi, gil",
+        help="JACK with real-time scheduling, but in gil",
     )
     parser.add_argument("--fake", action="store_true", help="in phrases: no networks")
     parser.add_argument("--profile", choices=("live", "tight"), default="live", help="in endurance")

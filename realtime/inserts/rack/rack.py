@@ -66,7 +66,8 @@ class Rack:
         #: What the callback knows of it.
         self.slot = RackSlot(state, plan.rate)
         block = choose_block_frames(plan.callback_frames)
-        self._job = RackJob(plan.rate, block, plan.channels, descriptor, plan.inserts)
+        pace = 0.0 if plan.patient else plan.callback_frames / plan.rate
+        self._job = RackJob(plan.rate, block, pace, plan.channels, descriptor, plan.inserts)
         self.delay_frames = rack_delay_frames(plan.callback_frames, block)
         self._process: RackProcess | None = None
         self._failures = [0] * len(plan.inserts)

@@ -20,6 +20,7 @@ class RackJob:
     Args:
         rate: in Hz.
         block_frames: B.
+        callback_seconds: between two callbacks; 0 from file to file, where they come as fast as they can.
         channels: of each lane, 1 or 2.
         memory: file descriptor of the shared memory.
         inserts: in the order of the path.
@@ -30,6 +31,7 @@ class RackJob:
 
     rate: int
     block_frames: int
+    callback_seconds: float
     channels: tuple[int, ...]
     memory: int
     inserts: tuple[InsertPatch, ...]

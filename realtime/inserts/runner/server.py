@@ -33,10 +33,11 @@ from ...engine.shared_memory import (
     RING_FRAMES,
     SKIPPED_FRAMES,
     WRITTEN,
+    WRITTEN_AT,
     RackMemory,
     map_memory,
 )
-from ...engine.waking import Waiter, publish
+from ...engine.waking import PacedWaiter, Waiter, publish
 from ..plugins.group import PluginGroup
 from ..plugins.plugin import Plugin
 from ..rack.wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
@@ -111,6 +112,10 @@ class RackServer:
         ]
         self._requests = Requests(self._memory.commands, self._indices, self._inserts)
         self._waiter = Waiter(self._indices, WRITTEN, PROCESS_WAITS)
+        if job.callback_seconds > 0.0:
+            self._waiter = PacedWaiter(
+                self._indices, WRITTEN, PROCESS_WAITS, WRITTEN_AT, job.callback_seconds
+            )
         self._begun = 0
         self._next = 0
         self._damaged_told = [(0, 0)] * len(self._inserts)

@@ -22,6 +22,11 @@ END_SECONDS = 60.0
 PROGRAM = ("-m", "struck.realtime.commands.cli")
 
 
+def _hear_interrupts() -> None:
+    """A shell's background job, as a long measurement is, ignores SIGINT, and so do those that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Live:
     """A running ``struck live``; its standard error is collected, its standard output is the summary.
 
@@ -42,6 +47,7 @@ class Live:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "stdin": subprocess.DEVNULL,
+            "preexec_fn": _hear_interrupts,
         } | options
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **options.pop("env", {})}
         self.process = subprocess.Popen(
