@@ -145,9 +145,11 @@ class PacedWaiter(Waiter):
         works_seconds = (now - self._left_at) / self._cycles_per_second
         rest = self._rest_seconds - (now - moved_at) / self._cycles_per_second
         if found <= value and rest > 0.0 and works_seconds < _MOST_WORK * self._pace_seconds:
-            time.sleep(min(rest, seconds))
+            slept = min(rest, seconds)
+            time.sleep(slept)
+            seconds -= slept
             found = int(_look(self._indices, self._place))
-        if found <= value and rest < seconds:
+        if found <= value and seconds > 0.0:
             found = super().wait(value, seconds)
         self._left_at = read_cycles()
         return found
