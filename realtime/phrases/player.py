@@ -300,8 +300,12 @@ class Accompanist:
 
     def _change(self, voice: Voice, phrase: KeptPhrase, wanted: PhraseKey, at_sample: int) -> bool:
         """Let the phrase by another chord come in where the one that sounds is then; False without a slot."""
-        length = voice.loop_samples
-        passes, place = divmod(at_sample - voice.start, length)
+        if self._is_led(voice):  # its passes may be off the clock: from here on they are not
+            length = min(voice.beats.samples_of(wanted.conditions.beats), self._slots.frames - FADE)
+            passes, place = 0, max(0, length - (voice.next_start - at_sample))
+        else:
+            length = voice.loop_samples
+            passes, place = divmod(at_sample - voice.start, length)
         if voice.patch.as_events:
             self._end_events(voice, at_sample)
             voice.heard.clear()
@@ -316,6 +320,7 @@ class Accompanist:
                 self._slots.stop(old, at_sample)
             voice.slots.append(slot)
             voice.silent = None
+        voice.start, voice.loop_samples = at_sample - place - passes * length, length
         for _ in range(passes):
             voice.go_round()
         voice.key, voice.sounding, voice.wanted, voice.asked = wanted, phrase, None, False
@@ -325,7 +330,10 @@ class Accompanist:
     def _serve_change(self, voice: Voice, wanted: PhraseKey, position: int) -> int | None:
         """At a half bar the phrase by another chord, if it is there, else at the next; when to look again."""
         ahead = self._samples(_EVENTS_AHEAD_SECONDS if voice.patch.as_events else DECIDE_SECONDS) + self._lead
-        at_sample = voice.next_half_bar(position + self._lead)
+        led = self._is_led(voice)
+        at_sample = voice.next_half_bar(position + self._lead, led)
+        if led and at_sample >= voice.next_start:
+            return None  # the pass that begins there is by the other chord
         if position < at_sample - ahead:
             return at_sample - ahead
         phrase = self._bank.get(wanted)
@@ -334,7 +342,7 @@ class Accompanist:
         elif self._change(voice, phrase, wanted, at_sample):
             self._silence(voice)
             return None
-        return voice.next_half_bar(at_sample + 1) - ahead
+        return voice.next_half_bar(at_sample + 1, led) - ahead
 
     # -- notes
 
@@ -512,15 +520,16 @@ class Accompanist:
         next_start = voice.start + voice.beats.loop_samples
         if not voice.patch.continues or (voice.ends is not None and voice.ends <= next_start):
             return voice.ends
-        self._ask_for_next(voice, voice.key.next)
+        key = self._key_of_next(voice)
+        self._ask_for_next(voice, key)
         if position < next_start - self._samples(_AHEAD_SECONDS):
             return next_start - self._samples(_AHEAD_SECONDS)
-        phrase = self._bank.get(voice.key.next)
-        if phrase is None and position < next_start - self._samples(DECIDE_SECONDS):
-            return next_start - self._samples(DECIDE_SECONDS)
+        phrase = self._bank.get(key)
+        decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
+        if self._may_come(voice, key, phrase) and position < next_start - decide:
+            return next_start - decide
         in_time = phrase is not None and position <= next_start - self._lead
-        if in_time and phrase is not None and self._play(voice, phrase, next_start, joins=True):
-            voice.key = voice.key.next
+        if in_time and phrase and self._play_next(voice, key, phrase, next_start, joins=True):
             self._silence(voice)
         else:  # the engine goes round by itself
             self._stage.count("phrases_repeated")
@@ -549,7 +558,7 @@ class Accompanist:
             return next_start - ahead
         phrase = self._bank.get(key)
         decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
-        if phrase is None and position < next_start - decide:
+        if self._may_come(voice, key, phrase) and position < next_start - decide:
             return next_start - decide
         if phrase is None:
             key, phrase = voice.key, voice.sounding
@@ -571,16 +580,29 @@ class Accompanist:
         """Let the pass after begin; False for lack of a slot, and nothing has changed."""
         before, voice.key = voice.key, key
         if self._play(voice, phrase, at_sample, joins):
+            self._note_change(voice)
             return True
         voice.key = before
         return False
 
+    def _may_come(self, voice: Voice, key: PhraseKey, phrase: KeptPhrase | None) -> bool:
+        """Whether what the next pass is to be may still be made: itself, or the one by another chord."""
+        return phrase is None or (voice.wanted is not None and voice.wanted != key)
+
+    def _note_change(self, voice: Voice) -> None:
+        """A pass begins: by the other chord that was wanted, perhaps."""
+        if voice.wanted is not None and voice.key == voice.wanted:
+            voice.wanted = None
+            self._stage.count("chord_changes")
+
     def _key_of_next(self, voice: Voice) -> PhraseKey:
-        """What the pass after the one that sounds is to be."""
+        """What the pass after the one that sounds is to be: by another chord, if one is wanted and made."""
+        if voice.wanted is not None and voice.wanted in self._bank:
+            return voice.wanted
         return self._in_tempo(voice.key.next if voice.patch.continues else voice.key)
 
     def _ask_for_next(self, voice: Voice, key: PhraseKey) -> None:
-        if key != voice.key and not voice.asked:
+        if key not in (voice.key, voice.wanted) and not voice.asked:
             voice.asked = True
             self._worker.request(key)
 
@@ -614,6 +636,7 @@ class Accompanist:
         if following is not None:
             voice.key, voice.sounding = key, following
             self._stage.count("phrases")
+            self._note_change(voice)
         elif key != voice.key:
             self._stage.count("phrases_repeated")
         voice.begin_pass(until, voice.beats.samples_of(voice.key.conditions.beats))
@@ -633,6 +656,10 @@ class Accompanist:
         return round(samples * pass_samples / (voice.key.conditions.loop_seconds * self._rate))
 
     # -- small ones
+
+    def _is_led(self, voice: Voice) -> bool:
+        """Whether passes of a voice go by a clock."""
+        return self._song is not None and voice.loops
 
     @property
     def _lead(self) -> int:

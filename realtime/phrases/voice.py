@@ -62,8 +62,13 @@ class Voice:
         self.next_beat += self.key.conditions.beats
         self.asked = False
 
-    def next_half_bar(self, at_sample: int) -> int:
-        """The first half bar of its passes at or after a stream sample."""
+    def next_half_bar(self, at_sample: int, led: bool) -> int:
+        """The first half bar at or after a stream sample: of its passes, or, ``led``, of the clock."""
+        if led:
+            beat = self.next_beat - self.key.conditions.beats
+            while (found := self.beats.sample_of(beat) + self.shift_samples) < at_sample:
+                beat += self.key.conditions.beats // HARMONY_SLOTS
+            return found
         count = -((self.start - at_sample) * HARMONY_SLOTS // self.loop_samples)
         return self.start + (count * self.loop_samples + HARMONY_SLOTS // 2) // HARMONY_SLOTS
 

@@ -12,9 +12,9 @@ measures
 - ``latency``: plucked strings, played by a JACK client, come back through struck to another one, which
   records what went in and what came out in the same periods. Per event: where its sound is on the tape, found
   by comparing with what the take renders, less where the encoder hears its onset in the tape of the input;
-  that difference should be the ledger's engine part, to the sample. Per string: the same from the sound
-  itself, so with the encoder's error in it. The input is also sent through directly (``--dry 0``): that way
-  should take no time.
+  that difference should be the ledger's engine part, to the sample. Events that were known too late begin
+  later and are told apart. Per string: the same from the sound itself, so with the encoder's error in it.
+  The input is also sent through directly (``--dry 0``): that way should take no time.
 - ``midi``: a note is sent over JACK; when its sound is on the tape, less when it was sent. The message waits
   up to a period to be taken along and the note sounds one block after it came; the recorder stands where the
   device would, so that the device's own part is not in it.
@@ -173,12 +173,15 @@ def measure_latency(profile: str, frames: int, count: int, realtime: bool, folde
     heard = follower.process(resampler.process(np.ascontiguousarray(source[max(0, start) :])))
     heard += follower.flush()
     heard_at = {item.vector.tobytes(): item.onset_sample(RATE) for item in heard if isinstance(item, Event)}
-    differences, unmatched, elsewhere = [], 0, 0
+    differences, late_ms, unmatched, elsewhere = [], [], 0, 0
     for event in events:
         onset = event.onset_sample(RATE)
         heard_onset = heard_at.get(event.vector.tobytes())
         if heard_onset is None:
             unmatched += 1
+            continue
+        if onset - heard_onset > engine:  # known too late, so it began later, where the take has it
+            late_ms.append((onset - heard_onset - engine) / RATE * 1e3)
             continue
         piece = rendered[onset : onset + _WINDOW_FRAMES]
         sounds = onset + start
@@ -200,6 +203,7 @@ def measure_latency(profile: str, frames: int, count: int, realtime: bool, folde
         "engine_samples": engine,
         "direct_samples": spread(dry),
         "difference_samples": spread(differences),
+        "late_milliseconds": spread(late_ms),
         "unmatched_events": unmatched,
         "events_elsewhere": elsewhere,
         "encoder_error_milliseconds": spread(errors),
@@ -222,8 +226,9 @@ def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> li
                 f"({1e3 * values['engine_samples'] / RATE:.1f} ms); measured less that, samples: "
                 f"{describe(values['difference_samples'])}; directly: {describe(values['direct_samples'])}; "
                 f"the encoder's own error, ms: {describe(values['encoder_error_milliseconds'])}; "
-                f"{values['unmatched_events']} not heard alike, "
-                f"{values['counters']['late']} late, {values['xruns_of_the_recorder']} xruns"
+                f"{values['unmatched_events']} not heard alike; events that were late, counted by struck: "
+                f"{values['counters']['late']}, found, ms: {describe(values['late_milliseconds'])}; "
+                f"{values['xruns_of_the_recorder']} xruns"
             )
     return found
 

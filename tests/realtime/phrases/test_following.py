@@ -11,7 +11,8 @@ from struck.realtime.phrases.bank import KeptPhrase
 from struck.realtime.phrases.beats import Beats
 
 from .phrase_fakes import clip
-from .test_player import BLOCK, RATE, Band, key
+from .test_hand import key_of, lift, press
+from .test_player import BLOCK, LOOP, RATE, Band, key
 
 DELAY = 2 * BLOCK + 96
 
@@ -229,3 +230,26 @@ def test_a_chord_in_each_bar_by_a_clock_that_drifts_by_2_bpm():
     assert all(abs(beat - 2.0 * round(beat / 2.0)) < 0.01 for beat in beats)
     assert band.counts["chord_changes"] >= 12
     assert "phrase_misses" not in band.counts
+
+
+@pytest.mark.parametrize("beat", [5, 9])
+def test_by_a_clock_another_chord_comes_in_on_the_clocks_half_bar_and_passes_begin_there(beat):
+    """Within a pass, and where the next one begins; the first pass began off the clock."""
+    band = LedBand(chord="held")
+    first, second = key_of(48, "major"), key_of(53, "major", groove=(48, "major"))
+    noise = {k: np.random.default_rng(k.conditions.pitch).uniform(-0.5, 0.5, LOOP) for k in (first, second)}
+    for which, sound in noise.items():
+        band.bank.put(which, KeptPhrase(sound.astype(np.float32)))
+    press(band, 100, 48, 52, 55)
+    band.run(band.sample_of(2))
+    band.line = replace(band.line, seconds=band.line.seconds - 0.08)  # a song that begins near the own beats
+    at = band.sample_of(beat) - round(0.4 * RATE)
+    press(band, at, 53, 57, 60)
+    lift(band, at + 1_000, 48, 52, 55)
+    out = band.run(band.sample_of(17) + 2_000)
+    change = band.sample_of(beat)
+    place = (beat - 1) % 8 * LOOP // 8
+    heard = beginnings(out, np.roll(noise[second], -place))
+    assert heard[0] == pytest.approx(change, abs=2)
+    assert beginnings(out, noise[second])[-1] == pytest.approx(band.sample_of(17), abs=2)
+    assert band.counts["chord_changes"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -22,9 +23,19 @@ END_SECONDS = 60.0
 PROGRAM = ("-m", "struck.realtime.commands.cli")
 
 
-def _hear_interrupts() -> None:
-    """A shell's background job, as a long measurement is, ignores SIGINT, and so do those that it starts."""
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _listen_to_signals() -> None:
+    """Before the program begins: what a measurement in the background needs.
+
+    A shell's background job ignores SIGINT, and so do those that it starts. One that is killed closes
+    nothing: the system lets its performance end with it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Live:
@@ -47,7 +58,7 @@ class Live:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "stdin": subprocess.DEVNULL,
-            "preexec_fn": _hear_interrupts,
+            "preexec_fn": _listen_to_signals,
         } | options
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **options.pop("env", {})}
         self.process = subprocess.Popen(
