@@ -24,7 +24,8 @@ measures
 - ``phrases``: 60 notes in a minute become phrases (of the shipped MARS; ``--fake``: of one that takes 0.4 s);
   where on its beat each of them, or its stand-in, began.
 - ``clock``: a chord for each bar by a MIDI clock whose tempo rises by 2 beats per minute; how far the chords
-  begin off the clock's half bars. Phrases come from a fake MARS that takes 0.4 s for each.
+  begin off the clock's half bars, and how many begin on bars. Phrases come from a fake MARS that takes 0.4 s
+  for each.
 - ``silence``: how many periods of a minute a client loses that does nothing, alone and beside one process
   that computes as ``phrases``' does: what the machine loses of itself.
 """
@@ -483,17 +484,18 @@ def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Va
 
 
 def run_clock(options: argparse.Namespace, report: Report, folder: Path) -> Values:
-    """Let chords follow a clock that drifts, a chord a bar, 16 bars."""
+    """Let chords follow a clock that drifts, a chord a bar from the second on, 16 bars."""
     with jack_server(RATE, options.frames[-1], options.realtime) as server:
         stolen = stolen_seconds()
         found = play_chords(server, folder, DriftingClock(), 16)
         stolen = stolen_seconds() - stolen
     off_ms = np.abs(found["off_ms"])
+    on_bars = sum(round(beat / 2.0) % 2 == 0 for _, beat in found["changes"])
     counters = found["summary"]["counters"]
     report(
-        f"clock, 120 to 122 bpm in 20 s: {len(off_ms)} chords of 16, {np.median(off_ms):.1f} ms off the "
-        f"clock's half bars in the median, {np.max(off_ms):.1f} ms at most; clocks came within "
-        f"{found['jitter_ms']:.1f} ms of theirs (standard deviation)"
+        f"clock, 120 to 122 bpm in 20 s: {len(off_ms)} chords of 15, {on_bars} on their bar, "
+        f"{np.median(off_ms):.1f} ms off the clock's half bars in the median, "
+        f"{np.max(off_ms):.1f} ms at most; clocks came within {found['jitter_ms']:.1f} ms of theirs (standard deviation)"
     )
     names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
     report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))

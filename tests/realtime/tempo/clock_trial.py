@@ -33,6 +33,8 @@ gain_db = 0.0
 """
 #: A chord is played so long before its bar.
 _BEFORE_SECONDS = 0.8
+#: Half a bar of clocks, by which a chord's place is judged.
+_CLOCKS_AROUND = 48
 #: So much of a root's tone is listened to at once.
 _LISTEN_SECONDS = 0.008
 
@@ -66,7 +68,7 @@ class DriftingClock:
 
 
 def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: int) -> dict[str, Any]:
-    """Send the clock, and a chord before each bar.
+    """Send the clock, and a chord before each bar but the first, before which no clock leads.
 
     Returns:
         ``changes``, of each chord that was heard the root and the beat of the clock, as it was sent, on which
@@ -92,7 +94,7 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
             clocks = threading.Thread(target=_send_clocks, args=(clock, bars, began, send))
             clocks.start()
             held: tuple[int, ...] = ()
-            for bar in range(bars):
+            for bar in range(1, bars):
                 _sleep_until(began + clock.seconds_at(4.0 * bar) - _BEFORE_SECONDS)
                 for key in held:
                     send(0x81, key, 0)
@@ -124,18 +126,24 @@ def look(take: Path, sound: Path, clock: DriftingClock) -> dict[str, Any]:
     start = next(at for at, value in messages if value[0] == START)
     arrivals = np.array([at for at, value in messages if value[0] == CLOCK and at >= start])
     sent = np.array([clock.seconds_at(number / 24.0) for number in range(len(arrivals))])
-    # A thread of Python's is late by chance; the median says when beat 0 was meant to be. The take has clocks
+    # A thread of Python's is late by chance: the median of the clocks around says when they were meant to be.
+    # A stream that loses blocks lags behind from there on, so those far away say nothing. The take has clocks
     # where they take effect, a block later, and so have the beats.
-    zero = float(np.median(arrivals - sent))
+    off = arrivals - sent
+
+    def zero_at(at: float) -> float:
+        return float(np.median(off[np.argsort(np.abs(arrivals - at))[:_CLOCKS_AROUND]]))
+
+    zero = np.array([zero_at(at) for at in arrivals])
     samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
     assert rate == RATE
     changes = heard_changes(samples[:, 0], [chord[0] for chord in CHORDS])
-    beats = [(root, clock.beat_at(at - zero)) for root, at in changes]
+    beats = [(root, clock.beat_at(at - zero_at(at))) for root, at in changes]
     off_ms = [
-        1e3 * (at - zero - clock.seconds_at(2.0 * round(beat / 2.0)))
+        1e3 * (at - zero_at(at) - clock.seconds_at(2.0 * round(beat / 2.0)))
         for (_, at), (_, beat) in zip(changes, beats, strict=True)
     ]
-    return {"changes": beats, "off_ms": off_ms, "jitter_ms": 1e3 * float(np.std(arrivals - sent - zero))}
+    return {"changes": beats, "off_ms": off_ms, "jitter_ms": 1e3 * float(np.std(off - zero))}
 
 
 def heard_changes(sound: np.ndarray, roots: list[int]) -> list[tuple[int, float]]:
