@@ -495,7 +495,8 @@ def run_clock(options: argparse.Namespace, report: Report, folder: Path) -> Valu
     report(
         f"clock, 120 to 122 bpm in 20 s: {len(off_ms)} chords of 15, {on_bars} on their bar, "
         f"{np.median(off_ms):.1f} ms off the clock's half bars in the median, "
-        f"{np.max(off_ms):.1f} ms at most; clocks came within {found['jitter_ms']:.1f} ms of theirs (standard deviation)"
+        f"{np.max(off_ms):.1f} ms at most; clocks came within "
+        f"{found['jitter_ms']:.1f} ms of theirs (standard deviation)"
     )
     names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
     report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))
