@@ -23,8 +23,10 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 TRIED_AGAIN = ("jack", "wall_clock")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give marked tests two more tries."""
+    """Give marked tests two more tries, and the machine to themselves."""
     for item in items:
         if any(item.get_closest_marker(name) for name in TRIED_AGAIN):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
+            item.add_marker(pytest.mark.alone)

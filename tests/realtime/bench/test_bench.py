@@ -81,6 +81,7 @@ def test_the_bench_of_phrases_tells_every_part_and_what_it_did_not_measure(tmp_p
     assert any(line.startswith("cuda        not measured") for line in lines)
 
 
+@pytest.mark.alone
 def test_memory_and_load():
     before = resident_bytes(peak=False)
     # More than was given back since the most that this process ever had.

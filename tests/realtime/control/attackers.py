@@ -47,13 +47,13 @@ def send_garbage(port, count, seed=1, host="127.0.0.1"):
             own.sendall(rng.randbytes(rng.randrange(1, 20_000)))
 
 
-def send_long_frames(port, count, host="127.0.0.1"):
-    """Frames of 100 MB, as far as anybody takes them."""
+def send_long_frames(port, count, host="127.0.0.1", seconds=0.5):
+    """Frames of 100 MB, as far as anybody takes them, each for so long at most."""
     for _ in range(count):
         with contextlib.suppress(OSError), socket.create_connection((host, port), 2.0) as own:
             own.sendall(UPGRADE.format(path="/", host=host, port=port).encode())
             own.recv(1_024)
             own.sendall(b"\x82\xff" + (100_000_000).to_bytes(8, "big") + bytes(4))
             began = time.monotonic()
-            while time.monotonic() - began < 2.0:
+            while time.monotonic() - began < seconds:
                 own.sendall(bytes(65_536))
