@@ -50,6 +50,8 @@ _UNKNOWN_SHARE = 0.5
 _UNKNOWN_HOPS = 3
 #: 50 ms, within which ears hear one onset, and what a detail must take more than an event, as a power ratio.
 _SHADOW_SAMPLES = ANALYSIS_RATE // 20
+#: Where events are followed: what a strong one leaves while its first guess is being corrected is no event.
+_FOLLOWED_SHADOW_SAMPLES = 3 * _SHADOW_SAMPLES
 _SHADOW_FACTOR = 10.0
 _PART_FACTOR = 6.0
 _FORGET_DB_PER_SECOND = 6.0
@@ -103,22 +105,6 @@ class _Candidate:
     @property
     def onset_sample(self) -> int:
         return max(0, self.onset_frame * HOP + round(self.shift_seconds * ANALYSIS_RATE))
-
-
-def _raise_needed(needed: float, candidate: _Candidate, accepted: list[_Candidate]) -> float:
-    """Energy a candidate must take: more in the shadow of a much stronger event that starts with it.
-
-    There it is a detail of that sound rather than an event of its own, the more so where it is noise or its
-    pitch stands in a simple ratio to the other's.
-    """
-    for other in accepted:
-        near = abs(other.onset_sample - candidate.onset_sample) < _SHADOW_SAMPLES
-        if near and other.energy > 8.0 * candidate.energy:
-            ratio = 2.0 ** (abs(candidate.pitch_midi - other.pitch_midi) / 12.0)
-            harmonic = ratio < 16.5 and abs(ratio - round(ratio)) < 0.02 * ratio
-            part = harmonic or candidate.noise_like
-            return needed * (_SHADOW_FACTOR * (_PART_FACTOR if part else 1.0))
-    return needed
 
 
 class Model(Protocol):
@@ -202,6 +188,7 @@ class StreamingEncoder:
         self._reader = EventReader(weights, profile.n_fft, at_most)
         self._refine = refine
         self._model = model
+        self._shadow_samples = _SHADOW_SAMPLES if model is None else _FOLLOWED_SHADOW_SAMPLES
         #: Whether the next hop is searched for events, and whether what is found is refined: whoever is short
         #: of time does without.
         self.searches = self.refines = True
@@ -345,7 +332,7 @@ class StreamingEncoder:
         fade = 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * p.hop_samples / ANALYSIS_RATE)
         self._loud = np.maximum(of_bins, np.float32(fade) * self._loud)
         accepted: list[_Candidate] = []
-        oldest = self._hop_index * p.hop_samples - _SHADOW_SAMPLES
+        oldest = self._hop_index * p.hop_samples - self._shadow_samples
         self._lately = [c for c in self._lately if c.onset_sample > oldest]
         if energy < 1e-12 or not self.searches:
             return []
@@ -365,14 +352,16 @@ class StreamingEncoder:
             found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
             self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
             read = self._encode(residual, found)
-            candidates = [c for c in read if c.energy >= _raise_needed(needed, c, self._lately + accepted)]
+            candidates = [
+                c for c in read if c.energy >= self._raise_needed(needed, c, self._lately + accepted)
+            ]
             if depth == 0:
                 unknown = not candidates and before is not None and self._is_unknown(residual)
                 self._unknown_hops = unknown_hops + 1 if unknown else 0
                 if read and self._unknown_hops >= _UNKNOWN_HOPS:
                     likest = max(read, key=lambda c: c.likeness)
                     self._refine_reading(residual, likest)
-                    if likest.energy >= _raise_needed(needed, likest, self._lately):
+                    if likest.energy >= self._raise_needed(needed, likest, self._lately):
                         candidates = [likest]
             # Of readings that take nearly the same, the more salient pitch is the one people hear.
             candidates.sort(key=lambda c: -c.energy * (0.75 + 0.25 * c.salience))
@@ -381,7 +370,9 @@ class StreamingEncoder:
                 if self._allowance < 1.0:
                     break
                 # What an earlier choice of this round has already taken must not be taken twice.
-                bar = max(_raise_needed(needed, candidate, self._lately + accepted), 0.7 * candidate.energy)
+                bar = max(
+                    self._raise_needed(needed, candidate, self._lately + accepted), 0.7 * candidate.energy
+                )
                 if taken and self._removed(candidate) < bar:
                     continue
                 self._subtract(residual, candidate)
@@ -398,6 +389,21 @@ class StreamingEncoder:
             self._refine_hop(accepted, before)
         self._lately += accepted
         return self._emit(accepted, energy)
+
+    def _raise_needed(self, needed: float, candidate: _Candidate, accepted: list[_Candidate]) -> float:
+        """Energy a candidate must take: more in the shadow of a much stronger event that starts with it.
+
+        There it is a detail of that sound rather than an event of its own, the more so where it is noise or
+        its pitch stands in a simple ratio to the other's.
+        """
+        for other in accepted:
+            near = abs(other.onset_sample - candidate.onset_sample) < self._shadow_samples
+            if near and other.energy > 8.0 * candidate.energy:
+                ratio = 2.0 ** (abs(candidate.pitch_midi - other.pitch_midi) / 12.0)
+                harmonic = ratio < 16.5 and abs(ratio - round(ratio)) < 0.02 * ratio
+                part = harmonic or candidate.noise_like
+                return needed * (_SHADOW_FACTOR * (_PART_FACTOR if part else 1.0))
+        return needed
 
     def _weigh(self) -> None:
         """Set what energy in each bin is worth."""

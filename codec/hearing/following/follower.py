@@ -40,13 +40,13 @@ from .voice_lives import VoiceLives
 _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
 #: Frames of which an event must have been heard before it is refitted in the long window.
 _HEARD_FRAMES: Final = 2
-_STEPS: Final = 3
+_STEPS: Final = 2
 #: When an event is read again: so many of its frames have been heard in the long window.
 _READ_AGAIN: Final = (24,)
-_HASTY_READ_AGAIN: Final = (4, 10)
+_HASTY_READ_AGAIN: Final = (6,)
 #: Where the profile's window is shorter, what began in so many last frames is refitted in that.
 _NEW_FRAMES: Final = 10
-_NEW_STEPS: Final = 5
+_NEW_STEPS: Final = 4
 _NEW_ROWS: Final = 16
 #: What was heard so many frames ago counts 1 / e of what is heard now: what was played stays as it was.
 _RECENT: Final = 16.0
@@ -68,19 +68,22 @@ _LONG_N_FFT: Final = 2048
 _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
-_PRICE: Final = 5e-5
+_PRICE: Final = 3e-5
 _HASTY_PRICE: Final = 1.5e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
 #: How far energy counts by the bands it is in, 0 to 1.
 _WHITENING: Final = 0.5
+#: What is heard at once is played dry: how loud a held tone is in a room hangs on phases that no spectrum
+#: tells, and what was once sent to a room rings on there when the sound has stopped.
+_ROOM: Final = ("room_mix", "room")
 #: By window: how long an event is told to sound at most when it is found. What goes on is told to; what was
 #: guessed to and does not is heard as a fog after each stroke.
 _FIRST_GUESS: Final = {
-    512: {"hold": 0.04, "release": 0.1, "decay": 0.3, "noise_decay": 0.1},
-    1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2},
-    2048: {"hold": 0.25, "release": 0.3, "decay": 1.5, "noise_decay": 0.5},
+    512: {"hold": 0.04, "release": 0.1, "decay": 0.3, "noise_decay": 0.1, "room_mix": 0.0},
+    1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2, "room_mix": 0.0},
+    2048: {"hold": 0.25, "release": 0.3, "decay": 1.5, "noise_decay": 0.5, "room_mix": 0.0},
 }
 #: A frame is silent whose loudest bin is below this.
 _SILENCE: Final = 1e-7
@@ -118,7 +121,7 @@ class Follower:
         stride = 1 if hasty else FRAME_STRIDE
 
         def refitter(n_fft: int, stride: int, steps: int = 1, highest_rise_db: float = inf) -> Refitter:
-            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db)
+            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db, _ROOM)
 
         steps = profile.refine_steps if steps is None else steps
         self._encoder = StreamingEncoder(
