@@ -45,8 +45,8 @@ _STEPS: Final = 2
 _READ_AGAIN: Final = (24,)
 _HASTY_READ_AGAIN: Final = (6,)
 #: Where the profile's window is shorter, what began in so many last frames is refitted in that.
-_NEW_FRAMES: Final = 10
-_NEW_STEPS: Final = 4
+_NEW_FRAMES: Final = 14
+_NEW_STEPS: Final = 6
 _NEW_ROWS: Final = 16
 #: What was heard so many frames ago counts 1 / e of what is heard now: what was played stays as it was.
 _RECENT: Final = 16.0
@@ -75,11 +75,9 @@ _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
 #: How far energy counts by the bands it is in, 0 to 1.
 _WHITENING: Final = 0.5
-#: What is heard at once is played dry: how loud a held tone is in a room hangs on phases that no spectrum
-#: tells, and what was once sent to a room rings on there when the sound has stopped.
-_ROOM: Final = ("room_mix", "room")
-#: By window: how long an event is told to sound at most when it is found. What goes on is told to; what was
-#: guessed to and does not is heard as a fog after each stroke.
+#: By window: what is told at most of how long an event sounds when it is found. What goes on is told to; what
+#: was guessed to and does not is heard as a fog after each stroke. And it is played dry: how loud a held tone
+#: is in a room hangs on phases that no spectrum tells, and what was sent to a room rings on there at the end.
 _FIRST_GUESS: Final = {
     512: {"hold": 0.04, "release": 0.1, "decay": 0.3, "noise_decay": 0.1, "room_mix": 0.0},
     1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2, "room_mix": 0.0},
@@ -121,7 +119,7 @@ class Follower:
         stride = 1 if hasty else FRAME_STRIDE
 
         def refitter(n_fft: int, stride: int, steps: int = 1, highest_rise_db: float = inf) -> Refitter:
-            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db, _ROOM)
+            return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db)
 
         steps = profile.refine_steps if steps is None else steps
         self._encoder = StreamingEncoder(

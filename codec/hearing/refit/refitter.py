@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,7 +115,6 @@ class Refitter:
         mel_weight: what a dB of mean mel difference counts, beside the share of the energy that is left.
         stride: only every so many frames are looked at.
         highest_rise_db: by so much the gain of an event of a hop may grow.
-        held: fields that stay as they were found, beside those that always do.
 
     Raises:
         ValueError: ``steps`` or ``stride`` is below 1, ``mel_weight`` is negative, or weights are missing.
@@ -129,7 +128,6 @@ class Refitter:
         mel_weight: float = 0.0,
         stride: int = FRAME_STRIDE,
         highest_rise_db: float = math.inf,
-        held: Sequence[str] = (),
     ) -> None:
         if steps < 1:
             raise ValueError(f"steps is {steps}; at least 1 is needed")
@@ -142,8 +140,6 @@ class Refitter:
         self.renderer: Renderer = make_renderer(weights, n_fft, stride)
         self.stride = stride
         self.highest_rise_db = highest_rise_db
-        self._units = _UNITS.copy()
-        self._units[[VECTOR + INDEX[name] for name in held]] = 0.0
         self.bins = n_fft // 2 + 1
         self._scratches: dict[int, Scratch] = {}  # by rows of their window
 
@@ -240,7 +236,7 @@ class Refitter:
                 heard, events.to_parameters(), events, len(observed), self.mel_weight, scratch
             )[0]
             return Refit(events, momentum, left, left)
-        rates = self._units if trust is None else self._units * trust
+        rates = _UNITS if trust is None else _UNITS * trust
         scratch = self._scratch(len(events), len(observed))
         ceiling = GAIN_DB_HIGH if highest_db is None else np.minimum(highest_db, GAIN_DB_HIGH)
         parameters = events.to_parameters()
@@ -260,7 +256,7 @@ class Refitter:
                 best_loss, best = loss, tried
             if last:
                 break
-            slopes = gradient * self._units
+            slopes = gradient * _UNITS
             momentum, move = momentum.after(slopes if np.isfinite(slopes).all() else np.nan_to_num(slopes))
             rate = _LEARNING_RATE * (1.0 - (1.0 - _LAST_RATE_SHARE) * step / steps)
             parameters = (parameters - np.float32(rate) * rates * move).astype(np.float32)
