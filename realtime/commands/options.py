@@ -71,7 +71,7 @@ def add_encoding(parser: argparse.ArgumentParser, default: str | None = "studio"
         type=whole_number(0, 1000),
         metavar="N",
         help="effort: N gradient steps improve events before they are told; in studio N in each of four "
-        "rounds of picking, and 2 N at last; 0: as they are read (default: studio 8, live 8, others 30)",
+        "rounds of picking, and 2 N at last; 0: as they are read (default: studio 8, live 16, others 12)",
     )
 
 
