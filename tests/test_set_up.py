@@ -25,13 +25,15 @@ def run_make(folder, target, done=("made", "mars", "installed", "dev")):
         pytest.skip("make is not installed")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
-    for path, text in ((".venv/bin/python", PYTHON), (".ci/system-packages", "#!/bin/sh\n")):
+    stand_ins = {".venv/bin/python": PYTHON, ".ci/system-packages": "#!/bin/sh\n", "bin/npm": "#!/bin/sh\n"}
+    for path, text in stand_ins.items():
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_text(text)
         (folder / path).chmod(0o755)
     for name in done:
         (folder / ".venv" / name).touch()
-    made = subprocess.run(["make", target], cwd=folder, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    made = subprocess.run(["make", target], cwd=folder, env=env, capture_output=True, text=True, check=False)
     return made, (folder / ".venv" / "bin" / "asked").read_text().split()
 
 

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TextIO
 
 from ...codec.events.errors import StruckError, StruckWarning
 from ..screen.interruption import Interruption
@@ -87,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.run(options, console)
             sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone, perhaps that of our messages, too. Python would complain once
+        # more when it flushes at exit.
+        for stream in (sys.stdout, sys.stderr):
+            _drop_unread(stream)
         return 1
     except StruckError as error:
         return _fail(console, str(error))
@@ -101,6 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         warnings.showwarning = show_warning
     return 0
+
+
+def _drop_unread(stream: TextIO) -> None:
+    """Lead what nobody reads to nowhere, so that it can be flushed."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _noting(console: Console) -> Callable[..., None]:
