@@ -18,8 +18,12 @@ RIG := pedalboard playwright axe-playwright-python python-oscquery LinkPython-ex
 demo: setup
 	@$(BIN)/python -m struck.realtime.demo "$(INPUT)" demo
 
+# Kernels are compiled first, so that no two processes do. Tests that need the machine to themselves (marked `alone`) come
+# last. All one after the other: .venv/bin/python -m pytest -q
 test: .venv/mars .venv/dev .venv/rig
-	$(BIN)/python -m pytest -q
+	@$(BIN)/python -m struck.realtime.commands.kernels
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not alone"; beside=$$?; \
+	$(BIN)/python -m pytest -q -m alone && exit $$beside
 
 setup: .venv/installed
 
