@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 PACKAGES := codec models realtime patches
 # As in pyproject.toml: the optional dependencies called live.
 LIVE := python-rtmidi pyo
+# npm waits for minutes where there is no network.
+AT_MOST := $(shell command -v timeout >/dev/null && echo timeout 60)
 RIG := pedalboard playwright axe-playwright-python python-oscquery LinkPython-extern JACK-Client
 
 .PHONY: demo test setup live check format bench clean
@@ -58,7 +60,7 @@ setup: .venv/installed
 		liblilv-0-0 mda-lv2 zam-plugins dragonfly-reverb-lv2 lsp-plugins-lv2 chromium
 	@for p in $(LIVE) $(RIG); do $(PIP) --only-binary $$p $$p 2>/dev/null || \
 		echo "going on without $$p, of which there is no wheel for this machine (its tests are skipped)" >&2; done
-	@! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --prefix .venv oscquery@1.1.1 || \
+	@! command -v npm >/dev/null || $(AT_MOST) npm install --silent --no-fund --no-audit --prefix .venv oscquery@1.1.1 || \
 		echo "going on without npm's oscquery (its test is skipped)" >&2
 	@touch $@
 
