@@ -384,6 +384,8 @@ class Stage:
         seconds = round(at_seconds * ANALYSIS_RATE) / ANALYSIS_RATE
         if round(seconds * rate) < earliest:
             seconds = self._on_grid(earliest)
+        # Of two sums of seconds at one sample either may be the smaller: in a take the event comes first.
+        seconds = max(seconds, life.sounding.onset_seconds)
         return seconds, round(seconds * rate)
 
     def _tell_sinks(self, told: Sequence[Sounding]) -> None:

@@ -56,6 +56,15 @@ def test_ids_of_a_stream_become_the_stages(show):
     assert {amended.origin, ended.origin} == {"heard"}
 
 
+def test_what_is_amended_as_it_begins_begins_first_in_a_take():
+    show = HeardShow(exact=True)
+    onset_seconds = np.nextafter(at(12_467), 1.0)  # as a sum of seconds may come out
+    show.tell(heard_note(0, onset_seconds), Amendment(0, at(12_467), -25.0))
+    (begun,), (amended,) = show.told(SoundingEvent), show.told(SoundingAmendment)
+    assert amended.at_sample == begun.at_sample
+    assert in_stream_order([amended.item, begun.event]) == [begun.event, amended.item]
+
+
 def test_controls_hold_for_what_is_corrected(show):
     show.stage.set_control("transpose", 12.0)
     show.tell(heard_note(1))
