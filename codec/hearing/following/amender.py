@@ -89,12 +89,7 @@ class Amender:
             return []
         rows = len(scene.observed)
         judge = Judgement(self._refitter, scene.observed, scene.loudest_power, scene.least_energy)
-        # What begins only then sounds as it was told: an amendment would meet its onset.
-        begun = [s.told.onset_seconds < scene.at_seconds for s in soundings]
-        candidates = [
-            _candidates(s, scene.now_seconds) if sounds else []
-            for s, sounds in zip(soundings, begun, strict=True)
-        ]
+        candidates = [_candidates(sounding, scene.now_seconds) for sounding in soundings]
         # All that may be told is rendered at once.
         changed = [
             replace(s, told=e) for s, events in zip(soundings, candidates, strict=True) for e in events
