@@ -20,6 +20,12 @@ def make_indices():
     return np.zeros(16, np.int64)
 
 
+def make_waiter(indices, paced=True):
+    if paced:
+        return PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    return Waiter(indices, PLACE, WAITING)
+
+
 class Moments:
     """A clock of nanoseconds in place of the processor's; it goes on only while somebody sleeps.
 
@@ -49,7 +55,7 @@ def test_in_time_it_sleeps_until_a_little_after_the_index_is_due(monkeypatch):
     indices = make_indices()
     moments = Moments(monkeypatch, indices, due=5.0 + 0.5 * PACE)
     indices[MOVED_AT] = int(1e9 * (5.0 - 0.5 * PACE))
-    waiter = PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    waiter = make_waiter(indices)
     assert waiter.wait(0, LONG) == 1
     assert len(moments.slept) == 1
     assert 0.5 * PACE < moments.slept[0] < 0.7 * PACE
@@ -59,7 +65,7 @@ def test_in_time_it_sleeps_until_a_little_after_the_index_is_due(monkeypatch):
 def test_it_returns_at_once_when_the_index_has_moved_already(monkeypatch):
     indices = make_indices()
     moments = Moments(monkeypatch, indices, due=9.0)
-    waiter = PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    waiter = make_waiter(indices)
     indices[PLACE], indices[MOVED_AT] = 3, int(1e9 * moments.now)
     assert waiter.wait(2, LONG) == 3
     assert moments.slept == []
@@ -70,7 +76,7 @@ def test_it_never_sleeps_longer_than_it_may(monkeypatch):
     indices = make_indices()
     moments = Moments(monkeypatch, indices, due=9.0)
     indices[MOVED_AT] = int(1e9 * moments.now)
-    waiter = PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    waiter = make_waiter(indices)
     assert waiter.wait(0, 0.3 * PACE) == 0
     assert moments.slept == [0.3 * PACE]
 
@@ -78,7 +84,7 @@ def test_it_never_sleeps_longer_than_it_may(monkeypatch):
 def test_one_that_works_most_of_the_time_is_woken_instead(monkeypatch):
     indices = make_indices()
     moments = Moments(monkeypatch, indices, due=9.0)
-    waiter = PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    waiter = make_waiter(indices)
     moments.now += 0.8 * PACE
     indices[MOVED_AT] = int(1e9 * moments.now)
     woken = []
@@ -92,9 +98,7 @@ def test_one_that_works_most_of_the_time_is_woken_instead(monkeypatch):
 def test_an_index_that_is_late_wakes_it(paced):
     """Its time is over after ``LONG``; whoever moves the index waits until it has said that it waits."""
     indices = make_indices()
-    waiter = (
-        PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE) if paced else Waiter(indices, PLACE, WAITING)
-    )
+    waiter = make_waiter(indices, paced)
     indices[MOVED_AT] = read_cycles()
     found = []
     thread = threading.Thread(target=lambda: found.append(waiter.wait(0, 10 * LONG)), daemon=True)
@@ -111,9 +115,7 @@ def test_an_index_that_is_late_wakes_it(paced):
 @pytest.mark.parametrize("paced", [False, True])
 def test_without_a_move_it_gives_up_after_its_time(paced):
     indices = make_indices()
-    waiter = (
-        PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE) if paced else Waiter(indices, PLACE, WAITING)
-    )
+    waiter = make_waiter(indices, paced)
     indices[MOVED_AT] = read_cycles()
     assert waiter.wait(0, 2 * PACE) == 0
 
@@ -121,7 +123,7 @@ def test_without_a_move_it_gives_up_after_its_time(paced):
 def test_a_steady_pace_is_followed_asleep():
     """A hundred moves at a pace: none is missed, and the thread hardly computes."""
     indices = make_indices()
-    waiter = PacedWaiter(indices, PLACE, WAITING, MOVED_AT, PACE)
+    waiter = make_waiter(indices)
 
     def move():
         for number in range(1, 101):

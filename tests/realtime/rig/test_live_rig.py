@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from struck.codec.events.amendments import Amendment, End, item_seconds, stream_key
+from struck.codec.events.amendments import Amendment, End, in_stream_order, item_seconds
 from struck.codec.events.descriptors import DRY, read_descriptors
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ROOM_NAMES
@@ -518,12 +518,8 @@ def test_file_driver_is_as_late_as_the_ledger_says(profile, block, tmp_path, wei
     follower, resampler = Follower(weights, PROFILES[profile]), StreamingResampler(rate)
     samples, _ = soundfile.read(source, dtype="float32")
     heard = follower.process(resampler.process(samples))
-    heard += follower.process(resampler.flush()) + follower.flush()
-    # by whole samples: of two at the same one, a sum of seconds may say that either is earlier
-    heard, stream = (
-        sorted(items, key=lambda item: (round(item_seconds(item) * rate), stream_key(item)[1]))
-        for items in (heard, read_stream(take))
-    )
+    heard = in_stream_order(heard + follower.process(resampler.flush()) + follower.flush())
+    stream = in_stream_order(read_stream(take))
     assert [type(item) for item in stream] == [type(item) for item in heard]
     assert {Event, Amendment, End} == {type(item) for item in heard}
     onsets = [round(item_seconds(item) * rate) for item in stream]
