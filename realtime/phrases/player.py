@@ -525,9 +525,8 @@ class Accompanist:
         if position < next_start - self._samples(_AHEAD_SECONDS):
             return next_start - self._samples(_AHEAD_SECONDS)
         phrase = self._bank.get(key)
-        decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
-        if self._may_come(voice, key, phrase) and position < next_start - decide:
-            return next_start - decide
+        if self._may_come(voice, key, phrase) and position < next_start - self._decide:
+            return next_start - self._decide
         in_time = phrase is not None and position <= next_start - self._lead
         if in_time and phrase and self._play_next(voice, key, phrase, next_start, joins=True):
             self._silence(voice)
@@ -557,9 +556,8 @@ class Accompanist:
         if position < next_start - ahead:
             return next_start - ahead
         phrase = self._bank.get(key)
-        decide = max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
-        if self._may_come(voice, key, phrase) and position < next_start - decide:
-            return next_start - decide
+        if self._may_come(voice, key, phrase) and position < next_start - self._decide:
+            return next_start - self._decide
         if phrase is None:
             key, phrase = voice.key, voice.sounding
             self._stage.count("phrases_repeated")
@@ -660,6 +658,11 @@ class Accompanist:
     def _is_led(self, voice: Voice) -> bool:
         """Whether passes of a voice go by a clock."""
         return self._song is not None and voice.loops
+
+    @property
+    def _decide(self) -> int:
+        """So many samples before a pass it is decided what that is."""
+        return max(self._samples(DECIDE_SECONDS), self._lead + self._stage.clock.block_frames)
 
     @property
     def _lead(self) -> int:

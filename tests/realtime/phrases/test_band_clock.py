@@ -85,7 +85,7 @@ def test_a_clock_that_is_locked_leads(band, clock):
     assert made_for(band) == 126.0
     # and its beats are where they are, to the sample
     beat = band._beats.nearest_beat(band.stream.position_samples())
-    assert abs(band._beats.sample_of(beat) - band.stream.sample_at(clock.found.seconds_at(beat))) <= 3
+    assert abs(band._beats.sample_of(beat) - band.stream.sample_at(clock.found.seconds_at(beat))) <= 1
 
 
 def test_phrases_are_made_for_the_same_tempo_while_the_clock_is_near_it(band, clock):
