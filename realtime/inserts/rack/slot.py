@@ -47,6 +47,8 @@ class RackSlot:
     def prepare(self, delay_frames: int, used: Sequence[bool], latency_samples: Sequence[int]) -> None:
         """What goes through it, by lane; while it is silent."""
         self._state.numbers[DELAY] = delay_frames
+        # What is said of the rack before must not be taken for this one's.
+        self._state.numbers[[FRAMES, LATE_FRAMES, LATE_TIMES, DAMAGED_SAMPLES, IN_TIME_FRAMES]] = 0
         self._state.memory.dry[:] = 0.0  # it warms up on this
         for lane, (is_used, latency) in enumerate(zip(used, latency_samples, strict=True)):
             self._state.lanes[lane, USED] = is_used
