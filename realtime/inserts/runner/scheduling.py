@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import sys
-from contextlib import suppress
 from typing import Final
 
 #: Under real-time scheduling a plug-in that never returns would keep its core: the kernel ends it after this.
@@ -19,21 +18,38 @@ _SLICE_NANOSECONDS: Final = 100_000
 _SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
 
 
+def change_scheduling(priority: int) -> bool:
+    """Give this thread SCHED_FIFO at ``priority``, or with 0 the usual scheduling; False where it may not."""
+    if not hasattr(os, "sched_setscheduler"):
+        return False
+    policy = os.SCHED_FIFO if priority > 0 else os.SCHED_OTHER
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except OSError:
+        return False
+    return True
+
+
 def schedule(priority: int) -> None:
     """Ask for SCHED_FIFO at ``priority``, or with 0 for the usual scheduling, as far as this process may."""
-    if not hasattr(os, "sched_setscheduler"):
-        return
+    if priority > 0:
+        if _limit_realtime() and change_scheduling(priority):
+            _keep_in_memory()
+    elif change_scheduling(0):
+        _ask_for_short_slices()
+
+
+def _limit_realtime() -> bool:
+    if sys.platform != "linux":
+        return False
     import resource
 
-    with suppress(OSError, ValueError):
-        if priority > 0:
-            limit = (_REALTIME_MICROSECONDS, 2 * _REALTIME_MICROSECONDS)  # SIGXCPU, then SIGKILL
-            resource.setrlimit(resource.RLIMIT_RTTIME, limit)
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-            _keep_in_memory()
-        else:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-            _ask_for_short_slices()
+    limit = (_REALTIME_MICROSECONDS, 2 * _REALTIME_MICROSECONDS)  # SIGXCPU, then SIGKILL
+    try:
+        resource.setrlimit(resource.RLIMIT_RTTIME, limit)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _keep_in_memory() -> None:

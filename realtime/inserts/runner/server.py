@@ -7,11 +7,9 @@ at the shared memory.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -44,6 +42,7 @@ from ..rack.wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
 from .chain import Chain
 from .insert import Insert
 from .lines import LineReader
+from .parent import end_with_parent
 from .requests import Requests
 from .scheduling import schedule
 
@@ -56,13 +55,12 @@ _IDLE_SECONDS: Final = 0.02
 _FURTHEST_BEHIND: Final = RING_FRAMES // 2
 #: Blocks of silence that warm everything up before the first that counts.
 _WARM_UP_BLOCKS: Final = 16
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def main(open_plugin: Open | None = None) -> None:
     """Serve the parent until it goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to understand
-    _die_with_parent()
+    end_with_parent(signal.SIGKILL)
     # What plug-ins print must not stand between messages.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -76,11 +74,6 @@ def main(open_plugin: Open | None = None) -> None:
         return
     with suppress(BrokenPipeError):  # the parent has gone
         RackServer(RackJob.from_dict(first), lines, out, open_plugin).run()
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class RackServer:

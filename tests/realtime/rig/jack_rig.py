@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from struck.realtime.inserts.runner.scheduling import change_scheduling
+
 _COMMAND = ("jackd", "-t", "5000")
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -141,15 +143,7 @@ class JackServer:
 
 def may_be_realtime() -> bool:
     """Whether this process has real-time rights: a server with them keeps its pace on a busy machine."""
-    if not hasattr(os, "sched_setscheduler"):
-        return False
-    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
-    except PermissionError:
-        return False
-    os.sched_setscheduler(0, policy, parameter)
-    return True
+    return change_scheduling(10) and change_scheduling(0)
 
 
 @contextmanager

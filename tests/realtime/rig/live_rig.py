@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -16,15 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from struck.realtime.inserts.runner.parent import end_with_parent
+
 ROOT = Path(__file__).parents[3]
 #: The first start on a machine compiles.
 OPEN_SECONDS = 240.0
 END_SECONDS = 60.0
 PROGRAM = ("-m", "struck.realtime.commands.cli")
-
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 
 
 def _listen_to_signals() -> None:
@@ -34,8 +31,7 @@ def _listen_to_signals() -> None:
     nothing: the system lets its performance end with it.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)
 
 
 class Live:
