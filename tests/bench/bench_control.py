@@ -9,7 +9,7 @@
 - ``viewers``: share of a core that a performance takes while so many pages watch, before and after, and the
   frames a second that each of them gets.
 
-It asserts nothing.
+JACK has real-time scheduling where that can be had. It asserts nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Final
 from websockets.asyncio.client import connect
 
 from ..realtime.control.attackers import open_many, open_slow_readers, send_garbage, send_long_frames
-from ..realtime.rig.jack_rig import jack_server
+from ..realtime.rig.jack_rig import jack_server, may_be_realtime
 from ..realtime.rig.live_host import LiveHost
 
 _PORT: Final = 19_000
@@ -81,7 +81,7 @@ async def _wait_for_answers(attackers) -> list[float]:
 
 
 def measure_attacks(seconds: float) -> dict:
-    with jack_server(block=256) as server:
+    with jack_server(block=256, realtime=may_be_realtime()) as server:
         return {
             "alone": _perform(server, lambda host: time.sleep(seconds)),
             "attacked": _perform(server, _attack),
@@ -114,7 +114,7 @@ def measure_viewers(count: int, seconds: float) -> dict:
                 time.sleep(seconds)
             found[f"core_percent_{label}"] = 100.0 * (_cpu_seconds(host.pid) - before) / seconds
 
-    with jack_server(block=256) as server:
+    with jack_server(block=256, realtime=may_be_realtime()) as server:
         _perform(server, during)
     return found
 

@@ -5,25 +5,27 @@
 
 A thread calls back at a device's pace, compiled, as an audio server would. After each block it wakes two
 processes: the rack's, and one that only keeps a core busy for as long as the rack's did in the mean, and
-answers. What that one is late no rack could have done better: the machine had no core for it. Both get the
-same scheduling; ``--realtime`` asks for SCHED_FIFO, 20 for the callback and 10 for the processes. Needs
-Linux, and for ``--realtime`` the right to it. It asserts nothing.
+answers. What that one is late no rack could have done better: the machine had no core for it. And after each
+exchange the callback counts up for as long as an exchange takes in the median: what that takes longer now and
+then the machine adds to whatever runs. Both processes get the callback's kind of scheduling; ``--realtime``
+asks for SCHED_FIFO, 20 for the callback and 10 for the processes. Needs Linux, and for ``--realtime`` the
+right to it. It asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from time import perf_counter_ns
 from typing import Final
 
 import numpy as np
-from numba import float32, int64, njit, types, void
+from numba import float32, int64, njit, void
 
 from struck.codec.events.errors import StruckError
 from struck.realtime.engine.exchange import LATE_FRAMES, begin_racks, end_racks, process_place
@@ -38,9 +40,19 @@ from struck.realtime.engine.shared_memory import (
 )
 from struck.realtime.engine.waking import Waiter, publish
 from struck.realtime.inserts.rack.process import COMMAND
+from struck.realtime.inserts.runner.parent import end_with_parent
 
 from ..realtime.inserts.plugin_bench import open_named
-from ..realtime.inserts.rack_host import RATE, RackHost, insert
+from ..realtime.inserts.rack_host import (
+    MASTER,
+    NANOSECONDS,
+    PRIORITY,
+    RATE,
+    RackHost,
+    insert,
+    now,
+    sleep_until,
+)
 
 CHAINS: Final = {
     "lv2": (
@@ -54,60 +66,66 @@ CHAINS: Final = {
 }
 #: What is not counted: first the process learns of the callback's scheduling, then its work is measured.
 WARM_SECONDS: Final = (2.0, 4.0)
-CALLBACK_PRIORITY: Final = 20
-MASTER: Final = 3
 #: Of the other process's indices one that nobody uses: for how many ns it keeps its core.
 BUSY: Final = 40
-NANOSECONDS: Final = 1_000_000_000
-_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
-
-_sleep = types.ExternalFunction("clock_nanosleep", int64(int64, int64, int64, int64))
-_clock = types.ExternalFunction("clock_gettime", int64(int64, int64))
+#: And one that keeps the compiler from leaving out a sum that nobody reads.
+KEPT: Final = 41
 
 # columns of what is written of a block, in ns and blocks
-WOKEN, EXCHANGE, WAKING, RACK_LATE, IDLE_LATE = range(5)
+WOKEN, EXCHANGE, WAKING, RACK_LATE, IDLE_LATE, COUNTED = range(6)
 
 
-@njit(**KERNEL)
-def _now(time):
-    _clock(_CLOCK_MONOTONIC, time.ctypes.data)
-    return time[0] * NANOSECONDS + time[1]
+@njit(int64(int64), **KERNEL)
+def count_up(steps):
+    """Keeps a core busy for as long as it takes: no memory is touched, no call made."""
+    value = int64(88_172_645)
+    for _ in range(steps):
+        value ^= value << 13
+        value ^= value >> 7
+        value ^= value << 17
+    return value
 
 
-@njit(void(int64[:, ::1], int64[::1], int64[::1], float32[:, ::1], int64[:, ::1], int64, int64), **KERNEL)
-def call_back(table, numbers, idle, block, found, position, period):
+@njit(
+    void(int64[:, ::1], int64[::1], int64[::1], float32[:, ::1], int64[:, ::1], int64, int64, int64), **KERNEL
+)
+def call_back(table, numbers, idle, block, found, position, period, steps):
     """One row of ``found`` a block; ``numbers`` are the rack's, ``idle`` the other process's indices."""
+    kept = 0
     time = np.zeros(2, np.int64)
     frames = block.shape[0]
     out = np.empty_like(block)
-    due = _now(time)
+    due = now(time)
     late = numbers[LATE_FRAMES]
     for row in range(found.shape[0]):
         due += period
-        time[0], time[1] = due // NANOSECONDS, due % NANOSECONDS
-        _sleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, time.ctypes.data, 0)
+        sleep_until(time, due)
         out[:] = block
-        began = _now(time)
+        began = now(time)
         found[row, WOKEN] = began - due
         found[row, IDLE_LATE] = load_acquire(idle, DONE) < load_acquire(idle, WRITTEN)
         begin_racks(table, position)
         process_place(table, MASTER, out, position)
         position += frames
-        exchanged = _now(time)
+        exchanged = now(time)
         end_racks(table, position)
-        ended = _now(time)
+        ended = now(time)
         found[row, EXCHANGE], found[row, WAKING] = ended - began, ended - exchanged
         found[row, RACK_LATE] = numbers[LATE_FRAMES] > late
         late = numbers[LATE_FRAMES]
+        counted = now(time)
+        kept ^= count_up(steps)
+        found[row, COUNTED] = now(time) - counted
         publish(idle, WRITTEN, position, PROCESS_WAITS)
         if began - due > period:  # the callback itself was late: a device would have lost these blocks
             due += (began - due) // period * period
+    idle[KEPT] = kept
 
 
 @njit(void(int64[::1], int64), **KERNEL)
 def keep_busy(time, nanoseconds):
-    end = _now(time) + nanoseconds
-    while _now(time) < end:
+    end = now(time) + nanoseconds
+    while now(time) < end:
         pass
 
 
@@ -144,7 +162,7 @@ def measure(chain: str, frames: int, seconds: float, realtime: bool, log: Path |
     other = subprocess.Popen(command, pass_fds=(descriptor,))
     sound = np.random.default_rng(0).uniform(-0.3, 0.3, (frames, 2)).astype(np.float32)
     period = NANOSECONDS * frames // RATE
-    rows = [np.zeros((round(s * RATE / frames), 5), np.int64) for s in (*WARM_SECONDS, seconds)]
+    rows = [np.zeros((round(s * RATE / frames), 6), np.int64) for s in (*WARM_SECONDS, seconds)]
     try:
         with RackHost(frames, patient=False, command=COMMAND, log=log) as host:
             host.change(*(insert(name, host=kind, name=name) for kind, name in CHAINS[chain]))
@@ -152,14 +170,15 @@ def measure(chain: str, frames: int, seconds: float, realtime: bool, log: Path |
 
             def run() -> None:
                 if realtime:
-                    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(CALLBACK_PRIORITY))
-                position = 0
+                    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+                position = steps = 0
                 process = host.bay.rack._process
                 for part in rows:
                     before = process.activity()[0]
-                    call_back(host.table, numbers, idle, sound, part, position, period)
+                    call_back(host.table, numbers, idle, sound, part, position, period, steps)
                     idle[BUSY] = NANOSECONDS * (process.activity()[0] - before) / len(part)
                     position += len(part) * frames
+                    steps = _steps_for(np.median(part[:, EXCHANGE]))
 
             thread = threading.Thread(target=run)
             thread.start()
@@ -174,18 +193,29 @@ def measure(chain: str, frames: int, seconds: float, realtime: bool, log: Path |
     return rows[-1]
 
 
+def _steps_for(nanoseconds: float) -> int:
+    """Steps of :func:`count_up` that take so long."""
+    took = []
+    for _ in range(9):
+        began = perf_counter_ns()
+        count_up(100_000)
+        took.append(perf_counter_ns() - began)
+    return round(100_000 * nanoseconds / min(took))
+
+
 def report(rows: np.ndarray, frames: int) -> str:
     late, idle = rows[:, RACK_LATE] > 0, rows[:, IDLE_LATE] > 0
     own = late & ~idle & ~np.roll(idle, 1)
-    exchange, waking, woken = (
+    exchange, waking, counted, woken = (
         " / ".join(f"{np.percentile(rows[:, column], p) / 1e3:.0f}" for p in (50, 99, 99.9))
-        for column in (EXCHANGE, WAKING, WOKEN)
+        for column in (EXCHANGE, WAKING, COUNTED, WOKEN)
     )
     lost = 100.0 * np.mean(rows[:, WOKEN] > NANOSECONDS * frames // RATE)
     return (
         f"late {100 * late.mean():.3f} %, the process that only computes {100 * idle.mean():.3f} %, "
         f"the rack's without it {100 * own.mean():.3f} %\n"
-        f"  50 / 99 / 99.9 %: exchange {exchange} us, of which waking {waking} us; the callback itself woke "
+        f"  50 / 99 / 99.9 %: exchange {exchange} us, of which waking {waking} us; mere counting, as long in "
+        f"the median, {counted} us; the callback itself woke "
         f"{woken} us late, by more than a block {lost:.3f} %"
     )
 
@@ -200,8 +230,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.answer is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        answer(options.answer, CALLBACK_PRIORITY - 10 if options.realtime else 0)
+        end_with_parent(signal.SIGKILL)
+        answer(options.answer, PRIORITY - 10 if options.realtime else 0)
     for chain in options.chain or CHAINS:
         try:
             rows = measure(chain, options.frames, options.seconds, options.realtime)

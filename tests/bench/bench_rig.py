@@ -26,6 +26,8 @@ measures
 - ``clock``: a chord for each bar by a MIDI clock whose tempo rises by 2 beats per minute; how far the chords
   begin off the clock's half bars, and how many begin on bars. Phrases come from a fake MARS that takes 0.4 s
   for each.
+- ``master``: the same by ``jack_midi_clock``, whose tempo steps by 6 beats per minute, and which is unplugged
+  for 2 s.
 - ``silence``: how many periods of a minute a client loses that does nothing, alone and beside one process
   that computes as ``phrases``' does: what the machine loses of itself.
 """
@@ -66,20 +68,31 @@ from struck.realtime.bench.jobs import describe_load
 from struck.realtime.devices.jack import load_jack
 from struck.realtime.devices.jack_stream import UNCONNECTED, JackStream
 from struck.realtime.engine.c_pointers import CONTINUE, STREAM_CALLBACK, c_callback
-from struck.realtime.midi.ports import import_rtmidi
 from struck.realtime.phrases.process_server import NICENESS
 
 from ..realtime.rig.jack_probe import jack_probe
 from ..realtime.rig.jack_rig import JackServer, jack_server
-from ..realtime.rig.live_host import DRY_PATCH, LiveHost, clients
+from ..realtime.rig.live_host import DRY_PATCH, START_SECONDS, LiveHost, clients, keyboard
 from ..realtime.rig.phrase_trial import play_phrases
-from ..realtime.tempo.clock_trial import DriftingClock, play_chords
+from ..realtime.tempo.clock_trial import (
+    CHANGED_SECONDS,
+    DRIFTING,
+    LOST_SECONDS,
+    STEPPING,
+    Clock,
+    Song,
+    lead,
+    play_chords,
+    send_clocks,
+)
 
 RATE: Final = 48_000
 _SPACING_SECONDS: Final = 1.0
 #: Beginning of an event's sound that is looked for on the tape.
 _WINDOW_FRAMES: Final = RATE // 8
 _SLIP_FRAMES: Final = 4_096
+#: The tape runs while struck starts, which compiles where nothing has yet.
+_TAPE_SECONDS: Final = START_SECONDS + 30.0
 _SAMPLE_SECONDS: Final = 10.0
 #: Memory is judged from here on, at the latest from the middle.
 _WARM_UP_SECONDS: Final = 180.0
@@ -138,7 +151,10 @@ def measure_latency(profile: str, frames: int, count: int, realtime: bool, folde
     """Play ``count`` strings through struck."""
     take_path, sound_path = folder / f"{profile}-{frames}.mcap", folder / f"{profile}-{frames}.wav"
     sound = strings(count, frames)
-    with jack_server(RATE, frames, realtime) as server, jack_probe(server, len(sound) / RATE + 30.0) as probe:
+    with (
+        jack_server(RATE, frames, realtime) as server,
+        jack_probe(server, len(sound) / RATE + _TAPE_SECONDS) as probe,
+    ):
         arguments = ["--input", f"jack:{probe.name}", "--output", "jack:system", "--profile", profile]
         arguments += ["--dry", "0", "--exact", "--record", str(take_path), "--record-audio", str(sound_path)]
         with LiveHost(server, *arguments, duration_seconds=3_600) as host:
@@ -239,11 +255,13 @@ def run_latency(options: argparse.Namespace, report: Report, folder: Path) -> li
 
 def measure_midi(frames: int, count: int, realtime: bool, folder: Path) -> Values:
     """Send ``count`` notes to struck."""
-    rtmidi = import_rtmidi()
     patch = folder / "dry.toml"
     patch.write_text(DRY_PATCH, encoding="utf-8")
     rng = np.random.default_rng(frames)
-    with jack_server(RATE, frames, realtime) as server, jack_probe(server, 0.8 * count + 30.0) as probe:
+    with (
+        jack_server(RATE, frames, realtime) as server,
+        jack_probe(server, 0.8 * count + _TAPE_SECONDS) as probe,
+    ):
         arguments = [
             "--input",
             "none",
@@ -256,10 +274,7 @@ def measure_midi(frames: int, count: int, realtime: bool, folder: Path) -> Value
         ]
         with LiveHost(server, *arguments, duration_seconds=3_600) as host:
             server.connect(f"{host.client}:out_1", probe.tape[0])
-            sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-            try:
-                names = sender.get_ports()
-                sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+            with keyboard(server) as sender:
                 time.sleep(1.0)
                 sent = []
                 for _ in range(count):
@@ -270,9 +285,6 @@ def measure_midi(frames: int, count: int, realtime: bool, folder: Path) -> Value
                     sender.send_message([0x80, note, 0])
                     time.sleep(0.5 + rng.uniform(0.0, 0.02))
                 tape = probe.recorded()[:, 0]
-            finally:
-                sender.close_port()
-                sender.delete()
             summary = host.stop()
     delays = []
     for frame in sent:
@@ -483,27 +495,45 @@ def run_phrases(options: argparse.Namespace, report: Report, folder: Path) -> Va
 # ---- clock ---------------------------------------------------------------------------------------------
 
 
-def run_clock(options: argparse.Namespace, report: Report, folder: Path) -> Values:
-    """Let chords follow a clock that drifts, a chord a bar from the second on, 16 bars."""
+def play_song(options: argparse.Namespace, report: Report, folder: Path, song: Song, clock: Clock) -> Values:
     with jack_server(RATE, options.frames[-1], options.realtime) as server:
         stolen = stolen_seconds()
-        found = play_chords(server, folder, DriftingClock(), 16)
+        found = play_chords(server, folder, song, clock)
         stolen = stolen_seconds() - stolen
     off_ms = np.abs(found["off_ms"])
     on_bars = sum(round(beat / 2.0) % 2 == 0 for _, beat in found["changes"])
     counters = found["summary"]["counters"]
     report(
-        f"clock, 120 to 122 bpm in 20 s: {len(off_ms)} chords of 15, {on_bars} on their bar, "
+        f"{len(off_ms)} chords of {song.bars - 1}, {on_bars} on their bar, "
         f"{np.median(off_ms):.1f} ms off the clock's half bars in the median, "
         f"{np.max(off_ms):.1f} ms at most; clocks came within "
         f"{found['jitter_ms']:.1f} ms of theirs (standard deviation)"
     )
+    beats = [beat for _, beat in found["changes"]]
+    each = [f"{beat:.1f} {off:+.1f}" for beat, off in zip(beats, found["off_ms"], strict=True)]
+    report(f"  the beat and ms off of each: {', '.join(each)}")
     names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
-    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))
+    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in (*names, "clock_dropouts")))
     if stolen:
         report(f"  meanwhile the host of this virtual machine withheld {stolen:.1f} s of processor time")
     kept = {name: found[name] for name in ("changes", "off_ms", "jitter_ms")}
     return kept | {"counters": counters, "stolen_seconds": stolen}
+
+
+def run_clock(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    """Let chords follow a clock that drifts, a chord a bar from the second on, 16 bars."""
+    report("clock, 120 to 122 bpm in 20 s:")
+    return play_song(options, report, folder, DRIFTING, send_clocks)
+
+
+def run_master(options: argparse.Namespace, report: Report, folder: Path) -> Values:
+    """The same by ``jack_midi_clock``, which steps to another tempo and is lost for a while."""
+    begin, end = LOST_SECONDS
+    report(
+        f"jack_midi_clock, 120 to 126 bpm at beat {STEPPING.beat_at(CHANGED_SECONDS):g}, lost from beat "
+        f"{STEPPING.beat_at(begin):.1f} to {STEPPING.beat_at(end):.1f}:"
+    )
+    return play_song(options, report, folder, STEPPING, lead)
 
 
 # ---- silence -------------------------------------------------------------------------------------------
@@ -571,6 +601,7 @@ RUNS: Final[dict[str, Callable[[argparse.Namespace, Report, Path], Any]]] = {
     "endurance": run_endurance,
     "phrases": run_phrases,
     "clock": run_clock,
+    "master": run_master,
     "silence": run_silence,
 }
 

@@ -3,7 +3,7 @@
 A keyboard holds notes while it changes programs ten times a second. Of each run: the largest step in the
 sound (its second difference: all tones are low and pure), whether each note ended with its note-off, blocks
 of ours that took too long, and the callback's time. A run without switches beside it tells what is the
-machine's.
+machine's. JACK has real-time scheduling where that can be had.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rtmidi
 import soundfile
 
 from struck.codec.events.amendments import End
 from struck.codec.events.events import Event
 from struck.codec.takes.takes import TakeReader
 
-from ..realtime.rig.jack_rig import jack_server
-from ..realtime.rig.live_host import LiveHost
+from ..realtime.rig.jack_rig import jack_server, may_be_realtime
+from ..realtime.rig.live_host import LiveHost, keyboard
 
 _PATCH = """format = 2
 program = {program}
@@ -102,17 +101,11 @@ def run(folder: Path, switches: int, changes: bool = True, block: int = 256) -> 
     take, sound_path = folder / "take.mcap", folder / "sound.wav"
     arguments = ["--patches", folder, "--patch", "one", "--input", "none", "--output", "jack:system"]
     arguments += ["--midi-in", "virtual:keys", "--record", take, "--record-audio", sound_path]
-    with jack_server(48_000, block) as server, LiveHost(server, *arguments) as host:
-        sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-        try:
-            names = sender.get_ports()
-            sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+    with jack_server(48_000, block, may_be_realtime()) as server, LiveHost(server, *arguments) as host:
+        with keyboard(server) as sender:
             time.sleep(0.5)
             notes = play(sender, switches, changes)
             time.sleep(3.0)
-        finally:
-            sender.close_port()
-            sender.delete()
         summary = host.stop()
     sound, rate = soundfile.read(sound_path, dtype="float32")
     sound = sound.reshape(len(sound), -1)[:, 0].astype(np.float64)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Self
+
+from struck.realtime.midi.ports import import_rtmidi
 
 from .jack_rig import JackServer
 from .live_rig import END_SECONDS, PROGRAM, Live
 
 #: Longer than any test: should a test die, its host does not play on for ever.
 _LONGEST_SECONDS = 240
-_START_SECONDS = 240.0
+START_SECONDS = 240.0
+_KEYBOARD_PORT = "keyboard:out"
+_CONNECT_TIMES = 20
 #: A patch whose notes rise at once and are silent soon after the note-off: each one's beginning can be seen.
 DRY_PATCH = """
 description = "A dry string."
@@ -82,7 +86,7 @@ class LiveHost:
 
     def _wait_until_it_plays(self, before: set[str]) -> str:
         """Its client's name, once that is connected to the sound card or to what it listens to."""
-        end = time.monotonic() + _START_SECONDS
+        end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             assert self.running, f"struck live ended with {self._live.process.returncode}: {self.lines}"
             found: dict[str, list[str]] = {}
@@ -112,6 +116,36 @@ class LiveHost:
 
     def __exit__(self, *exception: object) -> None:
         self._live.kill()
+
+
+@contextmanager
+def keyboard(server: JackServer) -> Iterator[Any]:
+    """A MIDI output, as of ``rtmidi``, that plays into the host's ``--midi-in virtual:keys``.
+
+    Ports are connected by their names: a number in a list of ports means another one as soon as one has come
+    or gone.
+    """
+    rtmidi = import_rtmidi()
+    sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
+    try:
+        sender.open_virtual_port("out")
+        _connect_keyboard(server)
+        yield sender
+    finally:
+        sender.close_port()
+        sender.delete()
+
+
+def _connect_keyboard(server: JackServer) -> None:
+    """A busy server may refuse its tools, or take its time."""
+    for _ in range(_CONNECT_TIMES):
+        with suppress(AssertionError, ValueError, subprocess.TimeoutExpired):
+            (port,) = [name for name in server.ports() if name.endswith(":keys")]
+            if port not in connections(server).get(_KEYBOARD_PORT, ()):
+                server.connect(_KEYBOARD_PORT, port)
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the keyboard could not be connected; ports: {server.ports()}")
 
 
 def clients(server: JackServer) -> set[str]:

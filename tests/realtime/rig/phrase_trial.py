@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ import numpy as np
 import soundfile
 
 from struck.codec.takes.takes import TakeReader
-from struck.realtime.midi.ports import import_rtmidi
 from struck.realtime.phrases.beats import Beats
 
 from .jack_rig import JackServer
-from .live_host import LiveHost, connections
+from .live_host import LiveHost, keyboard
 from .live_rig import PROGRAM
 
 RATE = 48_000
@@ -88,30 +86,12 @@ def play_phrases(
 
 @contextmanager
 def open_keyboard(server: JackServer, host: LiveHost, wait_seconds: float) -> Iterator[Any]:
-    """A MIDI output that plays into ``host``, once its phrases are ready or ``wait_seconds`` have passed."""
-    rtmidi = import_rtmidi()
-    sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-    try:
-        names = sender.get_ports()
-        sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+    """A keyboard of ``host``, once its phrases are ready or ``wait_seconds`` have passed."""
+    with keyboard(server) as sender:
         end = time.monotonic() + wait_seconds
         while not any("phrases are ready" in line for line in host.lines) and time.monotonic() < end:
             time.sleep(0.05)
-        assert is_connected(server), "the keyboard could not be connected"
         yield sender
-    finally:
-        sender.close_port()
-        sender.delete()
-
-
-def is_connected(server: JackServer) -> bool:
-    """Whether the keyboard's port leads somewhere; a busy server may take its time to say so."""
-    for _ in range(20):
-        with suppress(AssertionError, subprocess.TimeoutExpired):
-            if any(port.startswith("keyboard") for port in connections(server)):
-                return True
-        time.sleep(0.2)
-    return False
 
 
 def look(take: Path, sound: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from struck.realtime.osc.time_tags import IMMEDIATELY
 from ..osc.osc_host import make_event
 from .jack_probe import jack_probe
 from .jack_rig import jack_server
-from .live_host import DRY_PATCH, LiveHost, clients
+from .live_host import DRY_PATCH, LiveHost, clients, keyboard
 
 CLIENTS = Path(__file__).parents[3] / "patches" / "clients"
 #: A 24-bit file rounds down, by at most a step.
@@ -382,7 +382,7 @@ def find_blocks(tape, sound, frames):
 @pytest.mark.jack
 def test_midi_notes_sound_at_once(tmp_path):
     need("jackd")
-    rtmidi = pytest.importorskip("rtmidi", reason="python-rtmidi is not installed (make live)")
+    pytest.importorskip("rtmidi", reason="python-rtmidi is not installed (make live)")
     block, rate = 256, 48_000
     notes = [57, 64, 69, 72, 60, 76]
     with jack_server(rate, block) as server, jack_probe(server, 60.0) as probe:
@@ -402,10 +402,7 @@ def test_midi_notes_sound_at_once(tmp_path):
         ]
         with LiveHost(server, *arguments) as host:
             server.connect(f"{host.client}:out_1", probe.tape[0])
-            sender = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
-            try:
-                names = sender.get_ports()
-                sender.open_port(next(i for i, name in enumerate(names) if "keys" in name), name="out")
+            with keyboard(server) as sender:
                 rest(probe, 0.3)
                 sent, undisturbed = [], []
                 for note in notes:
@@ -419,9 +416,6 @@ def test_midi_notes_sound_at_once(tmp_path):
                     sender.send_message([0x80, note, 0])
                     rest(probe, 1.2)
                 tape = probe.recorded()[:, 0]
-            finally:
-                sender.close_port()
-                sender.delete()
             summary = host.stop()
     assert summary["counters"]["events_midi"] == len(notes)
     assert summary["counters"]["midi_messages"] == 2 * len(notes)

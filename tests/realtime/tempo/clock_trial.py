@@ -1,9 +1,11 @@
-"""A band by a MIDI clock that drifts, with a chord for each bar, over JACK: when do the chords begin?"""
+"""A band by a MIDI clock, with a chord for each bar, over JACK: when do the chords begin?"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import soundfile
 from struck.codec.takes.takes import TakeReader
 from struck.realtime.engine.slots import FADE
 
+from ..rig.clock_master import clock_master
 from ..rig.jack_rig import JackServer
 from ..rig.live_host import LiveHost
 from ..rig.phrase_trial import FAKE, open_keyboard
@@ -35,27 +38,31 @@ gain_db = 0.0
 _BEFORE_SECONDS = 0.8
 #: Half a bar of clocks, by which a chord's place is judged.
 _CLOCKS_AROUND = 48
+#: Without a clock for so long, some were lost.
+_LEAST_LOSS_SECONDS = 0.5
 #: So much of a root's tone is listened to at once.
 _LISTEN_SECONDS = 0.008
 
 
 @dataclass
-class DriftingClock:
-    """A clock whose tempo goes evenly from one to another and stays there; beat 0 is at second 0.
+class Song:
+    """The tempos of a song, whose beat 0 is at second 0.
 
     Args:
-        first_bpm, last_bpm: at the beginning, and after ``seconds``.
+        tempos: seconds, and beats per minute there; between two the tempo goes evenly, after the last it
+            stays.
+        bars: of four beats.
     """
 
-    first_bpm: float = 120.0
-    last_bpm: float = 122.0
-    seconds: float = 20.0
+    tempos: tuple[tuple[float, float], ...]
+    bars: int
     _beats: np.ndarray = field(init=False)
     _times: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self._times = np.arange(0.0, 4.0 * self.seconds, 0.001)
-        tempo = np.interp(self._times, (0.0, self.seconds), (self.first_bpm, self.last_bpm))
+        seconds, tempos_bpm = zip(*self.tempos, strict=True)
+        self._times = np.arange(0.0, 240.0 * (self.bars + 2) / min(tempos_bpm), 0.001)
+        tempo = np.interp(self._times, seconds, tempos_bpm)
         self._beats = np.concatenate([[0.0], np.cumsum(tempo[:-1] + tempo[1:]) * 0.001 / 120.0])
 
     def seconds_at(self, beat: float) -> float:
@@ -67,7 +74,44 @@ class DriftingClock:
         return float(np.interp(seconds, self._times, self._beats))
 
 
-def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: int) -> dict[str, Any]:
+#: From 120 to 122 beats per minute within 20 s.
+DRIFTING = Song(((0.0, 120.0), (20.0, 122.0)), 16)
+#: A step of tempo at the beginning of bar 6; and later 2 s without a clock, within which bar 10 begins.
+CHANGED_SECONDS, LOST_SECONDS = 12.0, (19.0, 21.0)
+STEPPING = Song(((0.0, 120.0), (CHANGED_SECONDS, 120.0), (CHANGED_SECONDS + 0.001, 126.0)), 16)
+
+#: Sends a song's clocks into a port of the host's, from the second of ``time.perf_counter()`` at which the
+#: song begins to its end; its last argument sends a message as the keyboard does.
+Clock = Callable[[JackServer, str, Song, float, Callable[..., None]], None]
+
+
+def send_clocks(server: JackServer, port: str, song: Song, began: float, send: Callable[..., None]) -> None:
+    """A :data:`Clock` of a thread's, whose messages come some ms late by chance."""
+    for number in range(96 * song.bars):
+        if number == 0:
+            _sleep_until(began - 0.001)
+            send(START)
+        _sleep_until(began + song.seconds_at(number / 24.0))
+        send(CLOCK)
+
+
+def lead(server: JackServer, port: str, song: Song, began: float, send: Callable[..., None]) -> None:
+    """A :data:`Clock` of ``jack_midi_clock``'s that steps as :data:`STEPPING`, and is lost for a while."""
+    (_, first_bpm), *_, (_, last_bpm) = song.tempos
+    with clock_master(server, first_bpm, port) as master:
+        _sleep_until(began)
+        master.roll()
+        _sleep_until(began + CHANGED_SECONDS)
+        master.change(last_bpm)
+        begin, end = (began + at for at in LOST_SECONDS)
+        _sleep_until(begin)
+        with master.unplugged():
+            _sleep_until(end)
+        _sleep_until(began + song.seconds_at(4.0 * song.bars))
+        master.stop()
+
+
+def play_chords(server: JackServer, folder: Path, song: Song, clock: Clock) -> dict[str, Any]:
     """Send the clock, and a chord before each bar but the first, before which no clock leads.
 
     Returns:
@@ -81,7 +125,7 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
         "--input", "none", "--output", "jack:system", "--midi-in", "virtual:keys", "--patch", patch,
         "--record", take, "--record-audio", sound,
     ]  # fmt: skip
-    seconds = 120.0 + clock.seconds_at(4.0 * bars)
+    seconds = 120.0 + song.seconds_at(4.0 * song.bars)
     with LiveHost(server, *arguments, duration_seconds=seconds, program=FAKE) as host:
         with open_keyboard(server, host, 60.0) as sender:
             lock = threading.Lock()
@@ -90,42 +134,40 @@ def play_chords(server: JackServer, folder: Path, clock: DriftingClock, bars: in
                 with lock:
                     sender.send_message(message)
 
+            port = next(name for name in server.ports() if name.endswith(":keys"))
             began = time.perf_counter() + 2.0
-            clocks = threading.Thread(target=_send_clocks, args=(clock, bars, began, send))
-            clocks.start()
-            held: tuple[int, ...] = ()
-            for bar in range(1, bars):
-                _sleep_until(began + clock.seconds_at(4.0 * bar) - _BEFORE_SECONDS)
-                for key in held:
-                    send(0x81, key, 0)
-                held = CHORDS[bar % len(CHORDS)]
-                for key in held:
-                    send(0x91, key, 127)
-            clocks.join()
+            with ThreadPoolExecutor(1) as pool:
+                clocks = pool.submit(clock, server, port, song, began, send)
+                held: tuple[int, ...] = ()
+                for bar in range(1, song.bars):
+                    _sleep_until(began + song.seconds_at(4.0 * bar) - _BEFORE_SECONDS)
+                    for key in held:
+                        send(0x81, key, 0)
+                    held = CHORDS[bar % len(CHORDS)]
+                    for key in held:
+                        send(0x91, key, 127)
+                clocks.result()
         summary = host.stop()
         lines = host.lines
-    return {**look(take, sound, clock), "summary": summary, "lines": lines}
-
-
-def _send_clocks(clock: DriftingClock, bars: int, began: float, send: Any) -> None:
-    for number in range(96 * bars):
-        if number == 0:
-            _sleep_until(began - 0.001)
-            send(START)
-        _sleep_until(began + clock.seconds_at(number / 24.0))
-        send(CLOCK)
+    return {**look(take, sound, song, lines), "summary": summary, "lines": lines}
 
 
 def _sleep_until(seconds: float) -> None:
     time.sleep(max(0.0, seconds - time.perf_counter()))
 
 
-def look(take: Path, sound: Path, clock: DriftingClock) -> dict[str, Any]:
+def look(take: Path, sound: Path, song: Song, lines: list[str]) -> dict[str, Any]:
     """When chords began, by the clocks that the take holds."""
     messages = [(message.seconds, message.value) for message in TakeReader(take).midi()]
-    start = next(at for at, value in messages if value[0] == START)
+    starts = [at for at, value in messages if value[0] == START]
+    assert starts, f"of {len(messages)} messages none is a start; struck said: {lines}"
+    start = starts[0]
     arrivals = np.array([at for at, value in messages if value[0] == CLOCK and at >= start])
-    sent = np.array([clock.seconds_at(number / 24.0) for number in range(len(arrivals))])
+    numbers = np.arange(len(arrivals))
+    for after in np.flatnonzero(np.diff(arrivals) > _LEAST_LOSS_SECONDS) + 1:
+        beats = song.beat_at(arrivals[after] - arrivals[0]) - song.beat_at(arrivals[after - 1] - arrivals[0])
+        numbers[after:] += round(24.0 * beats) - 1
+    sent = np.array([song.seconds_at(number / 24.0) for number in numbers])
     # A thread of Python's is late by chance: the median of the clocks around says when they were meant to be.
     # A stream that loses blocks lags behind from there on, so those far away say nothing. The take has clocks
     # where they take effect, a block later, and so have the beats.
@@ -138,9 +180,9 @@ def look(take: Path, sound: Path, clock: DriftingClock) -> dict[str, Any]:
     samples, rate = soundfile.read(sound, dtype="float32", always_2d=True)
     assert rate == RATE
     changes = heard_changes(samples[:, 0], [chord[0] for chord in CHORDS])
-    beats = [(root, clock.beat_at(at - zero_at(at))) for root, at in changes]
+    beats = [(root, song.beat_at(at - zero_at(at))) for root, at in changes]
     off_ms = [
-        1e3 * (at - zero_at(at) - clock.seconds_at(2.0 * round(beat / 2.0)))
+        1e3 * (at - zero_at(at) - song.seconds_at(2.0 * round(beat / 2.0)))
         for (_, at), (_, beat) in zip(changes, beats, strict=True)
     ]
     return {"changes": beats, "off_ms": off_ms, "jitter_ms": 1e3 * float(np.std(off - zero))}
