@@ -1,9 +1,9 @@
 """What places for inserts cost an engine that has none: ``python -m tests.bench.bench_places``.
 
 The engine is compiled a second time from its own text, without the two lines that ask whether there are
-racks: so the compiler leaves out all that belongs to them. Both run on one state, in turns, and each turn's
-median block is compared with that of the turn beside it. The engine against itself, in the same way, says
-what the machine does of itself. It asserts nothing.
+racks: so the compiler leaves out all that belongs to them. Both run on one state, block by block in an order
+that favours neither, and the medians of some hundred blocks are compared. The engine against itself, in the
+same way, says what the machine does of itself. It asserts nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ QUESTIONS: Final = (
     ("load_acquire(state.racks[0], IN_USE) != 0", "False"),
     ("state.racks[0, ACTIVE] != 0", "False"),
 )
-BLOCKS: Final = 400
+#: Of a turn.
+BLOCKS: Final = 1_024
 
 
 def without_places(folder: Path) -> Callable[..., None]:
@@ -49,53 +50,54 @@ def without_places(folder: Path) -> Callable[..., None]:
     return module.process_engine
 
 
-def make_turn(process: Callable[..., None]) -> Any:
-    @njit(void(ENGINE, float32[:, ::1], float32[:, ::1], int64[::1]), **KERNEL | {"cache": False})
-    def turn(state, source, out, taken):
+def make_turn(one: Callable[..., None], other: Callable[..., None]) -> Any:
+    """Blocks by one and the other in an order that favours neither; cycles that each took."""
+
+    @njit(void(ENGINE, float32[:, ::1], float32[:, ::1], int64[::1], int64[::1]), **KERNEL | {"cache": False})
+    def turn(state, source, out, order, taken):
         for block in range(len(taken)):
             began = read_cycles()
-            process(state, source, out)
+            if order[block] == 0:
+                one(state, source, out)
+            else:
+                other(state, source, out)
             taken[block] = read_cycles() - began
 
     return turn
 
 
-def measure(one: Any, other: Any, voices: int, frames: int, turns: int) -> np.ndarray:
-    """By how much of itself a block of ``one`` takes longer than of ``other``, by pair of turns."""
+def measure(turn: Any, voices: int, frames: int, turns: int) -> np.ndarray:
+    """By how much of itself a block of the one takes longer than of the other, turn by turn."""
     stage = LoadedCallback(CycleClock(), RATE, voices)
     publish_number(stage.engine.numbers, RECORDING, 0)
     source, out = np.full((frames, 1), 0.01, np.float32), np.empty((frames, 2), np.float32)
+    order = np.array([number.bit_count() % 2 for number in range(BLOCKS)])
     taken = np.zeros(BLOCKS, np.int64)
-    ratios = []
-    for number in range(turns):
-        times = {}
-        for which in ("one", "other") if number % 2 else ("other", "one"):
-            # as many voices as before: each new one takes the quietest one's place
-            for i in range(min(voices, 16)):
-                stage.play(int(stage.engine.numbers[POSITION]) + 64 + i)
-            (one if which == "one" else other)(stage.engine, source, out, taken)
-            times[which] = float(np.median(taken))
-        ratios.append(times["one"] / times["other"] - 1.0)
-    return np.array(ratios)
+    found = []
+    for _ in range(turns):
+        for i in range(min(voices, 16)):  # each takes the quietest one's place: as many sound as before
+            stage.play(int(stage.engine.numbers[POSITION]) + 64 + i)
+        turn(stage.engine, source, out, order, taken)
+        found.append(np.median(taken[order == 0]) / np.median(taken[order == 1]) - 1.0)
+    return np.array(found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--frames", type=int, default=64)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        places, again = make_turn(engine.process_engine), make_turn(engine.process_engine)
-        bare = make_turn(without_places(Path(folder)))
+        again = make_turn(engine.process_engine, engine.process_engine)
+        bare = make_turn(engine.process_engine, without_places(Path(folder)))
         for voices in (1, 32, 200):
-            for frames in (64, 256):
-                for what, other in (("places cost", bare), ("against itself", again)):
-                    found = 100.0 * measure(places, other, voices, frames, options.turns)
-                    low, middle, high = np.percentile(found, (25, 50, 75))
-                    print(
-                        f"{voices} voices, {frames} frames: {what} {middle:+.2f} % of a block (quartiles "
-                        f"{low:+.2f}, {high:+.2f})",
-                        flush=True,
-                    )
+            for what, turn in (("places cost", bare), ("against itself", again)):
+                found = 100.0 * measure(turn, voices, options.frames, options.turns)
+                low, middle, high = np.percentile(found, (25, 50, 75))
+                print(
+                    f"{voices} voices: {what} {middle:+.2f} % of a block (quartiles {low:+.2f}, {high:+.2f})",
+                    flush=True,
+                )
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
