@@ -512,11 +512,16 @@ def play_song(options: argparse.Namespace, report: Report, folder: Path, song: S
     beats = [beat for _, beat in found["changes"]]
     each = [f"{beat:.1f} {off:+.1f}" for beat, off in zip(beats, found["off_ms"], strict=True)]
     report(f"  the beat and ms off of each: {', '.join(each)}")
+    notes_off_ms = np.abs(found["notes_off_ms"])
+    report(
+        f"  {len(notes_off_ms)} notes of {4 * (song.bars - 2)}, played 0.1 s early and moved to their beats: "
+        f"{np.median(notes_off_ms):.1f} ms off them in the median, {np.max(notes_off_ms):.1f} ms at most"
+    )
     names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
     report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in (*names, "clock_dropouts")))
     if stolen:
         report(f"  meanwhile the host of this virtual machine withheld {stolen:.1f} s of processor time")
-    kept = {name: found[name] for name in ("changes", "off_ms", "jitter_ms")}
+    kept = {name: found[name] for name in ("changes", "off_ms", "notes_off_ms", "jitter_ms")}
     return kept | {"counters": counters, "stolen_seconds": stolen}
 
 

@@ -1,4 +1,4 @@
-"""A band by a MIDI clock, with a chord for each bar, over JACK: when do the chords begin?"""
+"""A band by a MIDI clock over JACK: when do its chords begin, one a bar, and notes moved to their beats?"""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ CLOCK, START = 0xF8, 0xFA
 #: Roots that are far apart, as triads that are held: C, F, G, A minor.
 CHORDS = ((48, 52, 55), (53, 57, 60), (55, 59, 62), (57, 60, 64))
 _PATCH = """
+format = 2
+[note]
+channels = [1]
+gain_db = -50.0
+[note.sound]
+decay = 0.1
+noisiness = 0.0
+[[transform]]
+kind = "quantise"
+grid = 1.0
 [phrases]
 channel = 2
 style = "comping"
@@ -36,6 +46,9 @@ gain_db = 0.0
 """
 #: A chord is played so long before its bar.
 _BEFORE_SECONDS = 0.8
+#: And a note so long before its beat; it is soft, and above the chords.
+_EARLY_SECONDS = 0.1
+_NOTE = 96
 #: Half a bar of clocks, by which a chord's place is judged.
 _CLOCKS_AROUND = 48
 #: Without a clock for so long, some were lost.
@@ -112,12 +125,14 @@ def lead(server: JackServer, port: str, song: Song, began: float, send: Callable
 
 
 def play_chords(server: JackServer, folder: Path, song: Song, clock: Clock) -> dict[str, Any]:
-    """Send the clock, and a chord before each bar but the first, before which no clock leads.
+    """Send the clock, and a chord before each bar but the first, before which no clock leads; from there on
+    a note before each beat.
 
     Returns:
         ``changes``, of each chord that was heard the root and the beat of the clock, as it was sent, on which
-        it began; ``off_ms``, how far each is off the nearest half bar; ``jitter_ms`` of the clocks as they
-        came; struck's ``summary`` and ``lines``.
+        it began; ``off_ms``, how far each is off the nearest half bar; ``notes_off_ms``, how far each note's
+        event is off the nearest beat; ``jitter_ms`` of the clocks as they came; struck's ``summary`` and
+        ``lines``.
     """
     patch, take, sound = folder / "clock.toml", folder / "clock.mcap", folder / "clock.wav"
     patch.write_text(_PATCH, encoding="utf-8")
@@ -138,18 +153,26 @@ def play_chords(server: JackServer, folder: Path, song: Song, clock: Clock) -> d
             began = time.perf_counter() + 2.0
             with ThreadPoolExecutor(1) as pool:
                 clocks = pool.submit(clock, server, port, song, began, send)
-                held: tuple[int, ...] = ()
-                for bar in range(1, song.bars):
-                    _sleep_until(began + song.seconds_at(4.0 * bar) - _BEFORE_SECONDS)
-                    for key in held:
-                        send(0x81, key, 0)
-                    held = CHORDS[bar % len(CHORDS)]
-                    for key in held:
-                        send(0x91, key, 127)
+                for at, messages in schedule(song):
+                    _sleep_until(began + at)
+                    for message in messages:
+                        send(*message)
                 clocks.result()
         summary = host.stop()
         lines = host.lines
     return {**look(take, sound, song, lines), "summary": summary, "lines": lines}
+
+
+def schedule(song: Song) -> list[tuple[float, list[tuple[int, int, int]]]]:
+    """What the keyboard plays, and at which second of the song."""
+    played = []
+    for bar in range(1, song.bars):
+        ends = [(0x81, key, 0) for key in CHORDS[(bar - 1) % len(CHORDS)]] if bar > 1 else []
+        begins = [(0x91, key, 127) for key in CHORDS[bar % len(CHORDS)]]
+        played.append((song.seconds_at(4.0 * bar) - _BEFORE_SECONDS, ends + begins))
+    for beat in range(8, 4 * song.bars):
+        played.append((song.seconds_at(beat) - _EARLY_SECONDS, [(0x90, _NOTE, 100), (0x80, _NOTE, 0)]))
+    return sorted(played)
 
 
 def _sleep_until(seconds: float) -> None:
@@ -185,7 +208,16 @@ def look(take: Path, sound: Path, song: Song, lines: list[str]) -> dict[str, Any
         1e3 * (at - zero_at(at) - song.seconds_at(2.0 * round(beat / 2.0)))
         for (_, at), (_, beat) in zip(changes, beats, strict=True)
     ]
-    return {"changes": beats, "off_ms": off_ms, "jitter_ms": 1e3 * float(np.std(off - zero))}
+    notes_off_ms = []
+    for event in TakeReader(take).events():
+        at = event.onset_seconds - zero_at(event.onset_seconds)
+        notes_off_ms.append(1e3 * (at - song.seconds_at(round(song.beat_at(at)))))
+    return {
+        "changes": beats,
+        "off_ms": off_ms,
+        "notes_off_ms": notes_off_ms,
+        "jitter_ms": 1e3 * float(np.std(off - zero)),
+    }
 
 
 def heard_changes(sound: np.ndarray, roots: list[int]) -> list[tuple[int, float]]:
