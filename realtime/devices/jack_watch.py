@@ -32,6 +32,12 @@ class JackWatch:
         client = self._client
         return client is not None and not client.is_dead
 
+    @property
+    def period_seconds(self) -> float:
+        """Of the server that answers; 0 without one."""
+        client = self._client
+        return 0.0 if client is None else client.period_frames / client.rate
+
     def look(self) -> bool:
         """See whether a server answers, looking for one if none did before; some milliseconds."""
         if self._library is not None and not self.answers:

@@ -147,6 +147,8 @@ class Messages:
             else:
                 opened = self._system().open_input(name, player.receive, player.release_all)
                 self._inputs.append(opened)
+                if self._clock is not None:
+                    self._clock.expect_steps(name, opened.step_seconds)
         if settings.midi_out is not None:
             self._output = self._system().open_output(settings.midi_out)
             mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)

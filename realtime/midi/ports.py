@@ -121,6 +121,10 @@ class MidiPorts:
         """Whether what was opened with ``api`` can still be used."""
         return api != "jack" or self._jack.answers
 
+    def step_seconds(self, api: str) -> float:
+        """To which the times of messages are known: rtmidi has of JACK the period in which they came."""
+        return self._jack.period_seconds if api == "jack" else 0.0
+
     def client(self, api: str, direction: str) -> Any:
         """An rtmidi object without a port.
 

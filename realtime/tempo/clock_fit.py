@@ -44,13 +44,16 @@ _LOOK_BACK: Final = 16
 _LEAST_PIECE: Final = 5
 #: A clock that is off by so many deviations is late by itself and no part of the line.
 _OUTLIER: Final = 4.0
+#: Arrivals that come in steps are off in turn, by a slow sawtooth: the newest all to one side. Before so many
+#: clocks have shown it, by a whole step; later this share of one is more than chance has it.
+_ALIASED: Final = 0.25
 #: Tempos this close are the same: what jumped is the count, by clocks that were lost or came twice.
 _SAME_TEMPO: Final = 0.1
-#: So many clocks after a change to another tempo the old one may be there again: this close, and so near to a
-#: whole number of clocks beside where it was that some came twice.
+#: What is moved by so near to a whole number of clocks is counted wrong: some were lost, or came twice.
+_WHOLE: Final = 0.15
+#: So many clocks after a change to another tempo the old one may be there again: this close, and moved.
 _RETURNS_AFTER: Final = 12
 _RETURNED: Final = 0.005
-_WHOLE: Final = 0.15
 #: Clocks that are kept for their tempo when their phase begins anew.
 _KEPT_ON_RESTART: Final = 48
 
@@ -79,9 +82,13 @@ class ClockFit:
 
     A clock is counted on from the one before. That one was lost shows in the clocks after it, and then those
     before it are counted anew.
+
+    Args:
+        step_seconds: arrivals are known to this only: the period of a JACK server, say; 0: exactly.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        self._step_seconds = step_seconds
         self._numbers: deque[int] = deque(maxlen=WINDOW_CLOCKS)
         self._seconds: deque[float] = deque(maxlen=WINDOW_CLOCKS)
         self._spread_seconds = _USUAL_SPREAD_SECONDS
@@ -149,16 +156,21 @@ class ClockFit:
         distance = numbers[before:].mean() - numbers[:before].mean()
         if before >= _CLOCKS_FOR_SPREAD:
             self._spread_seconds = line.spread_seconds
-        expected = max(line.spread_seconds, self._spread_seconds) * np.sqrt(
+        least = self._step_seconds / np.sqrt(12.0)
+        expected = max(line.spread_seconds, self._spread_seconds, least) * np.sqrt(
             1.0 / _NEWEST + 1.0 / before + 12.0 * distance**2 / float(before) ** 3
         )
-        if abs(float(np.median(off[before:]))) <= _DEVIATIONS * _MEDIAN * expected:
+        beside = abs(float(np.median(off[before:])))
+        aliased = self._step_seconds * (1.0 if before < _CLOCKS_FOR_SPREAD else _ALIASED)
+        if beside <= _DEVIATIONS * _MEDIAN * expected + aliased:
             return None
         first = _first_of_change(numbers, seconds, off)
         piece = _fit_line(numbers[first:], seconds[first:])
         number = int(numbers[first])
-        lost = round((piece.seconds_at(number) - line.seconds_at(number)) / line.interval_seconds)
-        if lost and abs(piece.interval_seconds / line.interval_seconds - 1.0) < _SAME_TEMPO:
+        moved = (piece.seconds_at(number) - line.seconds_at(number)) / line.interval_seconds
+        lost = round(moved)
+        same = abs(piece.interval_seconds / line.interval_seconds - 1.0) < _SAME_TEMPO
+        if same and lost and abs(moved - lost) <= _WHOLE:
             self._keep([int(n) - lost * (n < number) for n in numbers], list(seconds))
             return Recount(number, lost)
         self._keep([int(n) for n in numbers[first:]], list(seconds[first:]))

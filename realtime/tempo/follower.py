@@ -50,17 +50,22 @@ class ClockFollower(Leader):
         self._offset_seconds, self._count, self._tell = offset_seconds, count, tell
         self._lock = threading.Lock()  # senders' threads write, others read
         self._sender: object = None
+        self._steps: dict[object, Callable[[], float]] = {}
         self._told_of_another = False
         self._forget()
 
     def _forget(self) -> None:
-        self._fit = ClockFit()
+        self._fit = ClockFit(self._steps.get(self._sender, lambda: 0.0)())
         self._origin = 0  # number of the clock that is beat 0
         self._song = 0
         self._next_position: int | None = None  # of the next clock, in clocks
         self._stopped_at = 0  # where a continue goes on, in clocks
         self._running = self._stopped = False  # neither: a clock came, and no word of the song
         self._lost = False  # since the latest clock; told and counted
+
+    def expect_steps(self, sender: object, step_seconds: Callable[[], float]) -> None:
+        """A sender's messages come in steps of this: asked for when it begins to be followed."""
+        self._steps[sender] = step_seconds
 
     def receive(self, sender: object, arrival_seconds: float, message: bytes) -> None:
         """Take in a message; from any thread.

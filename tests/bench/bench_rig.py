@@ -518,7 +518,8 @@ def play_song(options: argparse.Namespace, report: Report, folder: Path, song: S
         f"{np.median(notes_off_ms):.1f} ms off them in the median, {np.max(notes_off_ms):.1f} ms at most"
     )
     names = ("phrases", "phrase_misses", "phrase_late", "chord_changes", "phrases_repeated", "lost_blocks")
-    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in (*names, "clock_dropouts")))
+    names += ("clock_dropouts", "clock_jumps")
+    report("  " + ", ".join(f"{counters.get(name, 0)} {name}" for name in names))
     if stolen:
         report(f"  meanwhile the host of this virtual machine withheld {stolen:.1f} s of processor time")
     kept = {name: found[name] for name in ("changes", "off_ms", "notes_off_ms", "jitter_ms")}

@@ -51,7 +51,8 @@ def listening(tempo):
     with jack_server(48_000, BLOCK, may_be_realtime()) as server:
         ports = MidiPorts(lambda line: None)
         try:
-            ports.open_input("virtual:clock", listener.receive)
+            opened = ports.open_input("virtual:clock", listener.receive)
+            listener.follower.expect_steps("port", opened.step_seconds)
             port = next(name for name in server.ports() if name.endswith(":clock"))
             with clock_master(server, tempo, port) as master:
                 yield listener, master

@@ -160,7 +160,8 @@ def play_chords(server: JackServer, folder: Path, song: Song, clock: Clock) -> d
                 clocks.result()
         summary = host.stop()
         lines = host.lines
-    return {**look(take, sound, song, lines), "summary": summary, "lines": lines}
+    found = look(take, sound, song, summary["block_frames"] / RATE, lines)
+    return {**found, "summary": summary, "lines": lines}
 
 
 def schedule(song: Song) -> list[tuple[float, list[tuple[int, int, int]]]]:
@@ -179,9 +180,10 @@ def _sleep_until(seconds: float) -> None:
     time.sleep(max(0.0, seconds - time.perf_counter()))
 
 
-def look(take: Path, sound: Path, song: Song, lines: list[str]) -> dict[str, Any]:
+def look(take: Path, sound: Path, song: Song, block_seconds: float, lines: list[str]) -> dict[str, Any]:
     """When chords began, by the clocks that the take holds."""
-    messages = [(message.seconds, message.value) for message in TakeReader(take).midi()]
+    # The take has messages where they take effect, a block after they came.
+    messages = [(message.seconds - block_seconds, message.value) for message in TakeReader(take).midi()]
     starts = [at for at, value in messages if value[0] == START]
     assert starts, f"of {len(messages)} messages none is a start; struck said: {lines}"
     start = starts[0]
@@ -192,8 +194,7 @@ def look(take: Path, sound: Path, song: Song, lines: list[str]) -> dict[str, Any
         numbers[after:] += round(24.0 * beats) - 1
     sent = np.array([song.seconds_at(number / 24.0) for number in numbers])
     # A thread of Python's is late by chance: the median of the clocks around says when they were meant to be.
-    # A stream that loses blocks lags behind from there on, so those far away say nothing. The take has clocks
-    # where they take effect, a block later, and so have the beats.
+    # A stream that loses blocks lags behind from there on, so those far away say nothing.
     off = arrivals - sent
 
     def zero_at(at: float) -> float:

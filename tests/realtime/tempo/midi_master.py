@@ -17,12 +17,17 @@ def even(rng):
     return lambda seconds: seconds + rng.uniform(-0.0015, 0.0015)
 
 
-def blocks(rng):
-    """Handed over at the block of 5.33 ms after it, as sound cards do; their usual delay taken away."""
-    shift = rng.uniform(0.0, 1.0)
-    return lambda seconds: np.ceil((seconds + shift) / BLOCK) * BLOCK - shift - BLOCK / 2
+def in_periods(period):
+    """Handed over at the period after it, as sound cards do; their usual delay taken away."""
+
+    def jitter(rng):
+        shift = rng.uniform(0.0, 1.0)
+        return lambda seconds: np.ceil((seconds + shift) / period) * period - shift - period / 2
+
+    return jitter
 
 
+blocks = in_periods(BLOCK)
 JITTERS = [gauss, even, blocks]
 
 

@@ -5,7 +5,7 @@ import pytest
 from struck.realtime.tempo.follower import CONTINUE, SONG_POSITION, START, STOP, ClockFollower
 from struck.realtime.tempo.leader import ClockState
 
-from .midi_master import JITTERS, Master
+from .midi_master import JITTERS, Master, in_periods
 
 TWO_BARS = 192
 
@@ -160,6 +160,36 @@ def test_a_lost_clock_goes_on_and_is_found_again(jitter):
     assert master.follower.state(master.last) is ClockState.LOCKED
     assert abs(master.off_seconds((TWO_BARS + lost + 50) / 24)) < 0.002
     assert master.counts == {"clock_dropouts": 1}
+
+
+@pytest.mark.parametrize("frames", [512, 1_024])
+@pytest.mark.parametrize("tempo", [60.0, 100.0, 120.0, 126.0, 174.0])
+def test_clocks_that_come_in_long_periods_are_counted_right(tempo, frames):
+    """JACK's periods of 512 and more are half a clock long: arrivals are off in turn, by a slow sawtooth."""
+    period = frames / 48_000
+    for seed in range(4):
+        master = Master(tempo, in_periods(period), seed=seed)
+        master.follower.expect_steps("port", lambda: period)
+        master.say(START)
+        master.clock(TWO_BARS)
+        for clock in range(TWO_BARS, TWO_BARS + 200):
+            master.clock()
+            assert abs(master.off_seconds((clock + 1) / 24)) < 0.4 * period
+            assert master.follower.line().tempo_bpm == pytest.approx(tempo, rel=0.005)
+        assert "clock_jumps" not in master.counts
+
+
+def test_a_change_is_followed_in_long_periods_too():
+    for seed in range(4):
+        master = Master(120.0, in_periods(512 / 48_000), seed=seed)
+        master.follower.expect_steps("port", lambda: 512 / 48_000)
+        master.say(START)
+        master.clock(300)
+        master.tempo_bpm = 126.0
+        master.clock(40)  # 0.8 s
+        for clock in range(340, 500):
+            master.clock()
+            assert abs(master.off_seconds((clock + 1) / 24)) < 0.005
 
 
 @pytest.mark.parametrize("jitter", JITTERS)
