@@ -177,7 +177,9 @@ class Host:
         self.block_frames = s.block_frames or _DEFAULT_BLOCK_FRAMES
         input_seconds = output_seconds = 0.0
         self.clock: DeviceClock | FileClock
-        if source is None and sink is None:
+        plays = sink or source
+        self._on_jack = plays is not None and plays.host == JACK
+        if plays is None:
             self.clock = FileClock(self.state, self.rate, self.block_frames)
         else:
             driver = self._driver = self._open_device(source, sink)
@@ -288,6 +290,7 @@ class Host:
             self.captured,
             self._make_actions(),
             {"morph_beats": self.snapshots.morph},
+            on_jack=self._on_jack,
         )
         self._stack.callback(self.messages.close)
         load = self.load = LoadMeter(self.state)

@@ -50,6 +50,7 @@ class Messages:
         find_parameter: of inserts, for maps.
         captured: what was heard, for patches whose notes play it.
         actions, values: what else can be done and turned, see :mod:`struck.realtime.mapping.targets`.
+        on_jack: the sound is played by a JACK server.
 
     Raises:
         StruckError: a port or address cannot be had; nothing is left open.
@@ -69,10 +70,12 @@ class Messages:
         captured: CapturedSounds | None = None,
         actions: Mapping[str, Callable[[], None]] | None = None,
         values: Mapping[str, tuple[Callable[[], float], Callable[[float], None]]] | None = None,
+        on_jack: bool = False,
     ) -> None:
         self._stage = stage
         self._phrases, self._beats = phrases, beats
         self._clock = clock if isinstance(clock, ClockFollower) else None
+        self._on_jack = on_jack
         self._take: TakeRecorder | None = None
         self._ports: MidiPorts | None = None
         self._inputs: list[MidiInput] = []
@@ -148,7 +151,10 @@ class Messages:
                 opened = self._system().open_input(name, player.receive, player.release_all)
                 self._inputs.append(opened)
                 if self._clock is not None:
-                    self._clock.expect_steps(name, opened.step_seconds)
+                    # What JACK loses of the sound it loses of its clocks' time, too.
+                    shared = self._on_jack and opened.on_jack
+                    beginning = partial(stage.clock.monotonic_at, 0) if shared else None
+                    self._clock.expect(name, opened.step_seconds, beginning)
         if settings.midi_out is not None:
             self._output = self._system().open_output(settings.midi_out)
             mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)

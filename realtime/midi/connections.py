@@ -58,6 +58,11 @@ class _Port:
         """To which the times of its messages are known; 0: exactly."""
         return self._ports.step_seconds(self._api)
 
+    @property
+    def on_jack(self) -> bool:
+        """Whether its messages come with a JACK server's blocks."""
+        return self._api == "jack"
+
     def open(self) -> bool:
         """Connect; False if no such port exists. Only :class:`MidiPorts` calls this."""
         wanted = self._wanted

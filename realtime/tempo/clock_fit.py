@@ -47,7 +47,10 @@ _OUTLIER: Final = 4.0
 #: Arrivals that come in steps are off in turn, by a slow sawtooth: the newest all to one side. Before so many
 #: clocks have shown it, by a whole step; later this share of one is more than chance has it.
 _ALIASED: Final = 0.25
-#: Tempos this close are the same: what jumped is the count, by clocks that were lost or came twice.
+#: Tempos this close are the same: what jumped is the count, by clocks that were lost or came twice. As close
+#: as so many standard deviations of the newer one, and a little; at most so close.
+_NEAR: Final = 0.005
+_SLOPES: Final = 3.0
 _SAME_TEMPO: Final = 0.1
 #: What is moved by so near to a whole number of clocks is counted wrong: some were lost, or came twice.
 _WHOLE: Final = 0.15
@@ -156,10 +159,8 @@ class ClockFit:
         distance = numbers[before:].mean() - numbers[:before].mean()
         if before >= _CLOCKS_FOR_SPREAD:
             self._spread_seconds = line.spread_seconds
-        least = self._step_seconds / np.sqrt(12.0)
-        expected = max(line.spread_seconds, self._spread_seconds, least) * np.sqrt(
-            1.0 / _NEWEST + 1.0 / before + 12.0 * distance**2 / float(before) ** 3
-        )
+        spread = max(line.spread_seconds, self._spread_seconds, self._step_seconds / np.sqrt(12.0))
+        expected = spread * np.sqrt(1.0 / _NEWEST + 1.0 / before + 12.0 * distance**2 / float(before) ** 3)
         beside = abs(float(np.median(off[before:])))
         aliased = self._step_seconds * (1.0 if before < _CLOCKS_FOR_SPREAD else _ALIASED)
         if beside <= _DEVIATIONS * _MEDIAN * expected + aliased:
@@ -169,7 +170,9 @@ class ClockFit:
         number = int(numbers[first])
         moved = (piece.seconds_at(number) - line.seconds_at(number)) / line.interval_seconds
         lost = round(moved)
-        same = abs(piece.interval_seconds / line.interval_seconds - 1.0) < _SAME_TEMPO
+        # few clocks know their tempo only roughly
+        roughly = _SLOPES * spread * np.sqrt(12.0 / float(count - first) ** 3) / line.interval_seconds
+        same = abs(piece.interval_seconds / line.interval_seconds - 1.0) < min(_SAME_TEMPO, _NEAR + roughly)
         if same and lost and abs(moved - lost) <= _WHOLE:
             self._keep([int(n) - lost * (n < number) for n in numbers], list(seconds))
             return Recount(number, lost)

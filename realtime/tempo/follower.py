@@ -26,6 +26,10 @@ _CLOCKS_TO_LOCK: Final = 24
 _RESTART_SECONDS: Final = 0.005
 
 
+def _zero() -> float:
+    return 0.0
+
+
 class ClockFollower(Leader):
     """Beats by a MIDI clock. Of several senders the first is followed until its clock is lost or stopped.
 
@@ -51,11 +55,14 @@ class ClockFollower(Leader):
         self._lock = threading.Lock()  # senders' threads write, others read
         self._sender: object = None
         self._steps: dict[object, Callable[[], float]] = {}
+        self._beginnings: dict[object, Callable[[], float]] = {}
         self._told_of_another = False
         self._forget()
 
     def _forget(self) -> None:
-        self._fit = ClockFit(self._steps.get(self._sender, lambda: 0.0)())
+        self._fit = ClockFit(self._steps.get(self._sender, _zero)())
+        #: By this the times that are kept are earlier than those of ``time.perf_counter()``.
+        self._beginning = self._beginnings.get(self._sender, _zero)
         self._origin = 0  # number of the clock that is beat 0
         self._song = 0
         self._next_position: int | None = None  # of the next clock, in clocks
@@ -63,9 +70,23 @@ class ClockFollower(Leader):
         self._running = self._stopped = False  # neither: a clock came, and no word of the song
         self._lost = False  # since the latest clock; told and counted
 
-    def expect_steps(self, sender: object, step_seconds: Callable[[], float]) -> None:
-        """A sender's messages come in steps of this: asked for when it begins to be followed."""
+    def expect(
+        self,
+        sender: object,
+        step_seconds: Callable[[], float],
+        beginning: Callable[[], float] | None = None,
+    ) -> None:
+        """How a sender's messages come.
+
+        Args:
+            sender: as of :meth:`receive`.
+            step_seconds: they are known to this only; asked for when it begins to be followed.
+            beginning: the second from which its time counts. That of a JACK server which loses blocks moves,
+                and no clock is lost by that. None: its time is that of ``time.perf_counter()``.
+        """
         self._steps[sender] = step_seconds
+        if beginning is not None:
+            self._beginnings[sender] = beginning
 
     def receive(self, sender: object, arrival_seconds: float, message: bytes) -> None:
         """Take in a message; from any thread.
@@ -80,7 +101,7 @@ class ClockFollower(Leader):
                 return
             status = message[0]
             if status == CLOCK:
-                self._clock(arrival_seconds)
+                self._clock(arrival_seconds - self._beginning())
             elif status == START:
                 self._next_position, self._running, self._stopped = 0, True, False
             elif status == CONTINUE:
@@ -100,7 +121,7 @@ class ClockFollower(Leader):
 
     def _accept(self, sender: object, arrival_seconds: float) -> bool:
         """Whether to follow this sender from now on."""
-        if self._sender is not None and not self._is_lost(arrival_seconds):
+        if self._sender is not None and not self._is_lost(arrival_seconds - self._beginning()):
             self._count("clock_ignored", 1)
             if not self._told_of_another:
                 self._told_of_another = True
@@ -172,7 +193,7 @@ class ClockFollower(Leader):
     def state(self, now_seconds: float) -> ClockState:
         """How the clock is followed at a moment; from any thread."""
         with self._lock:
-            return self._state(now_seconds)
+            return self._state(now_seconds - self._beginning())
 
     def _state(self, now_seconds: float) -> ClockState:
         if not len(self._fit):
@@ -191,4 +212,5 @@ class ClockFollower(Leader):
                 return None
             beat = (found.number - self._origin) / CLOCKS_PER_BEAT
             beat_seconds = CLOCKS_PER_BEAT * found.interval_seconds
-            return BeatLine(found.seconds + self._offset_seconds, beat, beat_seconds, self._song)
+            seconds = found.seconds + self._beginning() + self._offset_seconds
+            return BeatLine(seconds, beat, beat_seconds, self._song)

@@ -29,6 +29,10 @@ PATCH = load_patch("default")
 class Port:
     name: str
     connected: bool = True
+    on_jack: bool = False
+
+    def step_seconds(self):
+        return 0.0
 
 
 class Ports:

@@ -52,7 +52,7 @@ def listening(tempo):
         ports = MidiPorts(lambda line: None)
         try:
             opened = ports.open_input("virtual:clock", listener.receive)
-            listener.follower.expect_steps("port", opened.step_seconds)
+            listener.follower.expect("port", opened.step_seconds)
             port = next(name for name in server.ports() if name.endswith(":clock"))
             with clock_master(server, tempo, port) as master:
                 yield listener, master

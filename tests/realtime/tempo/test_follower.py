@@ -169,7 +169,7 @@ def test_clocks_that_come_in_long_periods_are_counted_right(tempo, frames):
     period = frames / 48_000
     for seed in range(4):
         master = Master(tempo, in_periods(period), seed=seed)
-        master.follower.expect_steps("port", lambda: period)
+        master.follower.expect("port", lambda: period)
         master.say(START)
         master.clock(TWO_BARS)
         for clock in range(TWO_BARS, TWO_BARS + 200):
@@ -182,7 +182,7 @@ def test_clocks_that_come_in_long_periods_are_counted_right(tempo, frames):
 def test_a_change_is_followed_in_long_periods_too():
     for seed in range(4):
         master = Master(120.0, in_periods(512 / 48_000), seed=seed)
-        master.follower.expect_steps("port", lambda: 512 / 48_000)
+        master.follower.expect("port", lambda: 512 / 48_000)
         master.say(START)
         master.clock(300)
         master.tempo_bpm = 126.0
@@ -190,6 +190,23 @@ def test_a_change_is_followed_in_long_periods_too():
         for clock in range(340, 500):
             master.clock()
             assert abs(master.off_seconds((clock + 1) / 24)) < 0.005
+
+
+@pytest.mark.parametrize("stall", [0.0208, 0.03, 0.0625])
+def test_a_server_that_loses_blocks_loses_no_clock(stall):
+    """JACK's time stands still, and the master's with it: the beats are where they were in the stream."""
+    master = Master(120.0, in_periods(256 / 48_000))
+    stands = [7.0]
+    master.follower.expect("port", lambda: 256 / 48_000, lambda: stands[0])
+    master.say(START)
+    master.clock(TWO_BARS)
+    master.now += stall
+    stands[0] += stall
+    for clock in range(TWO_BARS, 2 * TWO_BARS):
+        master.clock()
+        assert abs(master.off_seconds((clock + 1) / 24)) < 0.002
+    assert master.follower.state(master.last) is ClockState.LOCKED
+    assert master.counts == {}
 
 
 @pytest.mark.parametrize("jitter", JITTERS)
