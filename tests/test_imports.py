@@ -18,6 +18,7 @@ ROOMS = (
     "codec/transforms",
     "codec/files",
     "codec/weights",
+    "codec/kernels",
     "codec/playing",
     "codec/packets",
     "codec/takes",

@@ -17,7 +17,8 @@ from numba import config
 from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
 
 from ..events.errors import StruckWarning
-from .kernel_cache import LOCATORS, PACKAGE
+from ..kernels.cache import LOCATORS, PACKAGE
+from ..kernels.compiler import InnerCompiler, KernelCompiler
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -64,8 +65,13 @@ EXACT: Final[dict[str, Any]] = {
     "cache": CAN_CACHE,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
+    "pipeline_class": KernelCompiler,
 }
 #: How those are compiled that only other kernels call: they are kept inside these, and Python cannot call
-#: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
-#: apart tuples of arrays, and they were compiled again in each kernel that calls it.
-INNER: Final[dict[str, Any]] = EXACT | {"cache": False, "no_cpython_wrapper": True}
+#: them. A first start compiles in a third of the time: most of a small kernel's code was its wrappers, which
+#: take apart tuples of arrays, and they were compiled again in each kernel that calls it.
+INNER: Final[dict[str, Any]] = EXACT | {
+    "cache": False,
+    "no_cpython_wrapper": True,
+    "pipeline_class": InnerCompiler,
+}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from struck.codec.playing.kernel_cache import KERNEL_ROOMS
+from struck.codec.kernels.cache import KERNEL_ROOMS
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -31,7 +31,7 @@ def test_every_kernel_stands_in_a_room_that_the_stamp_knows():
 
 def test_a_change_in_one_file_makes_what_was_kept_of_the_others_stale(tmp_path):
     package = tmp_path / "struck"
-    for room in ("codec/events", "codec/playing", "codec/files", "codec/weights"):
+    for room in ("codec/events", "codec/kernels", "codec/playing", "codec/files", "codec/weights"):
         shutil.copytree(ROOT / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "lazy_names.py"):
         shutil.copy(ROOT / "codec" / name, package / "codec" / name)

@@ -18,8 +18,9 @@ PACKAGE: Final = Path(__file__).parents[2]
 
 #: Rooms whose files hold kernels, or constants of kernels.
 KERNEL_ROOMS: Final = (
-    "codec/events", "codec/hearing", "codec/hearing/joint", "codec/hearing/refit", "codec/measures",
-    "codec/playing", "models/mars/sound", "realtime/bench", "realtime/devices", "realtime/engine",
+    "codec/events", "codec/hearing", "codec/hearing/joint", "codec/hearing/refit", "codec/kernels",
+    "codec/measures", "codec/playing", "models/mars/sound", "realtime/bench", "realtime/devices",
+    "realtime/engine",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""How Numba compiles kernels, and where it keeps them."""

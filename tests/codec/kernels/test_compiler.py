@@ -1,0 +1,81 @@
+"""Inner kernels: no machine code is made of them, large ones are optimised inside what calls them."""
+
+import gc
+
+import numpy as np
+import pytest
+from numba import njit
+
+from struck.codec.playing.kernel_options import EXACT, INNER
+
+
+@njit(**INNER)
+def leaf(x, count):
+    total = 0.0
+    for i in range(count):
+        total += x[i % len(x)] * 0.5
+    return total
+
+
+@njit(**INNER, forceinline=True)
+def small(x, count):
+    total = 0.0
+    for i in range(count):
+        total += x[i % len(x)]
+    return total
+
+
+@njit(**INNER)
+def inner(x, count):
+    return leaf(x, count) + leaf(x[1:], count) + small(x, count)
+
+
+@njit(**EXACT | {"cache": False})
+def outer(x, count):
+    return inner(x, count)
+
+
+def body_of(kernel):
+    """LLVM's code of a kernel's only signature, as it stands in its own library."""
+    ((signature, compiled),) = kernel.overloads.items()
+    functions = kernel.inspect_llvm(signature).split("\ndefine ")[1:]
+    (body,) = [f for f in functions if f"@{compiled.fndesc.mangled_name}(" in f.split("\n")[0]]
+    return body.split("\n}")[0]
+
+
+def test_what_only_calls_others_is_optimised_in_these_alone():
+    x = np.arange(5.0)
+    assert outer(x, 20) == 0.5 * (4 * 10.0 + 5 * 10.0) + 4 * 10.0
+    # Numba writes each variable to memory; LLVM's optimisation takes that out. Should Numba no longer ask our
+    # compiler, these kernels are optimised by themselves again, and a first start takes longer.
+    assert body_of(leaf).count(" alloca ") > 10
+    assert body_of(inner).count(" alloca ") > 10
+    assert " alloca " not in body_of(small)
+
+
+def test_all_of_it_is_optimised_in_what_python_calls():
+    outer(np.arange(5.0), 20)
+    (code,) = outer.inspect_llvm().values()
+    assert code.count(" alloca ") < body_of(leaf).count(" alloca ")
+
+
+def test_the_garbage_collector_is_left_as_it_was():
+    assert gc.isenabled()
+    assert outer(np.arange(3.0), 4) > 0.0
+    assert gc.isenabled()
+
+
+def test_an_error_in_an_inner_kernel_is_told():
+    @njit(**INNER)
+    def checked(x):
+        if x < 0.0:
+            raise ValueError("below zero")
+        return x
+
+    @njit(**EXACT | {"cache": False})
+    def caller(x):
+        return checked(x) + 1.0
+
+    assert caller(1.0) == 2.0
+    with pytest.raises(ValueError, match="below zero"):
+        caller(-1.0)
