@@ -12,7 +12,9 @@ another order (``fastmath``) are optimised by themselves all the same: with thos
 written, vector instructions were chosen once all was one large function; what was compiled ran slower, and a
 sum's last bits hung on who called it.
 
-Python's collector rests meanwhile: it would go through the growing trees of the compiler again and again.
+Two habits of Numba are left out, too: it looks up overloads by all flags, which it puts together again for
+each comparison (:class:`_Flags`), and Python's collector goes through the growing trees of the compiler again
+and again.
 """
 
 from __future__ import annotations
@@ -22,13 +24,41 @@ from typing import Any
 
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler, _LowerResult
+from numba.core.compiler import Compiler, Flags, _LowerResult
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
 
+class _Flags(Flags):
+    """Flags that are put together once: they are not changed while overloads are looked up by them."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, copy_from: Flags | None = None) -> None:
+        super().__init__(copy_from)
+        self._key: tuple[Any, ...] | None = None
+
+    def _as_key(self) -> tuple[Any, ...]:
+        if self._key is None:
+            self._key = (super().__hash__(), self.values())
+        return self._key
+
+    def __hash__(self) -> int:
+        return int(self._as_key()[0])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Flags):
+            return self is other or self._as_key() == other._as_key()
+        return super().__eq__(other)
+
+
 class KernelCompiler(Compiler):
     """Compiles what Python calls."""
+
+    def __init__(  # type: ignore[no-untyped-def]
+        self, typingctx, targetctx, library, args, return_type, flags, locals
+    ) -> None:
+        super().__init__(typingctx, targetctx, library, args, return_type, _Flags(flags), locals)
 
     def _compile_core(self) -> Any:
         collects = gc.isenabled()
