@@ -4,13 +4,13 @@ Numba optimises each function and makes machine code of it, then links it into t
 optimised as a whole again::
 
     Numba      leaf: optimise, emit    inner: + leaf, optimise, emit    outer: + both, optimise, emit
-    here       leaf: optimise          inner: -                         outer: + both, optimise, emit
+    here       leaf: optimise          inner: + leaf, optimise          outer: + both, optimise, emit
+    joining    leaf: optimise          inner: -                         outer: + both, optimise, emit
 
 What only other kernels call is never run by itself, so :class:`InnerCompiler` makes no machine code of it.
-Nor does it optimise what merely calls others. Small kernels (``forceinline``) and sums that LLVM may put in
-another order (``fastmath``) are optimised by themselves all the same: with those, too, left as they were
-written, vector instructions were chosen once all was one large function; what was compiled ran slower, and a
-sum's last bits hung on who called it.
+:class:`JoiningCompiler`, for what calls others in turn, does not optimise it either. What computes is
+optimised by itself all the same: left as it was written, it gets other vector instructions once all is one
+large function; it ran slower, and a sum's last bits hung on who called it.
 
 Two habits of Numba are left out, too: it looks up overloads by all flags, which it puts together again for
 each comparison (:class:`_Flags`), and Python's collector goes through the growing trees of the compiler again
@@ -73,7 +73,7 @@ class KernelCompiler(Compiler):
 class _InnerLibrary(JITCodeLibrary):
     """LLVM code for other libraries to link in, of which no machine code is made."""
 
-    optimised = True
+    optimised: bool
 
     def _optimize_functions(self, ll_module: Any) -> None:
         if self.optimised:
@@ -95,10 +95,11 @@ class _InnerLowering(NativeLowering):
     """Lowers to an :class:`_InnerLibrary`."""
 
     _name = "inner_lowering"
+    optimised = True
 
     def run_pass(self, state: Any) -> bool:
         library = _InnerLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        library.optimised = bool(state.flags.fastmath) or state.flags.forceinline
+        library.optimised = self.optimised
         state.library = library
         state.flags.no_compile = True
         super().run_pass(state)
@@ -113,14 +114,30 @@ class _InnerLowering(NativeLowering):
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _JoiningLowering(_InnerLowering):
+    """Lowers to an :class:`_InnerLibrary` that is left as it was written."""
+
+    _name = "joining_lowering"
+    optimised = False
+
+
 class InnerCompiler(KernelCompiler):
     """Compiles what only other kernels call."""
+
+    lowering = _InnerLowering
 
     def define_pipelines(self) -> list[Any]:
         pipelines = super().define_pipelines()
         for pipeline in pipelines:
             pipeline.passes = [
-                (_InnerLowering if step is NativeLowering else step, text) for step, text in pipeline.passes
+                (self.lowering if step is NativeLowering else step, text) for step, text in pipeline.passes
             ]
             pipeline.finalize()
         return pipelines
+
+
+class JoiningCompiler(InnerCompiler):
+    """Compiles what only other kernels call and that itself calls others."""
+
+    lowering = _JoiningLowering

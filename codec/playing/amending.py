@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT
-from .kernel_options import INNER
+from .kernel_options import JOINING
 from .partials import (
     TINY,
     edge_share,
@@ -65,7 +65,7 @@ _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def slide_voice(voices, v, record):
     """Let voice ``v``, sounding or about to, become what ``record`` says at its next chunk boundary.
 
@@ -93,7 +93,7 @@ def slide_voice(voices, v, record):
     counts[v, SLIDE_FROM] = number
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _leave_tone(voices, v, number):
     """Put what each partial is before chunk ``number`` into ``voices.order``, by the number of its mode, and
     the weights of the buses into ``voices.bus_from``."""
@@ -119,7 +119,7 @@ def _leave_tone(voices, v, number):
         voices.bus_from[v, bus] = left
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _leave_noise(voices, v):
     """Put the noise power of voice ``v`` at the last grid point into ``voices.noise_from``."""
     share = np.float32(voices.levels[v, NOISE_SHARE])
@@ -132,7 +132,7 @@ def _leave_noise(voices, v):
     voices.levels[v, NOISE_SHARE] = 1.0
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _age_tone(voices, v, number):
     """Bring the coefficients of a record just copied from the onset to chunk ``number``."""
     fast, scalars, levels = voices.fast, voices.scalars, voices.levels
@@ -164,7 +164,7 @@ def _age_tone(voices, v, number):
         fast[v, AMPLITUDE, m] = target
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _age_noise(voices, v, number):
     """Let the noise of a record just copied go on from the last grid point before chunk ``number``."""
     levels = voices.levels
@@ -176,7 +176,7 @@ def _age_noise(voices, v, number):
     levels[v, NOISE_BEGUN] = envelope if heard else 0.0
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _take_places(voices, v, record, number):
     """Let the partials in their new order go on from what ``voices.order`` says they were."""
     slow, fast, order = voices.slow, voices.fast, voices.order

@@ -37,7 +37,7 @@ from .changes import (
     make_change_state,
 )
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .kernel_options import EXACT, INNER
+from .kernel_options import EXACT, JOINING
 from .partials import add_chunk, render_chunk
 from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .slides import add_sliding_chunk, add_sliding_noise_power, render_sliding_chunk
@@ -151,7 +151,7 @@ def clear_state(state: DecoderState) -> None:
 _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _render_ahead(voices, v, ahead, cell, last_gain):
     """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``.
 
@@ -174,7 +174,7 @@ def _render_ahead(voices, v, ahead, cell, last_gain):
         add_chunk(chunk, voices.bus, v, ahead, place)
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _comes_before(counts, v, other):
     """Whether the event in place ``v`` starts before that in ``other``: by onset, then by arrival."""
     if counts[v, ONSET] != counts[other, ONSET]:
@@ -182,7 +182,7 @@ def _comes_before(counts, v, other):
     return counts[v, ARRIVAL] < counts[other, ARRIVAL]
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _push_pending(pending, count, counts, v):
     """Put ``v`` on the heap of ``count`` places."""
     i = count
@@ -195,7 +195,7 @@ def _push_pending(pending, count, counts, v):
     pending[i] = v
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _pop_pending(pending, count, counts):
     """Take the first off the heap of ``count`` places, which is not empty."""
     first = pending[0]
@@ -213,13 +213,13 @@ def _pop_pending(pending, count, counts):
     return first
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _free_count(free, numbers):
     # Small kernels get the arrays they need: of a state, all are handed over one by one, at each call.
     return free.shape[0] - numbers[ACTIVE] - numbers[PENDING]
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _log(log, numbers, outcome, event_id, at_sample):
     """Note what became of an event, if it has an id."""
     row = numbers[LOGGED]
@@ -230,7 +230,7 @@ def _log(log, numbers, outcome, event_id, at_sample):
         numbers[LOGGED] = row + 1
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _steal_quietest(state):
     """Free the quietest voice.
 
@@ -259,7 +259,7 @@ def _steal_quietest(state):
     _log(state.log, state.numbers, WAS_STOLEN, state.voices.counts[v, EVENT_ID], state.numbers[POSITION])
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _start_due(state, position):
     """Start all pending events that are due, in order of onset, then of arrival; return the next onset."""
     numbers = state.numbers
@@ -302,7 +302,7 @@ def _start_due(state, position):
     return next_onset
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _render_cell(
     slow, fast, scalars, levels, counts, own_noise, bus, noise_from, bus_from, chunk, scratch, active, ahead,
     power, cell, count,
@@ -336,7 +336,7 @@ def _render_cell(
     return kept
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _step_grid(state, position):
     """At each multiple of GRID: render the chunks that begin before the next one, and aim the noise there."""
     voices = state.voices
@@ -366,7 +366,7 @@ def _step_grid(state, position):
     aim_noise(state.noise, position, position + GRID)
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _mix_segment(state, position, out):
     """One segment ``out [frames]`` inside a grid cell."""
     frames = out.shape[0]
@@ -405,7 +405,7 @@ def process_block(state, out):
             step_rooms(state.rooms, end)
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _is_finite(record):
     finite = True
     for i in range(record.shape[0]):
@@ -450,7 +450,7 @@ def insert_event(state, record, onset, event_id):
     return True
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _find_voice(counts, numbers, active, pending, event_id):
     """Place of the voice of this event, sounding or pending, the one that came last; -1 if there is none."""
     found = -1

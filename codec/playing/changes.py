@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from .amending import slide_voice
-from .kernel_options import INNER
+from .kernel_options import JOINING
 from .voice_records import CHUNK, RECORD_SIZE
 from .voice_state import CHUNK_NUMBER, FIRST_CHANGE, LAST_CHANGE, NO_CHANGE, ONSET
 from .voices import release_voice
@@ -57,7 +57,7 @@ def clear_changes(state: ChangeState) -> None:
     state.numbers[:] = 0
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def add_change(changes, counts, v, record, at_sample, ends):
     """Let an amendment by ``record``, or an end, wait for voice ``v``; False if there is no place."""
     place = changes.numbers[FREE]
@@ -79,7 +79,7 @@ def add_change(changes, counts, v, record, at_sample, ends):
     return True
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def _take_first(changes, counts, v):
     """Give the first place of voice ``v`` back and return it; it keeps what it holds until one is added."""
     place = counts[v, FIRST_CHANGE]
@@ -89,7 +89,7 @@ def _take_first(changes, counts, v):
     return place
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def forget_changes(changes, counts, v):
     """Voice ``v`` is over: what still waits for it is for an event that no longer sounds."""
     while counts[v, FIRST_CHANGE] != NO_CHANGE:
@@ -97,7 +97,7 @@ def forget_changes(changes, counts, v):
         changes.numbers[UNKNOWN] += 1
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def apply_changes(changes, voices, v):
     """Amend and end voice ``v`` as is due at its next chunk boundary.
 

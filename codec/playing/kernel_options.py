@@ -18,7 +18,7 @@ from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, Use
 
 from ..events.errors import StruckWarning
 from ..kernels.cache import LOCATORS, PACKAGE
-from ..kernels.compiler import InnerCompiler, KernelCompiler
+from ..kernels.compiler import InnerCompiler, JoiningCompiler, KernelCompiler
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -75,3 +75,5 @@ INNER: Final[dict[str, Any]] = EXACT | {
     "no_cpython_wrapper": True,
     "pipeline_class": InnerCompiler,
 }
+#: As INNER, for what calls other kernels in turn and computes little itself.
+JOINING: Final[dict[str, Any]] = INNER | {"pipeline_class": JoiningCompiler}

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import MODE_COUNT, NOISE_BAND_COUNT
-from .kernel_options import INNER
+from .kernel_options import INNER, JOINING
 from .partials import set_rotation
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import AUDIBLE, BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
@@ -81,7 +81,7 @@ _SCALAR_COUNT = len(SCALARS)
 _ZERO = np.float32(0.0)
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def copy_record(voices, v, record):
     """Copy to voice ``v`` what ``record`` says at any age, and its decays as they are at the onset."""
     slow = voices.slow
@@ -109,7 +109,7 @@ def copy_record(voices, v, record):
         voices.bus[v, bus] = record[BUS_AT + bus]
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def begin_voice(voices, v, record):
     """Let voice ``v`` begin as ``record`` says."""
     slow = voices.slow
@@ -141,7 +141,7 @@ def begin_voice(voices, v, record):
     levels[v, NOISE_SHARE] = 0.0
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def load_voice(voices, v, record, onset, arrival):
     """Copy ``record`` into voice ``v``, which will sound from stream sample ``onset``."""
     begin_voice(voices, v, record)
@@ -153,7 +153,7 @@ def load_voice(voices, v, record, onset, arrival):
     counts[v, LAST_CHANGE] = NO_CHANGE
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def release_voice(scalars, levels, counts, v, boundary):
     """End the force of voice ``v`` at chunk ``boundary``, from where it then is; it goes into its release."""
     if counts[v, ENDED] == NEVER_ENDED:

@@ -1,4 +1,4 @@
-"""Inner kernels: no machine code is made of them, large ones are optimised inside what calls them."""
+"""Of inner kernels no machine code is made; those that join others are optimised inside their callers."""
 
 import gc
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from struck.codec.playing.kernel_options import EXACT, INNER
+from struck.codec.playing.kernel_options import EXACT, INNER, JOINING
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def leaf(x, count):
     total = 0.0
     for i in range(count):
@@ -17,7 +17,7 @@ def leaf(x, count):
     return total
 
 
-@njit(**INNER, forceinline=True)
+@njit(**INNER)
 def small(x, count):
     total = 0.0
     for i in range(count):
@@ -25,7 +25,7 @@ def small(x, count):
     return total
 
 
-@njit(**INNER)
+@njit(**JOINING)
 def inner(x, count):
     return leaf(x, count) + leaf(x[1:], count) + small(x, count)
 
@@ -43,7 +43,7 @@ def body_of(kernel):
     return body.split("\n}")[0]
 
 
-def test_what_only_calls_others_is_optimised_in_these_alone():
+def test_what_joins_kernels_is_optimised_in_its_callers_alone():
     x = np.arange(5.0)
     assert outer(x, 20) == 0.5 * (4 * 10.0 + 5 * 10.0) + 4 * 10.0
     # Numba writes each variable to memory; LLVM's optimisation takes that out. Should Numba no longer ask our
