@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .kernel_options import EXACT, INNER
+from .kernel_options import EXACT, LINKED
 from .room import partition_samples, room_impulse_responses
 
 #: Samples between two control points of the stream: noise gains and rooms step on this grid.
@@ -89,7 +89,7 @@ def silence_rooms(rooms):
         rooms.place[r, FILLED] = 0
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def complex_fft(re, im, re2, im2, cosines, sines, size, direction):
     """Transform ``re + i im [size]`` in place by the Stockham radix-2 scheme; the inverse is not scaled.
 
@@ -128,7 +128,7 @@ def complex_fft(re, im, re2, im2, cosines, sines, size, direction):
             im[q] = im2[q]
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def real_fft(signal, out, work, twiddles):
     """Spectrum ``out [2, B + 1]`` of ``signal [2B]``: even and odd samples as one complex transform."""
     size = signal.shape[0] // 2
@@ -151,7 +151,7 @@ def real_fft(signal, out, work, twiddles):
         out[1, k] = even_im + odd_re * w_im + odd_im * w_re
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def inverse_real_fft_second_half(spectrum, out, work, twiddles):
     """Samples B to 2B of the inverse transform of ``spectrum [2, B + 1]``, to ``out [B]``."""
     size = out.shape[0]
@@ -174,7 +174,7 @@ def inverse_real_fft_second_half(spectrum, out, work, twiddles):
         out[2 * k + 1] = scale * im[size // 2 + k]
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _accumulate(sums, response, history, first, count, head, start, stop):
     """Add partitions ``start`` to ``stop`` of the product for the input block at ring place ``head``."""
     s_re, s_im = sums[0], sums[1]
@@ -189,7 +189,7 @@ def _accumulate(sums, response, history, first, count, head, start, stop):
             s_im[k] += x_re[k] * h_im[k] + x_im[k] * h_re[k]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def step_rooms(rooms, position):
     """Advance all rooms after ``GRID`` more samples; ``position`` in samples is a multiple of GRID."""
     size = rooms.outputs.shape[1]
@@ -227,7 +227,7 @@ def step_rooms(rooms, position):
             rooms.outputs[r, :] = np.float32(0.0)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def exchange_room(rooms, r, position, source, out, frames):
     """Feed ``source [frames]`` to room ``r``, add its wet sound to ``out``; both inside one grid cell."""
     size = rooms.outputs.shape[1]

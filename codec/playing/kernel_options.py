@@ -68,12 +68,11 @@ EXACT: Final[dict[str, Any]] = {
     "pipeline_class": KernelCompiler,
 }
 #: How those are compiled that only other kernels call: they are kept inside these, and Python cannot call
-#: them. A first start compiles in a third of the time: most of a small kernel's code was its wrappers, which
-#: take apart tuples of arrays, and they were compiled again in each kernel that calls it.
-INNER: Final[dict[str, Any]] = EXACT | {
-    "cache": False,
-    "no_cpython_wrapper": True,
-    "pipeline_class": InnerCompiler,
-}
-#: As INNER, for what calls other kernels in turn and computes little itself.
+#: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
+#: apart tuples of arrays, and they were compiled again in each kernel that calls it.
+INNER: Final[dict[str, Any]] = EXACT | {"cache": False, "no_cpython_wrapper": True}
+#: As INNER, without machine code of their own, which takes three fifths of the time again. What plays runs as
+#: fast so; what hears ran slower in `studio`, and stays with INNER.
+LINKED: Final[dict[str, Any]] = INNER | {"pipeline_class": InnerCompiler}
+#: As LINKED, for what calls other kernels in turn and computes little itself.
 JOINING: Final[dict[str, Any]] = INNER | {"pipeline_class": JoiningCompiler}

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT
-from .kernel_options import INNER
+from .kernel_options import LINKED
 from .voice_records import AUDIBLE, BUS_COUNT, CHUNK, MODE, SCALAR
 from .voice_state import (
     AIM,
@@ -133,7 +133,7 @@ def sum_partials(scratch, count, out, first, last):
         out[n + 7] = s7
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def set_rotation(slow, fast, v, count):
     """Turn per chunk and recursion coefficients from the rotation per sample ``c``: turn = c ** 64."""
     for m in range(count):
@@ -147,7 +147,7 @@ def set_rotation(slow, fast, v, count):
         slow[v, TURN_IM, m] = im
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def advance_force(scalars, levels, v, boundary):
     """Force at chunk ``boundary``, the next one, and how much of it the release has left."""
     release_chunk = scalars[v, _RELEASE_CHUNK]
@@ -160,7 +160,7 @@ def advance_force(scalars, levels, v, boundary):
     return released, released
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def force_at(scalars, levels, v, number):
     """Force at chunk ``number``, of which nothing is known yet; the release goes on from there."""
     release_chunk = scalars[v, _RELEASE_CHUNK]
@@ -171,7 +171,7 @@ def force_at(scalars, levels, v, number):
     return released
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def glide_left(scalars, v, number):
     """What the glide adds, as a share of the settled frequency, in chunk ``number``."""
     if number >= scalars[v, _GLIDE_CHUNKS]:
@@ -179,13 +179,13 @@ def glide_left(scalars, v, number):
     return scalars[v, _GLIDE_RATIO] * max(0.0, 1.0 - (number + 0.5) * scalars[v, _GLIDE_PER_CHUNK])
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def glide_at(scalars, v, number):
     """What the glide adds, as a share of the settled frequency, at chunk boundary ``number``."""
     return scalars[v, _GLIDE_RATIO] * max(0.0, 1.0 - number * scalars[v, _GLIDE_PER_CHUNK])
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def aim_rotation(slow, fast, scalars, levels, v, number):
     """Set the rotation of all partials to that of chunk ``number``, for a glide to go on from."""
     if number < scalars[v, _GLIDE_CHUNKS]:
@@ -200,7 +200,7 @@ def aim_rotation(slow, fast, scalars, levels, v, number):
     set_rotation(slow, fast, v, MODE_COUNT)
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def _glide(slow, fast, scalars, v, number, count):
     """Set the frequencies of chunk ``number``; returns freq(t) / settled freq at its end."""
     glide_chunks = scalars[v, _GLIDE_CHUNKS]
@@ -274,7 +274,7 @@ def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
     return power
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v`` to ``chunk``; False if no mode is heard any more.
 
@@ -305,7 +305,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     return True
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def add_chunk(chunk, weights, v, ahead, place):
     """Add ``chunk`` to ``ahead [BUS_COUNT, >= place + CHUNK]`` with the bus weights of voice ``v``."""
     first = np.uint64(place)  # an index that cannot be negative lets the loop become vector instructions

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import NOISE_BAND_COUNT
-from .kernel_options import INNER
+from .kernel_options import LINKED
 from .noise import loop_lengths_samples, noise_loops
 from .voice_records import BUS_COUNT, CHUNK
 
@@ -52,7 +52,7 @@ def make_noise_state(rate: int) -> NoiseState:
     )
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def settle_noise(noise, position):
     """At the end of a grid cell, take the gains aimed at as exact and forget the powers."""
     for bus in range(BUS_COUNT):
@@ -63,7 +63,7 @@ def settle_noise(noise, position):
     noise.ramp[0] = position
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def aim_noise(noise, position, cell_end):
     """From ``position`` on, ramp every gain to the root of ``noise.power`` at ``cell_end``."""
     passed = np.float32(position - noise.ramp[0])
@@ -76,7 +76,7 @@ def aim_noise(noise, position, cell_end):
     noise.ramp[0] = position
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def mix_noise(noise, position, buses, frames):
     """Add the shared noise to ``buses``; ``frames <= CHUNK``."""
     passed = position - noise.ramp[0]

@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import MODE_COUNT
-from .kernel_options import INNER
+from .kernel_options import LINKED
 from .partials import (
     advance_force,
     advance_levels,
@@ -81,7 +81,7 @@ _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def slide_weight(progress):
     """Share of what was, ``progress`` of the way; see :func:`struck.codec.events.segments.fade_weight`."""
     return 0.5 + 0.5 * cos(pi * min(1.0, max(0.0, progress)))
@@ -147,7 +147,7 @@ def _prepare_step(slow, fast, scratch, v, ratio, weight, middle, next_weight, pa
         scratch[D_A, m] = (end - start) * np.float32(1.0 / STEP)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v``, which slides, to ``chunk``. The arrays are those of
     :class:`~struck.codec.playing.voice_state.VoiceState`."""
@@ -177,7 +177,7 @@ def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
         aim_rotation(slow, fast, scalars, levels, v, number)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def add_sliding_chunk(chunk, weights, weights_from, scalars, counts, v, ahead, place):
     """Add the ``chunk`` that voice ``v`` just rendered to ``ahead [BUS_COUNT, >= place + CHUNK]``, while the
     weights of the buses slide."""
@@ -196,7 +196,7 @@ def add_sliding_chunk(chunk, weights, weights_from, scalars, counts, v, ahead, p
                 ahead[bus, place + first + n] += (start + step * np.float32(n)) * chunk[first + n]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def add_sliding_noise_power(scalars, levels, counts, weights, own, left, v, power, position):
     """As :func:`~struck.codec.playing.voices.add_noise_power`, while the noise of voice ``v`` slides;
     ``left`` is ``VoiceState.noise_from``."""

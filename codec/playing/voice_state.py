@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ..events.event_spec import MODE_COUNT
-from .kernel_options import INNER
+from .kernel_options import LINKED
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_COUNT, CHUNK, SCALARS
 
@@ -44,7 +44,7 @@ NO_CHANGE: Final = -1
 NO_ID: Final = 0
 
 #: Whole chunks only: sums may be reordered by the compiler, the same way every time.
-FAST: Final[dict[str, Any]] = {**INNER, "fastmath": {"contract", "reassoc", "nsz"}}
+FAST: Final[dict[str, Any]] = {**LINKED, "fastmath": {"contract", "reassoc", "nsz"}}
 
 
 class VoiceState(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import MODE_COUNT, NOISE_BAND_COUNT
-from .kernel_options import INNER, JOINING
+from .kernel_options import JOINING, LINKED
 from .partials import set_rotation
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import AUDIBLE, BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
@@ -169,7 +169,7 @@ def release_voice(scalars, levels, counts, v, boundary):
     levels[v, NOISE_RELEASE] = -1.0
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def advance_noise(scalars, levels, counts, v, position):
     """Envelope of voice ``v``'s noise at stream sample ``position``, the end of a cell; negative once over.
 
@@ -198,7 +198,7 @@ def advance_noise(scalars, levels, counts, v, position):
     return envelope * rise
 
 
-@njit(**INNER, forceinline=True)
+@njit(**LINKED, forceinline=True)
 def add_noise_power(scalars, levels, counts, weights, own, v, power, position):
     """Add to ``power`` the noise power that voice ``v`` will have at stream sample ``position``, the end of
     a cell.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from struck.codec.playing.kernel_options import EXACT, INNER, JOINING
+from struck.codec.playing.kernel_options import EXACT, JOINING, LINKED
 
 
 @njit(**JOINING)
@@ -17,7 +17,7 @@ def leaf(x, count):
     return total
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def small(x, count):
     total = 0.0
     for i in range(count):
@@ -66,7 +66,7 @@ def test_the_garbage_collector_is_left_as_it_was():
 
 
 def test_an_error_in_an_inner_kernel_is_told():
-    @njit(**INNER)
+    @njit(**LINKED)
     def checked(x):
         if x < 0.0:
             raise ValueError("below zero")
