@@ -106,4 +106,4 @@ class Encoder:
             samples = soxr.resample(samples, rate, self.rate, quality="HQ")
         self.reset()
         events = self.process(samples) + self.flush()
-        return settle([*events, *self._encoder.take_ends()])
+        return settle([*events, *self._encoder.take_changes()])

@@ -24,6 +24,7 @@ ROOMS = (
     "codec/takes",
     "codec/hearing",
     "codec/hearing/refit",
+    "codec/hearing/amending",
     "codec/hearing/joint",
     "codec/hearing/following",
     "codec/measures",

@@ -277,8 +277,8 @@ class StreamingEncoder:
             events += self._advance(once=True)
         return events
 
-    def take_ends(self) -> list[StreamItem]:
-        """What ends events that were told before, each given once: none, here they stay as they are."""
+    def take_changes(self) -> list[StreamItem]:
+        """Amendments and ends of events that were told before: none, here they stay as they are."""
         return []
 
     def _needed_samples(self) -> int:

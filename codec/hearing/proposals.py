@@ -122,8 +122,9 @@ class Proposer:
     def _refine(self, level: np.ndarray, frame: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """Pitch from the parabolic peaks near the first harmonics, weighted by level."""
         refined = self._pitches[pitch].astype(np.float64)
-        for i, (t, p) in enumerate(zip(frame, pitch, strict=True)):
-            spectrum = level[t : t + FRAMES_AFTER].mean(0)
+        spectra = {t: level[t : t + FRAMES_AFTER].mean(0) for t in set(frame.tolist())}
+        for i, (t, p) in enumerate(zip(frame.tolist(), pitch, strict=True)):
+            spectrum = spectra[t]
             numbers = np.arange(1, 9)
             place = self._f0_bins[p] * numbers
             numbers = numbers[place < len(spectrum) - 3]

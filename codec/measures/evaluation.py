@@ -223,6 +223,8 @@ def _evaluate(
 
 
 def _score(signal: NDArray[np.float32], decoded: NDArray[np.float32], bits_per_second: float | None) -> Score:
+    # Over the recording alone: silence that follows in both would count as likeness.
+    decoded = decoded[: signal.size]
     return Score(energy_removed_db(signal, decoded), mel_distance_db(signal, decoded), bits_per_second)
 
 

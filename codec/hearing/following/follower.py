@@ -19,57 +19,47 @@ from typing import Final
 import numpy as np
 
 from ...events.amendments import ID_COUNT, StreamItem, end_sound, in_stream_order
-from ...events.event_spec import ANALYSIS_RATE, INDEX
+from ...events.event_spec import ANALYSIS_RATE
 from ...events.events import Event
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
+from ..amending.amender import Amender, Scene
+from ..amending.sounding import Sounding, as_known, as_told
 from ..encoder import StreamingEncoder
-from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from ..refit.levels import follow_levels
 from ..refit.profile_refiner import MEL_WEIGHT
 from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..spectrum import HOP, mel_band_matrix
-from .amender import Amender, Scene
 from .memory import Memory
 from .second_reading import SecondReader
-from .sounding import Sounding, as_known, as_told
+from .view import View
 from .voice_lives import VoiceLives
 
 #: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
 #: fitted to.
 _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
-#: Frames of which an event must have been heard before it is refitted in the long window.
-_HEARD_FRAMES: Final = 2
-_STEPS: Final = 2
-#: When an event is read again: so many of its frames have been heard in the long window.
-_READ_AGAIN: Final = (24,)
-_HASTY_READ_AGAIN: Final = (6,)
-#: Where the profile's window is shorter, what began in so many last frames is refitted in that.
+#: Where a profile's own window is shorter than the longest, what began in so many last frames is fitted in
+#: the shorter ones: in each as soon as enough of it was heard in that.
 _NEW_FRAMES: Final = 14
-_NEW_STEPS: Final = 6
-_NEW_ROWS: Final = 16
-#: What was heard so many frames ago counts 1 / e of what is heard now: what was played stays as it was.
-_RECENT: Final = 16.0
-_NEW_RECENT: Final = 3.0
-#: What may still move of an old event, beside its gain.
-_GOES_ON: Final = [
-    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
-]
+#: Window lengths between the profile's own and the longest: low pitches need the longest.
+_BETWEEN_N_FFT: Final = 1024
+_LONG_N_FFT: Final = 2048
+#: When an event is read again: so many of its frames have been heard in the window between, in the longest,
+#: and in the longest where hops are one frame.
+_READ_BETWEEN: Final = 3
+_READ_AGAIN: Final = 24
+_HASTY_READ_AGAIN: Final = 6
 #: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
 MOST_REFITTED: Final = 16
-#: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
-_MOST_RISE_DB: Final = 3.0
 #: By so much a first guess may become louder than it was read, where hops are one frame: the few frames that
 #: are known of an attack fit whatever is loud enough and rises slowly enough.
 _HASTY_RISE_DB: Final = 4.0
-#: Window in which events are refitted: what low pitches need.
-_LONG_N_FFT: Final = 2048
 #: Frames by which levels follow, and amendments are judged, at least.
 _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
 _PRICE: Final = 3e-5
-_HASTY_PRICE: Final = 1.5e-4
+_HASTY_PRICE: Final = 1.4e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -130,23 +120,38 @@ class Follower:
             whitening=_WHITENING,
             at_most=_FIRST_GUESS[n_fft],
         )
-        self._refitter = refitter(_LONG_N_FFT, FRAME_STRIDE, _STEPS)
-        self._long_refitter = refitter(_LONG_N_FFT, 1)
         self._every_frame = refitter(n_fft, 1)
-        self._second_reader = SecondReader(
-            weights,
-            _LONG_N_FFT,
-            self._long_refitter,
-            self._refitter,
-            _FIRST_GUESS[_LONG_N_FFT],
-            _HASTY_READ_AGAIN if hasty else _READ_AGAIN,
-        )
+        self._short = Memory(n_fft, _YOUNG_FRAMES)
+        #: From the longest window to the profile's own.
+        self._views: list[View] = []
+
+        def look(n_fft: int, stride: int, steps: int, heard_frames: int, rows: int, recent: float) -> View:
+            memory = self._short if n_fft == profile.n_fft else Memory(n_fft, _YOUNG_FRAMES)
+            view = View(
+                memory, refitter(n_fft, 1), refitter(n_fft, stride, steps), heard_frames, rows, recent
+            )
+            self._views.append(view)
+            return view
+
+        def second_reader(view: View, n_fft: int, refitter: Refitter, age: int) -> SecondReader:
+            return SecondReader(
+                weights, n_fft, view.every_frame, refitter, _FIRST_GUESS[n_fft], view.memory, age
+            )
+
+        longest = look(_LONG_N_FFT, FRAME_STRIDE, 2, 2, _YOUNG_FRAMES, 16.0)
+        age = _HASTY_READ_AGAIN if hasty else _READ_AGAIN
+        #: In the order in which an event is read.
+        self._second_readers = [second_reader(longest, _LONG_N_FFT, longest.refitter, age)]
+        if n_fft < _BETWEEN_N_FFT:
+            between = look(_BETWEEN_N_FFT, 1, 4, 2, 16, 4.0)
+            reader = second_reader(between, _BETWEEN_N_FFT, between.every_frame, _READ_BETWEEN)
+            self._second_readers.insert(0, reader)
+        if n_fft < _LONG_N_FFT:
+            look(n_fft, 1, 6, 0, 16, 3.0)
         self._levels_refitter = refitter(n_fft, stride)
         self._amender = Amender(self._levels_refitter, _HASTY_PRICE if hasty else _PRICE)
         self._mels = mel_band_matrix(n_fft)
         self._voice_lives = VoiceLives(weights)
-        self._short = Memory(n_fft, _YOUNG_FRAMES)
-        self._long = Memory(_LONG_N_FFT, _YOUNG_FRAMES)
         #: Events that a hop may refit, and whether it is searched for new ones: less where time is short.
         self.refit_limit = MOST_REFITTED
         self.searches = True
@@ -167,8 +172,8 @@ class Follower:
     def reset(self) -> None:
         """Forget everything heard; the next sample is sample 0."""
         self._encoder.reset()
-        self._short.reset()
-        self._long.reset()
+        for view in self._views:
+            view.memory.reset()
         self._soundings: list[Sounding] = []
         self._items: list[StreamItem] = []
         self._next_id = 0
@@ -215,8 +220,8 @@ class Follower:
     ) -> None:
         """See :meth:`struck.codec.hearing.encoder.Model.hear`."""
         known_before = self._short.end_frame
-        self._short.hear(sound)
-        self._long.hear(sound)
+        for view in self._views:
+            view.memory.hear(sound)
         self._at_frame = self._short.end_frame - (len(observed) - self._encoder.context_frames)
         self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
         self._encoder.refines = self.refit_limit > 0
@@ -288,68 +293,34 @@ class Follower:
     def _read_again(self) -> None:
         """The loudest event of which enough more was heard by now is read as if it were new.
 
-        One a hop, for that bounds its work; where time is short, none.
+        One a hop in each window, for that bounds its work; where time is short, none.
         """
-        due = [s for s in self._soundings if self._second_reader.is_due(s, self._long)]
-        if due and self.refit_limit > 0:
-            loudest = max(due, key=lambda s: s.gain_db)
-            others = [s for s in self._soundings if s is not loudest]
-            self._second_reader.read(loudest, others, self._long, self._loudest_power)
+        for number, reader in enumerate(self._second_readers):
+            due = [s for s in self._soundings if s.readings == number and reader.is_due(s)]
+            if due and self.refit_limit > 0:
+                loudest = max(due, key=lambda s: s.gain_db)
+                others = [s for s in self._soundings if s is not loudest]
+                reader.read(loudest, others, self._loudest_power)
 
     def _refit(self) -> None:
-        """Events are moved to where what was heard last fits best; their onsets stay."""
-        hasty = self.profile.n_fft < _LONG_N_FFT
-        new_from = self._short.end_frame - _NEW_FRAMES if hasty else self._short.end_frame
-        latest = self._long.end_frame - _HEARD_FRAMES
-        moved = [s for s in self._soundings if s.onset_frame < latest or s.onset_frame >= new_from]
-        moved = sorted(moved, key=lambda s: -s.gain_db)[:MOST_REFITTED]
-        self.let_go_refits += max(0, len(moved) - self.refit_limit)
-        moved = moved[: self.refit_limit]
-        new = [s for s in moved if s.onset_frame >= new_from]
-        known = [s for s in moved if s.onset_frame < new_from]
-        if new:
-            self._refit_in(self._short, self._every_frame, new, _NEW_STEPS, _NEW_ROWS, _NEW_RECENT)
-        if known:
-            self._refit_in(self._long, self._refitter, known, _STEPS, _YOUNG_FRAMES, _RECENT)
+        """Events are moved to where what was heard last fits best."""
+        views = [(s, view) for s in self._soundings if (view := self._view_of(s)) is not None]
+        views = sorted(views, key=lambda pair: -pair[0].gain_db)[:MOST_REFITTED]
+        self.let_go_refits += max(0, len(views) - self.refit_limit)
+        views = views[: self.refit_limit]
+        young_from = self._short.end_frame - _YOUNG_FRAMES
+        for view in reversed(self._views):
+            moved = [s for s, its_view in views if its_view is view]
+            if moved:
+                others = [s for s in self._soundings if not any(s is one for one in moved)]
+                view.refit(moved, others, young_from, self._loudest_power)
 
-    def _refit_in(
-        self,
-        memory: Memory,
-        refitter: Refitter,
-        moved: list[Sounding],
-        steps: int,
-        rows: int,
-        recent: float,
-    ) -> None:
-        """Move ``moved`` to where the last ``rows`` of a memory fit best."""
-        others = [s for s in self._soundings if not any(s is one for one in moved)]
-        first = memory.end_frame - rows
-        every = self._every_frame if memory is self._short else self._long_refitter
-        power, fourth = every.sums(as_known(others, first), rows)
-        weights = np.exp((np.arange(rows) - rows + 1) / recent).astype(np.float32)
-        momentum = moved[0].momentum
-        for s in moved[1:]:
-            momentum = momentum.join(s.momentum)
-        trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
-        for row, s in zip(trust, moved, strict=True):
-            if self._is_young(s):
-                row[:SHIFT] = 1.0
-                s.highest_db = s.gain_db + _MOST_RISE_DB
-            row[[GAIN_DB, *_GOES_ON]] = 1.0
-        refit = refitter.refit(
-            memory.observed[-rows:],
-            power,
-            fourth,
-            as_known(moved, first),
-            steps=steps,
-            momentum=momentum,
-            trust=trust,
-            loudest_power=self._loudest_power,
-            row_weights=weights,
-        )
-        for i, s in enumerate(moved):
-            s.gain_db, s.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]
-            s.momentum = refit.momentum.take(np.array([i]))
+    def _view_of(self, sounding: Sounding) -> View | None:
+        """In which an event is fitted: the longest that has heard enough of it."""
+        longest, *shorter = self._views
+        is_new = sounding.onset_frame >= self._short.end_frame - _NEW_FRAMES
+        views = shorter if shorter and is_new else [longest]
+        return next((view for view in views if view.has_heard(sounding)), None)
 
     def _forget(self) -> None:
         """Leave out what has faded by itself: nobody needs to be told.

@@ -29,7 +29,7 @@ class Hearing(Protocol):
 
 
 class FileHearing:
-    """An encoder of a profile that does not follow, with what it says later of its events: their ends."""
+    """An encoder of a profile that does not follow, with what it says later of its events."""
 
     def __init__(self, encoder: StreamingEncoder) -> None:
         self._encoder = encoder
@@ -37,11 +37,11 @@ class FileHearing:
 
     def process(self, samples: np.ndarray) -> list[StreamItem]:
         """See :meth:`Hearing.process`."""
-        return in_stream_order([*self._encoder.process(samples), *self._encoder.take_ends()])
+        return in_stream_order([*self._encoder.process(samples), *self._encoder.take_changes()])
 
     def flush(self) -> list[StreamItem]:
         """See :meth:`Hearing.flush`."""
-        return in_stream_order([*self._encoder.flush(), *self._encoder.take_ends()])
+        return in_stream_order([*self._encoder.flush(), *self._encoder.take_changes()])
 
 
 def make_hearing(weights: CodecWeights, profile: Profile, steps: int | None = None) -> Hearing:
@@ -54,7 +54,7 @@ def make_hearing(weights: CodecWeights, profile: Profile, steps: int | None = No
         StruckError: the weights cannot encode.
     """
     if not profile.follows:
-        return FileHearing(make_encoder(weights, profile, steps))
+        return FileHearing(make_encoder(weights, profile, steps, amends=True))
     from .follower import Follower  # only those who follow wait for its kernels
 
     return Follower(weights, profile, steps)

@@ -2,7 +2,7 @@
 
 A first reading sees an attack and little more, through the profile's window. Gradient steps mend what is
 nearly right; a wrong pitch, noise taken for a tone, a level far too low they do not. So some frames after its
-onset an event is read by the network as if it were new, in the long window, at the pitches that are salient
+onset an event is read by the network as if it were new, in a longer window, at the pitches that are salient
 then. Each reading is fitted to what was heard since, and takes the event's place if it is clearly better.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...weights.codec_weights import CodecWeights
+from ..amending.sounding import Sounding, as_known
 from ..event_reader import EventReader
 from ..proposals import Proposer
 from ..refit.control_tables import PARAMETER_COUNT, SHIFT
@@ -24,7 +25,6 @@ from ..refit.refitter import Momentum, Refitter
 from ..refit.window_events import WindowEvents
 from ..spectrum import mean_magnitude
 from .memory import Memory
-from .sounding import Sounding, as_known
 
 #: Pitches that are tried, and how far from the event's onset they may begin, in frames.
 _PITCHES: Final = 2
@@ -47,11 +47,12 @@ class SecondReader:
 
     Args:
         weights: trained codec weights.
-        n_fft: the long window's length.
-        every_frame: refitter of the long window, of stride 1.
-        refitter: of the long window, of any stride: fits and compares.
+        n_fft: window length.
+        every_frame: refitter of that window, of stride 1.
+        refitter: the same, of any stride: fits and compares.
         at_most: values that fields have at most when an event is read, in their units.
-        ages: an event is read again when so many of its frames have been heard in the long window.
+        memory: what was heard last, in windows of ``n_fft``.
+        age: an event is read again when so many of its frames have been heard in these.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -64,29 +65,28 @@ class SecondReader:
         every_frame: Refitter,
         refitter: Refitter,
         at_most: Mapping[str, float],
-        ages: Sequence[int],
+        memory: Memory,
+        age: int,
     ) -> None:
-        self._every_frame, self._refitter, self._ages = every_frame, refitter, ages
+        self._every_frame, self._refitter, self._memory, self._age = every_frame, refitter, memory, age
         self._reader = EventReader(weights, n_fft, at_most)
         self._proposer = Proposer(n_fft)
         self._trust = np.ones((1, PARAMETER_COUNT), np.float32)
         self._trust[:, SHIFT] = 0.0
 
-    def is_due(self, sounding: Sounding, memory: Memory) -> bool:
-        """Whether enough more was heard of an event since it was last read."""
-        return sounding.readings < self._due_readings(sounding, memory)
+    def is_due(self, sounding: Sounding) -> bool:
+        """Whether enough was heard of an event."""
+        return self._memory.end_frame - sounding.onset_frame >= self._age
 
-    def read(
-        self, sounding: Sounding, others: Sequence[Sounding], memory: Memory, loudest_power: float
-    ) -> None:
+    def read(self, sounding: Sounding, others: Sequence[Sounding], loudest_power: float) -> None:
         """Let ``sounding`` be what it is best read as by now.
 
         Args:
             others: all else that sounds.
-            memory: what was heard last, in the long window.
             loudest_power: of the loudest mel band so far.
         """
-        sounding.readings = self._due_readings(sounding, memory)
+        memory = self._memory
+        sounding.readings += 1
         onset_row = sounding.onset_frame - memory.first_frame
         if onset_row < _CONTEXT_ROWS:
             return
@@ -107,10 +107,6 @@ class SecondReader:
         if best is not known:
             sounding.gain_db, sounding.vector = float(best.gain_db[0]), best.vectors[0]
             sounding.momentum = Momentum.at_rest(1)
-
-    def _due_readings(self, sounding: Sounding, memory: Memory) -> int:
-        heard = memory.end_frame - sounding.onset_frame
-        return sum(heard >= age for age in self._ages)
 
     def _fit(
         self,

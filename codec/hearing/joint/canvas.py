@@ -20,6 +20,10 @@ FloatArray = NDArray[np.float32]
 _SILENT_SHARE: Final = 1e-4
 #: Levels around a candidate's own at which it is tried, in dB.
 _TRIED_DB: Final = (-5.0, -2.0, 1.0)
+_TRIED_FACTORS: Final = np.array([10.0 ** (db / 10.0) for db in _TRIED_DB], np.float32)
+#: What an event's power is multiplied by to add it, and to take it out.
+_THERE: Final = np.array([1.0], np.float32)
+_GONE: Final = np.array([-1.0], np.float32)
 #: Rows after and before an onset in which its rise is measured, and those before it that the window blurs.
 _AFTER_ROWS: Final = 10
 _NOISE_ROWS: Final = 6
@@ -76,7 +80,7 @@ class Canvas:
         self._scratch = make_scratch(renderer, 1, self._rows)
         self._power, self._fourth = heard.power.copy(), heard.fourth.copy()
         self._own = np.zeros_like(heard.power), np.zeros_like(heard.power)
-        self._changes = np.zeros(len(heard.power))
+        self._changes = np.zeros((len(_TRIED_DB), len(heard.power)))
         self._bands, self._apart = np.empty_like(heard.mel_db), np.empty_like(heard.mel_db)
         self._fill_bands(0, len(self._power))
 
@@ -94,22 +98,23 @@ class Canvas:
     def try_levels(self, event: WindowEvents) -> tuple[float, float]:
         """By how much one event more lessens the loss at the best of a few levels, and dB to that level."""
         first, last = self._draw(event)
-        return max((-self._change(first, last, 10.0 ** (db / 10.0)), db) for db in _TRIED_DB)
+        worths = -self._fill_changes(first, last, _TRIED_FACTORS).sum(1)
+        best = int(np.argmax(worths))
+        return float(worths[best]), _TRIED_DB[best]
 
     def worth_more(self, event: WindowEvents) -> float:
         """By how much one event more lessens the loss."""
-        return -self._change(*self._draw(event), 1.0)
+        return -self._change(*self._draw(event), _THERE)
 
     def worth(self, event: WindowEvents) -> float:
         """By how much one event, which is on the canvas, lessens the loss."""
-        return self._change(*self._draw(event), -1.0)
+        return self._change(*self._draw(event), _GONE)
 
     def row_worths(self, event: WindowEvents) -> NDArray[np.float64]:
         """What :meth:`worth` of one event, which is on the canvas, is made of, row by row of the window."""
         first, last = self._draw(event)
-        self._fill_changes(first, last, -1.0)
         worths = np.zeros(self._rows)
-        worths[:: self._refitter.stride][first:last] = self._changes[first:last]
+        worths[:: self._refitter.stride][first:last] = self._fill_changes(first, last, _GONE)[0]
         return worths
 
     def rise_db(self, event: WindowEvents, noise_like: bool) -> float:
@@ -186,13 +191,15 @@ class Canvas:
         mels = self._refitter.renderer.mels
         fill_bands(self._heard, mels, self._power, first, last, self._bands, self._apart)
 
-    def _change(self, first: int, last: int, by: float) -> float:
-        self._fill_changes(first, last, by)
-        return float(self._changes[first:last].sum())
+    def _change(self, first: int, last: int, factor: FloatArray) -> float:
+        return float(self._fill_changes(first, last, factor)[0].sum())
 
-    def _fill_changes(self, first: int, last: int, by: float) -> None:
+    def _fill_changes(self, first: int, last: int, factors: FloatArray) -> NDArray[np.float64]:
+        """Changes of the loss where the power of the event drawn, times each factor, is added:
+        ``[L, last - first]``."""
         refitter = self._refitter
         fill_changes(
             self._heard, refitter.renderer.mels, refitter.mel_weight, self._power, self._fourth, self._bands,
-            self._apart, *self._own, first, last, np.float32(by), self._changes,
+            self._apart, *self._own, first, last, factors, self._changes,
         )  # fmt: skip
+        return self._changes[: len(factors), first:last]

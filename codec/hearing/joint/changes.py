@@ -59,13 +59,13 @@ def _error_change(observed, power, fourth, own_power, own_fourth, by):
         _FRAMES,
         int64,
         int64,
-        float32,
-        float64[::1],
+        float32[::1],
+        float64[:, ::1],
     ),
     **EXACT,
 )
 def fill_changes(
-    heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, by, changes
+    heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, factors, changes
 ):
     """Change of :func:`struck.codec.hearing.refit.loss.judge`'s loss, times its weights, row by row.
 
@@ -74,21 +74,35 @@ def fill_changes(
         power, fourth: sums of all that is modelled, ``[T, F]``; ``bands [T, K]`` is its power in mel bands,
             ``apart [T, K]`` how far their levels are from those heard, in dB.
         own_power, own_fourth: of the event, ``[T, F]``, read in rows ``first`` to ``last``.
-        by: what the event's power is multiplied by; -1 takes it out.
-        changes: out, ``[>= last]``, in the rows read: their sum is the change of the loss.
+        factors: what the event's power is multiplied by, ``[L]``; -1 takes it out.
+        changes: out, ``[L, >= last]``, in the rows read: over these their sum is the change of the loss.
     """
     count = mels.values.shape[0]
     own_bands = np.empty(count, power.dtype)
     floor = heard.mel_floor[0]
     for t in range(first, last):
-        error = _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
         row_products(mels, own_power[t], own_bands)
-        difference = 0.0
-        for k in range(count):
-            if own_bands[k] > _ZERO:
-                level = max(bands[t, k] + by * own_bands[k], _ZERO) + floor
-                difference += abs(_TEN * np.log10(level) - heard.mel_db[t, k]) - apart[t, k]
-        changes[t] = error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
+        for i in range(factors.shape[0]):
+            by = factors[i]
+            error = _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
+            difference = 0.0
+            for k in range(count):
+                if own_bands[k] > _ZERO:
+                    level = max(bands[t, k] + by * own_bands[k], _ZERO) + floor
+                    difference += abs(_TEN * np.log10(level) - heard.mel_db[t, k]) - apart[t, k]
+            changes[i, t] = error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
+
+
+@njit(void(_FRAMES, _FRAMES, _FRAMES, _FRAMES), **EXACT)
+def fill_residual(observed, power, fourth, residual):
+    """Fill ``residual [T, F]`` with what is heard beyond the mean magnitude of the sums, see
+    :func:`struck.codec.hearing.spectrum.mean_magnitude`."""
+    for t in range(observed.shape[0]):
+        for f in range(observed.shape[1]):
+            p = power[t, f]
+            strong = _HALF * (p + np.sqrt(fourth[t, f] + _TINY_FOURTH))
+            mean = np.sqrt(max(strong, _SHARE * p) + _TINY_SQUARE)
+            residual[t, f] = max(observed[t, f] - mean, _ZERO)
 
 
 @njit(void(_HEARD, _MELS, _FRAMES, int64, int64, _FRAMES, _FRAMES), **EXACT)

@@ -1,11 +1,11 @@
 """The encoder for files: all events that sound in a long window are fitted together, in rounds.
 
-The window is the hop that is decided now and as much again of what follows. Events are picked from what is
-left of it, all that were picked are refitted together, and so again; what does not pay for its bits goes.
+The window is the hop that is decided now and half as much again of what follows. Events are picked from what
+is left of it, all that were picked are refitted together, and so again; what does not pay for its bits goes.
 Only then are the hop's events told. Those that begin later wait, and the next hop goes on from them. What was
-told stays as it is, but for its end::
+told is followed to the hop's end, amended where that pays, and ended where it has stopped::
 
-    |  told, and fixed  |  hop: told now  |  lookahead: picked and fitted, told next time  |
+    |  told and amended  |  hop: told now  |  lookahead: picked and fitted, told next time  |
 """
 
 from __future__ import annotations
@@ -21,23 +21,32 @@ from ...events.event_spec import ANALYSIS_RATE, read_field
 from ...events.events import Event
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
+from ..amending.sounding import Sounding, as_told
 from ..encoder import QUIETEST_DB, EncoderObserver, StreamingEncoder
 from ..proposals import Proposals
 from ..refit.refitter import FRAME_STRIDE, Momentum, Refitter
 from ..refit.window_events import WindowEvents
-from ..spectrum import HOP, mean_magnitude, mel_band_matrix
+from ..spectrum import HOP, mel_band_matrix
 from .canvas import Canvas, Window
+from .changes import fill_residual
+from .ends import cut_at, find_ends
 from .prices import PRICE, Prices
 from .shadows import NEAR_FRAMES, is_part
-from .told import Told, cut_at, find_ends
+from .tracker import Tracker
 
+#: An event is dry when it is read: how loud a held tone is in a room hangs on phases that no spectrum tells.
+_AT_MOST: Final = {"room_mix": 0.0}
 #: Rounds of picking and refitting in a window.
-_ROUNDS: Final = 4
+_ROUNDS: Final = 12
 #: In rounds fewer frames are looked at than at last.
 _ROUND_STRIDE: Final = 3
+#: Gradient steps at last, of those in a round.
+_LAST_ROUNDS: Final = 4
+#: After so many rounds in a row in which nothing was picked, nothing is looked for; events are still fitted.
+_IDLE_ROUNDS: Final = 2
 #: Proposals of pitches, and of noise, that are read in a round.
-_PROPOSALS: Final = 18
-_NOISES: Final = 4
+_PROPOSALS: Final = 8
+_NOISES: Final = 2
 #: Events picked in a round at most.
 _MOST_PICKED: Final = 24
 #: A pick that others of its round have taken more than this share from is left for the next.
@@ -55,7 +64,12 @@ _UNSEEN_FRAMES: Final = 8
 _SILENT_SHARE: Final = 1e-3
 _FORGET_DB_PER_SECOND: Final = 6.0
 #: A hop's fair share of what its window holds.
-_HOP_SHARE: Final = 0.5
+_HOP_SHARE: Final = 0.67
+#: After the last frame all is silent within so many.
+_AFTER_FRAMES: Final = 24
+#: Of the lookahead so many frames are fitted: half of it tells the hop's events as well, for a quarter less
+#: work.
+_AHEAD_FRAMES: Final = 128
 
 
 class JointEncoder(StreamingEncoder):
@@ -64,9 +78,10 @@ class JointEncoder(StreamingEncoder):
     Args:
         weights: trained codec weights.
         profile: lookahead and hop; it is made for ``studio``.
-        steps: gradient steps in each round, >= 1; at last twice as many.
+        steps: gradient steps in each round, >= 1; at last four times as many.
         mel_weight: what a dB of mean mel difference counts, beside the share of the energy that is left.
         observer: told of every round.
+        amends: whether events are amended while they sound; else they are told once, and ended.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -80,22 +95,24 @@ class JointEncoder(StreamingEncoder):
         steps: int,
         mel_weight: float,
         observer: EncoderObserver | None = None,
+        amends: bool = False,
     ) -> None:
         def refitter(steps: int, stride: int) -> Refitter:
             return Refitter(weights.decoder, profile.n_fft, steps, mel_weight, stride)
 
         self._refitter = refitter(steps, _ROUND_STRIDE)
-        self._last_refitter = refitter(2 * steps, FRAME_STRIDE)
+        self._last_refitter = refitter(_LAST_ROUNDS * steps, FRAME_STRIDE)
         self._every_frame = refitter(1, 1)
         self._mels = mel_band_matrix(profile.n_fft)
-        super().__init__(weights, profile, observer)
+        self._tracker = Tracker(weights.decoder, profile.n_fft, mel_weight) if amends else None
+        super().__init__(weights, profile, observer, at_most=_AT_MOST)
 
     def reset(self) -> None:
         """Forget everything heard; the next sample is sample 0."""
         super().reset()
         self._pending = WindowEvents.none()
-        self._told = Told()
-        self._ends: list[StreamItem] = []
+        self._soundings: list[Sounding] = []
+        self._changes: list[StreamItem] = []
         self._next_id = 0
         self._loudest_power = 0.0
 
@@ -104,32 +121,75 @@ class JointEncoder(StreamingEncoder):
         """Frame of the stream in the window's first row."""
         return self._hop_index * self._hop_frames - self.context_frames
 
-    def take_ends(self) -> list[StreamItem]:
-        """What ends the sound of events that were told before; each is given once."""
-        ends, self._ends = self._ends, []
-        return ends
+    def take_changes(self) -> list[StreamItem]:
+        """Amendments and ends of events that were told before; each is given once."""
+        changes, self._changes = self._changes, []
+        return changes
 
     def _encode_hop(self) -> list[Event]:
+        events = self._find_events()
+        if self._tracker is not None and self._soundings:
+            self._follow(self._tracker)
+        return events
+
+    def _follow(self, tracker: Tracker) -> None:
+        """Amend what was told, up to the hop's end; after the sound's end, until all is silent.
+
+        Later hops hear it as it is then.
+        """
+        first, end = self.context_frames, self.context_frames + self._hop_frames
+        if self._ended_at is not None and self._ended_at // HOP - self._first_frame <= end:
+            end = self._ended_at // HOP - self._first_frame + _AFTER_FRAMES
+        before = list(map(replace, self._soundings))
+        self._changes += tracker.follow(
+            self._soundings,
+            self._pending,
+            self._observed,
+            self._first_frame,
+            range(first, end),
+            self._loudest_power,
+        )
+        amended = [
+            (was, now)
+            for was, now in zip(before, self._soundings, strict=True)
+            if was.told is not now.told or now.ended
+        ]
+        self._soundings = [s for s in self._soundings if not s.ended]
+        if not amended:
+            return
+        # Earlier rows are not heard again.
+        gone, come = [was for was, _ in amended], [now for _, now in amended if not now.ended]
+        frame, count = self._first_frame + self._hop_frames, len(self._power) - self._hop_frames
+        for by, these in ((-1.0, gone), (1.0, come)):
+            sums = self._every_frame.sums(as_told(these, frame), count)
+            for total, own in zip((self._power, self._fourth), sums, strict=True):
+                total[self._hop_frames :] += np.float32(by) * own
+        for total in (self._power, self._fourth):
+            np.maximum(total, 0.0, out=total)
+
+    def _find_events(self) -> list[Event]:
         self._earn_allowance()
         events = self._pending.moved(self._hop_frames)
         self._pending = WindowEvents.none()
-        self._told = self._told.moved(self._hop_frames)
         window, silent = self._hear_window()
-        if len(self._told):
+        if self._soundings:
             self._end_told(window, events)
         if silent:
             return []
         canvas = Canvas(self._refitter, window)
         momentum = Momentum.at_rest(len(events))
         tried: list[tuple[int, float]] = []
+        idle_rounds = 0
         for number in range(_ROUNDS):
-            canvas.paint(events)
-            found = self._pick(canvas, window, events, number, tried)
-            events = events.join(found)
-            if not len(events):
-                return []
-            momentum = momentum.join(Momentum.at_rest(len(found)))
+            if idle_rounds < _IDLE_ROUNDS:
+                canvas.paint(events)
+                found = self._pick(canvas, window, events, number, tried)
+                idle_rounds = 0 if len(found) else idle_rounds + 1
+                events = events.join(found)
+                momentum = momentum.join(Momentum.at_rest(len(found)))
             events, momentum = self._refit(self._refitter, window, events, momentum)
+        if not len(events):
+            return []
         canvas.paint(events)
         events, kept = self._prune(canvas, events)
         events, _ = self._refit(self._last_refitter, window, events, momentum.take(kept), quantized=True)
@@ -137,15 +197,16 @@ class JointEncoder(StreamingEncoder):
 
     def _hear_window(self) -> tuple[Window, bool]:
         """What is heard, with what was told; and whether it is silent."""
-        known = len(self._observed)
-        square = np.square(self._observed[self.context_frames :])
+        known = self.context_frames + self._hop_frames + _AHEAD_FRAMES
+        observed = self._observed[:known]
+        square = np.square(observed[self.context_frames :])
         energy = float(square.sum(dtype=np.float64))
         # What follows something loud is heard against it for a while.
         seconds = self.profile.hop_samples / ANALYSIS_RATE
         self._loudness = max(energy, self._loudness * 10.0 ** (-_FORGET_DB_PER_SECOND / 10.0 * seconds))
         self._loudest_power = max(self._loudest_power, float((square @ self._mels).max()))
         window = Window(
-            self._observed,
+            observed,
             self._power[:known].copy(),
             self._fourth[:known].copy(),
             self._loudest_power,
@@ -158,21 +219,28 @@ class JointEncoder(StreamingEncoder):
         first, hop_end = self.context_frames, self.context_frames + self._hop_frames
         canvas = Canvas(self._refitter, window)
         canvas.paint(pending)
-        told, ends = find_ends(canvas, self._told, first)
-        for i in map(int, np.flatnonzero(ends >= 0)):
-            one, row = told.events.one(i), int(ends[i])
+        told = as_told(self._soundings, self._first_frame)
+        places, ends = find_ends(canvas, told, first)
+        go_on: list[Sounding] = []
+        for place, row in zip(map(int, places), map(int, ends), strict=True):
+            sounding = self._soundings[place]
+            if not 0 <= row < hop_end:
+                go_on.append(sounding)
+            if row < 0:
+                continue
+            one = told.one(place)
             known = self._every_frame.sums(one, len(self._power))
             cut = self._every_frame.sums(cut_at(one, row), len(self._power))
             sums = [(window.power, window.fourth)]
             if row < hop_end:
                 sums.append((self._power, self._fourth))
                 seconds = (self._first_frame + row) * HOP / ANALYSIS_RATE
-                self._ends += end_sound(told.told[i], max(seconds, told.told[i].onset_seconds))
+                self._changes += end_sound(sounding.told, max(seconds, sounding.told.onset_seconds))
             for both in sums:
                 for total, was, now in zip(both, known, cut, strict=True):
                     total += now[: len(total)] - was[: len(total)]
                     np.maximum(total, 0.0, out=total)
-        self._told = told.take([i for i in range(len(told)) if not 0 <= ends[i] < hop_end])
+        self._soundings = go_on
 
     def _refit(
         self,
@@ -205,10 +273,11 @@ class JointEncoder(StreamingEncoder):
     ) -> WindowEvents:
         """New events of one round, added to the canvas; ``tried`` remembers what was not worth it."""
         own = self._every_frame.sums(events, len(window.observed))
-        expected = mean_magnitude(window.power + own[0], window.fourth + own[1], np)
-        residual = np.maximum(window.observed - expected, 0.0)
+        power, fourth = window.power + own[0], window.fourth + own[1]
+        residual = np.empty_like(power)
+        fill_residual(window.observed, power, fourth, residual)
         found = self._propose(residual, number, tried)
-        self._observer.on_round(window.observed, window.power + own[0], window.fourth + own[1], found)
+        self._observer.on_round(window.observed, power, fourth, found)
         if not len(found.frame):
             return WindowEvents.none()
         gain_db, vectors, shift = self._reader.read(residual, found)
@@ -311,5 +380,5 @@ class JointEncoder(StreamingEncoder):
             )
         )
         self._next_id = (self._next_id + len(told)) % ID_COUNT
-        self._told = self._told.join(Told(events, told))
+        self._soundings += [Sounding.of(e) for e in told]
         return list(told)

@@ -15,8 +15,8 @@ NEAR_FRAMES: Final = 9
 #: So much more is what a much stronger event is worth.
 _STRONGER: Final = 8.0
 #: What a detail, and a part of another sound, must be worth: by how much it lessens the loss of a window.
-_DETAIL_PRICE: Final = 0.0009
-_PART_PRICE: Final = 0.003
+_DETAIL_PRICE: Final = 0.0015
+_PART_PRICE: Final = 0.005
 #: What a part must be worth as a share of what the other is.
 _PART_SHARE: Final = 0.1
 _HIGHEST_RATIO: Final = 16.5

@@ -5,10 +5,10 @@ import pytest
 
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.events import Event
+from struck.codec.hearing.amending.sounding import Sounding
 from struck.codec.hearing.event_reader import EventReader
 from struck.codec.hearing.following.memory import Memory
 from struck.codec.hearing.following.second_reading import SecondReader
-from struck.codec.hearing.following.sounding import Sounding
 from struck.codec.hearing.proposals import Proposals
 from struck.codec.hearing.refit.profile_refiner import MEL_WEIGHT
 from struck.codec.hearing.refit.refitter import Refitter
@@ -18,7 +18,7 @@ from .encoder_sounds import add_note, silence
 
 WEIGHTS = shipped_codec_weights()
 N_FFT = 2048
-AGES = (3, 14)
+AGE = 14
 ONSET_SECONDS = 0.3
 PITCH = 57.0
 
@@ -33,9 +33,9 @@ def memory():
 
 
 @pytest.fixture
-def reader():
+def reader(memory):
     every_frame, every_second = (Refitter(WEIGHTS.decoder, N_FFT, 1, MEL_WEIGHT, n) for n in (1, 2))
-    return SecondReader(WEIGHTS, N_FFT, every_frame, every_second, {}, AGES)
+    return SecondReader(WEIGHTS, N_FFT, every_frame, every_second, {}, memory, AGE)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def changed(event, gain_db=0.0, **values):
     return Event(event.onset_seconds, event.gain_db + gain_db, vector, event.id)
 
 
-def read_again(reader, memory, told):
+def read_again(reader, told):
     sounding = Sounding.of(told)
-    assert reader.is_due(sounding, memory)
-    reader.read(sounding, [], memory, 0.0)
-    assert not reader.is_due(sounding, memory)
+    assert reader.is_due(sounding)
+    reader.read(sounding, [], 0.0)
+    assert sounding.readings == 1
     return sounding
 
 
@@ -73,28 +73,23 @@ def read_again(reader, memory, told):
         {"gain_db": -24.0},
     ],
 )
-def test_a_wrong_guess_is_put_right(reader, memory, note, wrong):
-    known = read_again(reader, memory, changed(note, **wrong))
+def test_a_wrong_guess_is_put_right(reader, note, wrong):
+    known = read_again(reader, changed(note, **wrong))
     assert float(read_field(known.vector, "pitch")) == pytest.approx(PITCH, abs=0.3)
     assert float(read_field(known.vector, "noisiness")) < 0.7
     assert known.gain_db == pytest.approx(note.gain_db, abs=4.0)
 
 
-def test_what_is_known_well_stays(reader, memory, note):
-    known = read_again(reader, memory, note)
-    best = read_again(reader, memory, Event(note.onset_seconds, known.gain_db, known.vector, 1))
+def test_what_is_known_well_stays(reader, note):
+    known = read_again(reader, note)
+    best = read_again(reader, Event(note.onset_seconds, known.gain_db, known.vector, 1))
     assert best.gain_db == known.gain_db
     np.testing.assert_array_equal(best.vector, known.vector)
 
 
-def test_it_is_read_once_at_each_age(reader, memory, note):
-    frames = round(0.1 * ANALYSIS_RATE / 256)
-    young = Sounding.of(note)
-    young.onset_frame = memory.end_frame - AGES[0] - 1
-    old = Sounding.of(note)
-    old.onset_frame = memory.end_frame - AGES[1] - frames
-    for sounding in (young, old):
-        assert reader.is_due(sounding, memory)
-        reader.read(sounding, [], memory, 0.0)
-        assert not reader.is_due(sounding, memory)
-    assert (young.readings, old.readings) == (1, 2)
+def test_it_is_read_once_enough_was_heard(reader, memory, note):
+    sounding = Sounding.of(note)
+    sounding.onset_frame = memory.end_frame - AGE + 1
+    assert not reader.is_due(sounding)
+    sounding.onset_frame -= 1
+    assert reader.is_due(sounding)

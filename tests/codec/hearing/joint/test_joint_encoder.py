@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from struck.codec.events.amendments import End
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX, read_field
-from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
 from struck.codec.events.quantize import quantize_events, restore_events
 from struck.codec.events.settle import settle
@@ -94,8 +93,8 @@ def test_nothing_is_heard_in_silence_nor_after_it():
 
 
 def dry(item):
-    """An event without its room, whose tail outlasts any sound."""
-    if not isinstance(item, Event):
+    """An event or amendment without its room, whose tail outlasts any sound."""
+    if isinstance(item, End):
         return item
     vector = item.vector.copy()
     vector[INDEX["room_mix"]] = -1.0
@@ -107,16 +106,19 @@ def test_what_goes_on_for_longer_than_is_known_is_ended_when_it_stops():
     stop = round(6.5 * ANALYSIS_RATE)
     sound = silence(7.2)
     sound[:stop] = 0.1 * np.random.default_rng(6).standard_normal(stop)
-    hearing = make_hearing(WEIGHTS, STUDIO)
-    items = [*hearing.process(sound), *hearing.flush()]
-    ends = [item.at_seconds for item in items if isinstance(item, End)]
-    assert ends
+    encoder = make_encoder(WEIGHTS, STUDIO)
+    events = encode(sound, encoder=encoder)
+    told_once = [*events, *encoder.take_changes()]
+    ends = [item.at_seconds for item in told_once if isinstance(item, End)]
     assert max(ends) == pytest.approx(6.5, abs=0.1)
-    settled = settle(items)
-    assert len(settled) == sum(isinstance(item, Event) for item in items)
-    for told in (items, settled):
+    settled = settle(told_once)
+    assert len(settled) == len(events)
+    hearing = make_hearing(WEIGHTS, STUDIO)
+    amended = [*hearing.process(sound), *hearing.flush()]
+    for told in (told_once, settled, amended):
         heard = render_samples(WEIGHTS, [dry(item) for item in told], ANALYSIS_RATE)
         assert np.abs(heard[round(7.0 * ANALYSIS_RATE) :]).max(initial=0.0) < 1e-4
+        assert heard[round(6.2 * ANALYSIS_RATE) : round(6.4 * ANALYSIS_RATE)].std() > 0.05
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 1500])
@@ -173,3 +175,17 @@ def test_a_partial_of_a_whistle_is_where_it_is():
     sound[4_410 : 4_410 + len(time)] = 0.1 * np.sin(2 * np.pi * midi_to_hz(103.0) * time)
     loudest = max(encode(sound), key=lambda event: event.gain_db)
     assert abs(pitch_of(loudest) - 103.0) < 0.3
+
+
+def test_what_changes_is_amended_where_it_is_streamed():
+    """A tone that swells after it began: the stream follows it, a list of events cannot."""
+    sound = add_note(silence(3.0), 0.2, 57.0, decay_rate=0.0)
+    sound *= np.interp(np.arange(len(sound)), [0, 20_000, 45_000], [0.2, 0.2, 1.0]).astype(np.float32)
+    hearing = make_hearing(WEIGHTS, STUDIO)
+    items = [*hearing.process(sound), *hearing.flush()]
+    assert any(isinstance(item, Amendment) for item in items)
+    followed, once = (
+        energy_removed_db(sound, render_samples(WEIGHTS, told, ANALYSIS_RATE))
+        for told in (items, encode(sound))
+    )
+    assert followed > once

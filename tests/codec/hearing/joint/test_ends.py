@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from struck.codec.events.event_spec import FIELDS, INDEX, from_physical
-from struck.codec.events.events import Event
 from struck.codec.hearing.joint.canvas import Canvas, Window
-from struck.codec.hearing.joint.told import Told, cut_at, find_ends
+from struck.codec.hearing.joint.ends import cut_at, find_ends
 from struck.codec.hearing.refit.refitter import Refitter
 from struck.codec.hearing.refit.window_events import WindowEvents
 
@@ -27,13 +26,12 @@ def told_events(*holds, pitches=(50.0, 74.0), onset_row=10):
             vector[INDEX[name]] = from_physical(FIELDS[INDEX[name]], value)
     count = len(holds)
     gains = np.full(count, -20.0, np.float32)
-    events = WindowEvents(gains, vectors, np.full(count, onset_row), np.zeros(count, np.float32))
-    return Told(events, tuple(Event(0.0, -20.0, vector, i) for i, vector in enumerate(vectors)))
+    return WindowEvents(gains, vectors, np.full(count, onset_row), np.zeros(count, np.float32))
 
 
 def canvas_of(told, heard):
     """What is heard are the events ``heard``; what was told is ``told``."""
-    sums = EVERY.sums(told.events, ROWS)
+    sums = EVERY.sums(told, ROWS)
     power = EVERY.sums(heard, ROWS)[0]
     observed = np.sqrt(power) + np.float32(1e-4 * np.sqrt(power.max()))
     return Canvas(REFITTER, Window(observed, *sums, 0.0, 0.0))
@@ -42,46 +40,39 @@ def canvas_of(told, heard):
 def test_what_stops_is_ended_where_it_stops():
     told = told_events(3.0, 3.0)
     stopped = WindowEvents(
-        told.events.gain_db,
-        told.events.vectors,
-        told.events.onset_rows,
-        told.events.shift_seconds,
+        told.gain_db,
+        told.vectors,
+        told.onset_rows,
+        told.shift_seconds,
         np.array([60, ROWS]),
     )
     canvas = canvas_of(told, stopped)
     still, ends = find_ends(canvas, told, FIRST)
-    assert [event.id for event in still.told] == [0, 1]
+    assert list(still) == [0, 1]
     assert ends[0] == pytest.approx(60, abs=2)
     assert ends[1] == -1
     # It is left out of the canvas too: nothing is won by ending it again.
-    cut = cut_at(told.events.one(0), int(ends[0]))
+    cut = cut_at(told.one(0), int(ends[0]))
     assert canvas.row_worths(cut)[FIRST:].sum() > 0.0
 
 
 def test_what_is_heard_as_told_goes_on():
     told = told_events(3.0, 3.0)
-    still, ends = find_ends(canvas_of(told, told.events), told, FIRST)
-    assert len(still) == 2
+    still, ends = find_ends(canvas_of(told, told), told, FIRST)
+    assert list(still) == [0, 1]
     assert list(ends) == [-1, -1]
 
 
 def test_what_has_faded_is_forgotten():
     told = told_events(3.0, 0.02)
-    still, ends = find_ends(canvas_of(told, told.events), told, 60)
-    assert [event.id for event in still.told] == [0]
+    still, ends = find_ends(canvas_of(told, told), told, 60)
+    assert list(still) == [0]
     assert list(ends) == [-1]
 
 
 def test_rows_make_up_an_events_worth():
     told = told_events(3.0)
-    canvas = canvas_of(told, told.events)
-    one = told.events.one(0)
+    canvas = canvas_of(told, told)
+    one = told.one(0)
     assert canvas.row_worths(one).shape == (ROWS,)
     assert canvas.row_worths(one).sum() == pytest.approx(canvas.worth(one))
-
-
-def test_they_move_with_the_window():
-    told = told_events(1.0, 2.0)
-    later = told.moved(7).join(told).take([0, 3])
-    assert list(later.events.onset_rows) == [3, 10]
-    assert [event.id for event in later.told] == [0, 1]

@@ -6,13 +6,12 @@ seconds may be told to go on for six. Where it has stopped by the next hop, that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...events.events import Event
 from ..refit.window_events import WindowEvents
 from .canvas import Canvas
 
@@ -20,53 +19,27 @@ from .canvas import Canvas
 END_PRICE: Final = 0.00006
 
 
-@dataclass(frozen=True)
-class Told:
-    """E events that were told.
-
-    Args:
-        events: the same beside the rows of a window; none has an end row.
-        told: each with its id, ``[E]``.
-    """
-
-    events: WindowEvents = field(default_factory=WindowEvents.none)
-    told: tuple[Event, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.told)
-
-    def moved(self, rows: int) -> Told:
-        """The same events beside a window that begins ``rows`` rows later."""
-        return Told(self.events.moved(rows), self.told)
-
-    def join(self, other: Told) -> Told:
-        """These events and then the other's."""
-        return Told(self.events.join(other.events), self.told + other.told)
-
-    def take(self, places: list[int]) -> Told:
-        """The events at ``places``."""
-        return Told(self.events.take(np.array(places, np.int64)), tuple(self.told[i] for i in places))
-
-
 def cut_at(event: WindowEvents, row: int) -> WindowEvents:
     """One event, left out from ``row`` on."""
     return replace(event, end_rows=np.array([row]))
 
 
-def find_ends(canvas: Canvas, told: Told, first_row: int) -> tuple[Told, NDArray[np.int64]]:
-    """Those of ``told`` that still sound from ``first_row`` on, and where each is better left out.
+def find_ends(
+    canvas: Canvas, told: WindowEvents, first_row: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of ``told`` still sound from ``first_row`` on, and where each is better left out.
 
     Args:
         canvas: holds all of them; they are cut on it where they end.
 
     Returns:
-        The events, and for each the row from which on it is left out; -1 where it goes on.
+        Places of the events, and for each the row from which on it is left out; -1 where it goes on.
     """
     ends = np.full(len(told), -1, np.int64)
     sounding: list[int] = []
     # The loudest first: what they leave is what the others are judged by.
-    for i in np.argsort(-told.events.gain_db, kind="stable"):
-        one = told.events.one(i)
+    for i in np.argsort(-told.gain_db, kind="stable"):
+        one = told.one(i)
         worths = canvas.row_worths(one)[first_row:]
         if not worths.any():
             continue
@@ -77,5 +50,5 @@ def find_ends(canvas: Canvas, told: Told, first_row: int) -> tuple[Told, NDArray
             ends[i] = first_row + place
             canvas.remove(one)
             canvas.add(cut_at(one, int(ends[i])))
-    sounding.sort()
-    return told.take(sounding), ends[sounding]
+    places = np.array(sorted(sounding), np.int64)
+    return places, ends[places]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE, read_field
 from ...events.events import Event
 from ...events.quantize import quantize_gains, quantize_vectors
-from ..refit.refitter import Momentum
+from ..refit.refitter import Momentum, Refit
 from ..refit.window_events import WindowEvents
 from ..spectrum import HOP
 
@@ -30,7 +30,7 @@ class Sounding:
         gain_db, vector: as it is known now, between the levels of a take too.
         momentum: of its refitting.
         highest_db: gain above which it will not follow once it is old.
-        readings: how many times it was due to be read again.
+        readings: how many times it was read again.
         ended: it was said to end.
     """
 
@@ -47,6 +47,11 @@ class Sounding:
     def of(cls, event: Event) -> Sounding:
         """Of an event that has just been told."""
         return cls(event, event.onset_frame(ANALYSIS_RATE, HOP), event.gain_db, event.vector)
+
+    def become(self, refit: Refit, place: int) -> None:
+        """Be known as the event at ``place`` of a refit."""
+        self.gain_db, self.vector = float(refit.events.gain_db[place]), refit.events.vectors[place]
+        self.momentum = refit.momentum.take(np.array([place]))
 
     @property
     def id(self) -> int:
@@ -73,6 +78,14 @@ class Sounding:
         if self.is_old(now_seconds) and read_field(vector, "attack") + read_field(vector, "hold") > age:
             vector[INDEX["hold"]] = 1.0
         return replace(self.told, gain_db=float(quantize_gains(np.float32(self.gain_db))), vector=vector)
+
+
+def join_momenta(soundings: Sequence[Sounding]) -> Momentum:
+    """Of ``soundings``, one at least, in their order."""
+    momentum = soundings[0].momentum
+    for sounding in soundings[1:]:
+        momentum = momentum.join(sounding.momentum)
+    return momentum
 
 
 def as_known(soundings: Sequence[Sounding], first_frame: int) -> WindowEvents:

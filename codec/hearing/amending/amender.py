@@ -50,7 +50,8 @@ class Scene:
         first_frame: of the stream, in row 0.
         at_frame: from which on amendments act.
         at_seconds: the same on the stream's time.
-        now_seconds: up to where the stream was heard.
+        now_seconds: up to where the stream was heard; -inf where all of it was: nothing is uncertain then
+            because it is young.
         loudest_power: of the loudest mel band so far.
         least_energy: of a window; errors in quieter ones count as if it were this.
     """
@@ -83,8 +84,18 @@ class Amender:
     def __init__(self, refitter: Refitter, price: float) -> None:
         self._refitter, self._price = refitter, price
 
-    def amend(self, soundings: Sequence[Sounding], scene: Scene) -> list[StreamItem]:
-        """Amendments and ends that pay; ``soundings`` are then as they were told."""
+    def amend(
+        self,
+        soundings: Sequence[Sounding],
+        scene: Scene,
+        others: tuple[FloatArray, FloatArray] | None = None,
+    ) -> list[StreamItem]:
+        """Amendments and ends that pay; ``soundings`` are then as they were told.
+
+        Args:
+            others: sums of powers and fourth powers of all else that sounds, of the rows that the refitter
+                looks at; None: there is nothing else.
+        """
         if not soundings:
             return []
         rows = len(scene.observed)
@@ -98,6 +109,8 @@ class Amender:
         parts = rendered[: len(soundings)]
         firsts = np.cumsum([len(soundings), *map(len, candidates)])
         power, fourth = parts.sum(axis=0)
+        if others is not None:
+            power, fourth = power + others[0], fourth + others[1]
         loss = judge.loss(power, fourth)
         items: list[StreamItem] = []
         # The loudest first: what they leave is what the others are judged by.

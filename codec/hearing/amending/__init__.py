@@ -1,0 +1,1 @@
+"""What is said of events that sound: as much as lessens the error for its bits."""

@@ -1,0 +1,79 @@
+"""A window length in which events are fitted to what was heard last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ...events.event_spec import INDEX
+from ..amending.sounding import Sounding, as_known, join_momenta
+from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ..refit.refitter import Refitter
+from .memory import Memory
+
+#: What may still move of an old event, beside its gain.
+_GOES_ON: Final = [
+    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
+]
+#: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
+_MOST_RISE_DB: Final = 3.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What was heard last, in frames of one window length, and how events are fitted to it.
+
+    Args:
+        memory: the frames.
+        every_frame: refitter of the same window length, of stride 1.
+        refitter: the same, of any stride: moves events, by its steps.
+        heard_frames: of which an event must have been heard before it is fitted.
+        rows: of the memory that events are fitted to.
+        recent: what was heard so many frames ago counts 1 / e of what is heard now.
+    """
+
+    memory: Memory
+    every_frame: Refitter
+    refitter: Refitter
+    heard_frames: int
+    rows: int
+    recent: float
+
+    def has_heard(self, sounding: Sounding) -> bool:
+        """Whether enough of an event was heard for it to be fitted."""
+        return sounding.onset_frame < self.memory.end_frame - self.heard_frames
+
+    def refit(
+        self, moved: Sequence[Sounding], others: Sequence[Sounding], young_from: int, loudest_power: float
+    ) -> None:
+        """Move ``moved`` to where the last rows fit best; their onsets stay.
+
+        Args:
+            others: all else that sounds.
+            young_from: frame from which on events may still become anything; older ones only go on.
+            loudest_power: of the loudest mel band so far.
+        """
+        first = self.memory.end_frame - self.rows
+        power, fourth = self.every_frame.sums(as_known(others, first), self.rows)
+        trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
+        for row, sounding in zip(trust, moved, strict=True):
+            if sounding.onset_frame >= young_from:
+                row[:SHIFT] = 1.0
+                sounding.highest_db = sounding.gain_db + _MOST_RISE_DB
+            row[[GAIN_DB, *_GOES_ON]] = 1.0
+        ago = np.arange(self.rows)[::-1]
+        refit = self.refitter.refit(
+            self.memory.observed[-self.rows :],
+            power,
+            fourth,
+            as_known(moved, first),
+            momentum=join_momenta(moved),
+            trust=trust,
+            loudest_power=loudest_power,
+            row_weights=np.exp(-ago / self.recent).astype(np.float32),
+        )
+        for i, sounding in enumerate(moved):
+            sounding.become(refit, i)
