@@ -40,7 +40,7 @@ from .voice_lives import VoiceLives
 _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
 #: Where a profile's own window is shorter than the longest, what began in so many last frames is fitted in
 #: the shorter ones: in each as soon as enough of it was heard in that.
-_NEW_FRAMES: Final = 14
+_NEW_FRAMES: Final = 10
 #: Window lengths between the profile's own and the longest: low pitches need the longest.
 _BETWEEN_N_FFT: Final = 1024
 _LONG_N_FFT: Final = 2048

@@ -24,7 +24,7 @@ from ..refit.window_events import WindowEvents
 from ..spectrum import HOP
 
 #: Rows from one look to the next; those that are looked at, and those that amendments are judged by.
-_STEP_ROWS: Final = 12
+_STEP_ROWS: Final = 8
 _LOOK_ROWS: Final = 32
 _JUDGED_ROWS: Final = 16
 #: What comes so many rows later counts 1 / e of what comes at once.
@@ -36,7 +36,7 @@ _STEPS: Final = 3
 _MOST: Final = 16
 _UNHEARD_SHARE: Final = 1e-6
 #: Loss times seconds that a bit of an amendment must save.
-_PRICE: Final = 3e-5
+_PRICE: Final = 2e-5
 #: Errors count as shares of the energy of the rows judged, but at least of this share of as many loud ones.
 _QUIET_SHARE: Final = 0.1
 #: What moves of an event beside its gain: how it goes on.
