@@ -38,9 +38,9 @@ from .voice_lives import VoiceLives
 #: Events that began in so many last frames are young; what is heard in these 0.55 s is what events are
 #: fitted to.
 _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
-#: Where a profile's own window is shorter than the longest, what began in so many last frames is fitted in
-#: the shorter ones: in each as soon as enough of it was heard in that.
-_NEW_FRAMES: Final = 10
+#: By a profile's window: what began in so many last frames is fitted in windows shorter than the longest, in
+#: each as soon as enough of it was heard in that.
+_NEW_FRAMES: Final = {512: 10, 1024: 14, 2048: 0}
 #: Window lengths between the profile's own and the longest: low pitches need the longest.
 _BETWEEN_N_FFT: Final = 1024
 _LONG_N_FFT: Final = 2048
@@ -58,7 +58,7 @@ _HASTY_RISE_DB: Final = 4.0
 _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
-_PRICE: Final = 3e-5
+_PRICE: Final = 2e-5
 _HASTY_PRICE: Final = 1.4e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
@@ -318,8 +318,8 @@ class Follower:
     def _view_of(self, sounding: Sounding) -> View | None:
         """In which an event is fitted: the longest that has heard enough of it."""
         longest, *shorter = self._views
-        is_new = sounding.onset_frame >= self._short.end_frame - _NEW_FRAMES
-        views = shorter if shorter and is_new else [longest]
+        is_new = sounding.onset_frame >= self._short.end_frame - _NEW_FRAMES[self.profile.n_fft]
+        views = shorter if is_new else [longest]
         return next((view for view in views if view.has_heard(sounding)), None)
 
     def _forget(self) -> None:
