@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from ...events.amendments import ID_COUNT, StreamItem, end_sound, in_stream_order
-from ...events.event_spec import ANALYSIS_RATE
+from ...events.event_spec import ANALYSIS_RATE, read_field
 from ...events.events import Event
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
@@ -41,6 +41,8 @@ _YOUNG_FRAMES: Final = 47  # odd: the last of every second frame is looked at
 #: By a profile's window: what began in so many last frames is fitted in windows shorter than the longest, in
 #: each as soon as enough of it was heard in that.
 _NEW_FRAMES: Final = {512: 10, 1024: 14, 2048: 0}
+#: Share of noise above which an event is more noise than tone.
+_NOISE_LIKE: Final = 0.5
 #: Window lengths between the profile's own and the longest: low pitches need the longest.
 _BETWEEN_N_FFT: Final = 1024
 _LONG_N_FFT: Final = 2048
@@ -59,7 +61,7 @@ _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
 #: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
 _PRICE: Final = 2e-5
-_HASTY_PRICE: Final = 1.4e-4
+_HASTY_PRICE: Final = 1.3e-4
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -316,10 +318,16 @@ class Follower:
                 view.refit(moved, others, young_from, self._loudest_power)
 
     def _view_of(self, sounding: Sounding) -> View | None:
-        """In which an event is fitted: the longest that has heard enough of it."""
+        """In which an event is fitted: the longest that has heard enough of it.
+
+        What is new and mostly noise is fitted in the profile's own window: it has no pitch that a longer one
+        would tell, and its attack is all there is to it.
+        """
         longest, *shorter = self._views
         is_new = sounding.onset_frame >= self._short.end_frame - _NEW_FRAMES[self.profile.n_fft]
         views = shorter if is_new else [longest]
+        if is_new and read_field(sounding.vector, "noisiness") > _NOISE_LIKE:
+            views = shorter[-1:]
         return next((view for view in views if view.has_heard(sounding)), None)
 
     def _forget(self) -> None:
