@@ -70,8 +70,8 @@ def add_encoding(parser: argparse.ArgumentParser, default: str | None = "studio"
         "--refine",
         type=whole_number(0, 1000),
         metavar="N",
-        help="effort: N gradient steps improve events before they are told; in studio N in each of four "
-        "rounds of picking, and 2 N at last; 0: as they are read (default: studio 8, live 16, others 12)",
+        help="effort: N gradient steps improve events before they are told; in studio N in each of twelve "
+        "rounds of picking, and 4 N at last; 0: as they are read (default: studio 4, live 16, others 12)",
     )
 
 

@@ -245,8 +245,7 @@ def test_evaluate_tells_of_all_profiles(sound, tmp_path, capsys):
         assert file["events_per_second"] > 0
         assert (file["gabor"] is not None) == (name == "studio")
         assert file["struck"]["bits_per_second"] > file["amendment_bits_per_second"]
-    assert values["studio"]["median"]["amendments_per_second"] == 0
-    assert values["live"]["median"]["amendments_per_second"] > 0
+        assert report["median"]["amendments_per_second"] > 0
 
 
 def test_extensions_in_capitals(take, tmp_path, capsys):

@@ -50,7 +50,7 @@ def band(clock):
         block_frames=BLOCK,
         output_latency_seconds=0.0,
         position_samples=lambda: stream.sample_at(time.perf_counter()),
-        sample_at=lambda seconds: int((seconds - began) * RATE),
+        sample_at=lambda seconds: round((seconds - began) * RATE),
     )
     stage = Stage(state, RANDOM_WEIGHTS, stream, lambda line: None, exact=True)
     settings = BandSettings(device="cpu", weights=None, tempo_bpm=100.0, as_events=False)
@@ -83,11 +83,11 @@ def test_a_clock_that_is_locked_leads(band, clock):
     assert band.stats()["tempo_bpm"] == pytest.approx(126.03, rel=1e-4)
     assert band.own_beats() is None
     assert made_for(band) == 126.0
-    # And its beats are where they are, to the sample: those where the stream is when it looks, for a loop of
-    # whole samples is not quite as long as the clock's.
+    # And its beats are where they are: those where the stream is when it looks, for a loop of whole samples is
+    # not quite as long as the clock's. Four numbers are rounded to samples on the way, by half of one each.
     band.advance()
     beat = band._beats.nearest_beat(band.stream.position_samples())
-    assert abs(band._beats.sample_of(beat) - band.stream.sample_at(clock.found.seconds_at(beat))) <= 1
+    assert abs(band._beats.sample_of(beat) - band.stream.sample_at(clock.found.seconds_at(beat))) <= 2
 
 
 def test_phrases_are_made_for_the_same_tempo_while_the_clock_is_near_it(band, clock):
