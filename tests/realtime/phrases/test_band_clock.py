@@ -83,8 +83,8 @@ def test_a_clock_that_is_locked_leads(band, clock):
     assert band.stats()["tempo_bpm"] == pytest.approx(126.03, rel=1e-4)
     assert band.own_beats() is None
     assert made_for(band) == 126.0
-    # And its beats are where they are: those where the stream is when it looks, for a loop of whole samples is
-    # not quite as long as the clock's. Four numbers are rounded to samples on the way, by half of one each.
+    # And its beats are where they are: those where the stream is when it looks, for a loop of whole samples
+    # is not quite as long as the clock's. On the way four numbers are rounded to samples, by half of one.
     band.advance()
     beat = band._beats.nearest_beat(band.stream.position_samples())
     assert abs(band._beats.sample_of(beat) - band.stream.sample_at(clock.found.seconds_at(beat))) <= 2
