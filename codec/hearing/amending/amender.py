@@ -20,7 +20,7 @@ from ...events.event_spec import INDEX
 from ...events.events import Event
 from ..refit.judgement import Judgement
 from ..refit.refitter import Refitter
-from .sounding import Sounding, as_told
+from .sounding import GOES_ON_FIELDS, Sounding, as_told
 
 FloatArray = NDArray[np.float32]
 
@@ -34,7 +34,7 @@ _SETTLED_PRICE: Final = 2.0
 #: What an amendment may tell beside the gain: the share of noise, how it goes on, or all.
 _PARTS: Final = (
     [INDEX["noisiness"]],
-    [INDEX[name] for name in ("noisiness", "pitch", "hold", "decay", "noise_decay", "tilt")],
+    [INDEX[name] for name in GOES_ON_FIELDS],
     list(INDEX.values()),
 )
 #: Frames after its onset before an event may be taken back: its sound may still be rising.

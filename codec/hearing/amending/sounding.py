@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from ...events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE, read_field
 from ...events.events import Event
 from ...events.quantize import quantize_gains, quantize_vectors
+from ..refit.control_tables import GAIN_DB, VECTOR
 from ..refit.refitter import Momentum, Refit
 from ..refit.window_events import WindowEvents
 from ..spectrum import HOP
 
+#: What says how an event goes on, beside its gain: fields, and with the gain columns of parameters.
+GOES_ON_FIELDS: Final = ("noisiness", "pitch", "hold", "decay", "noise_decay", "tilt")
+GOES_ON: Final = [GAIN_DB, *(VECTOR + INDEX[name] for name in GOES_ON_FIELDS)]
 #: Older events are known well enough to be told for long.
 _OLD_SECONDS: Final = 0.55
 

@@ -8,16 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from ...events.event_spec import INDEX
-from ..amending.sounding import Sounding, as_known, join_momenta
-from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
+from ..amending.sounding import GOES_ON, Sounding, as_known, join_momenta
+from ..refit.control_tables import PARAMETER_COUNT, SHIFT
 from ..refit.refitter import Refitter
 from .memory import Memory
 
-#: What may still move of an old event, beside its gain.
-_GOES_ON: Final = [
-    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
-]
 #: What the gain of an old event may rise by in all: what is louder is something new, or its noise born anew.
 _MOST_RISE_DB: Final = 3.0
 
@@ -63,7 +58,7 @@ class View:
             if sounding.onset_frame >= young_from:
                 row[:SHIFT] = 1.0
                 sounding.highest_db = sounding.gain_db + _MOST_RISE_DB
-            row[[GAIN_DB, *_GOES_ON]] = 1.0
+            row[GOES_ON] = 1.0
         ago = np.arange(self.rows)[::-1]
         refit = self.refitter.refit(
             self.memory.observed[-self.rows :],

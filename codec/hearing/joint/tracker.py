@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...events.amendments import StreamItem, end_sound
-from ...events.event_spec import ANALYSIS_RATE, INDEX
+from ...events.event_spec import ANALYSIS_RATE
 from ..amending.amender import Amender, Scene
-from ..amending.sounding import Sounding, as_known, as_told, join_momenta
-from ..refit.control_tables import GAIN_DB, PARAMETER_COUNT, VECTOR
+from ..amending.sounding import GOES_ON, Sounding, as_known, as_told, join_momenta
+from ..refit.control_tables import PARAMETER_COUNT
 from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..refit.window_events import WindowEvents
 from ..spectrum import HOP
@@ -39,10 +39,6 @@ _UNHEARD_SHARE: Final = 1e-6
 _PRICE: Final = 2e-5
 #: Errors count as shares of the energy of the rows judged, but at least of this share of as many loud ones.
 _QUIET_SHARE: Final = 0.1
-#: What moves of an event beside its gain: how it goes on.
-_GOES_ON: Final = [
-    VECTOR + INDEX[name] for name in ("pitch", "hold", "decay", "noisiness", "noise_decay", "tilt")
-]
 #: A row is silent whose loudest bin is below this.
 _SILENCE: Final = 1e-7
 
@@ -115,7 +111,7 @@ class Tracker:
         """What is told at ``frame``, from which on ``seen`` is heard."""
         power, fourth = self._every_frame.sums(others, len(seen))
         trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
-        trust[:, [GAIN_DB, *_GOES_ON]] = 1.0
+        trust[:, GOES_ON] = 1.0
         refit = self._refitter.refit(
             seen,
             power,
