@@ -59,9 +59,9 @@ _HASTY_RISE_DB: Final = 4.0
 #: Frames by which levels follow, and amendments are judged, at least.
 _LEVEL_FRAMES: Final = 8
 _JUDGED_FRAMES: Final = 4
-#: Loss times seconds that a bit of an amendment must save; more where a hop is one frame and decides often.
-_PRICE: Final = 2e-5
-_HASTY_PRICE: Final = 1.3e-4
+#: By a profile's window: loss times seconds that a bit of an amendment must save; more where a hop is one
+#: frame and decides often.
+_PRICE: Final = {512: 1.3e-4, 1024: 1.4e-4, 2048: 2e-5}
 #: What has faded so far under the loudest of the last frames, as a power ratio, is forgotten.
 _FORGOTTEN: Final = 1e-7
 _RECENT_FRAMES: Final = 40
@@ -151,7 +151,7 @@ class Follower:
         if n_fft < _LONG_N_FFT:
             look(n_fft, 1, 6, 0, 16, 3.0)
         self._levels_refitter = refitter(n_fft, stride)
-        self._amender = Amender(self._levels_refitter, _HASTY_PRICE if hasty else _PRICE)
+        self._amender = Amender(self._levels_refitter, _PRICE[n_fft])
         self._mels = mel_band_matrix(n_fft)
         self._voice_lives = VoiceLives(weights)
         #: Events that a hop may refit, and whether it is searched for new ones: less where time is short.
