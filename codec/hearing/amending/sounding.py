@@ -13,7 +13,7 @@ from ...events.event_spec import ANALYSIS_RATE, GAIN_DB_HIGH, INDEX, VECTOR_SIZE
 from ...events.events import Event
 from ...events.quantize import quantize_gains, quantize_vectors
 from ..refit.control_tables import GAIN_DB, VECTOR
-from ..refit.refitter import Momentum, Refit
+from ..refit.refitter import Momentum, Refitter
 from ..refit.window_events import WindowEvents
 from ..spectrum import HOP
 
@@ -52,11 +52,6 @@ class Sounding:
         """Of an event that has just been told."""
         return cls(event, event.onset_frame(ANALYSIS_RATE, HOP), event.gain_db, event.vector)
 
-    def become(self, refit: Refit, place: int) -> None:
-        """Be known as the event at ``place`` of a refit."""
-        self.gain_db, self.vector = float(refit.events.gain_db[place]), refit.events.vectors[place]
-        self.momentum = refit.momentum.take(np.array([place]))
-
     @property
     def id(self) -> int:
         """What the stream calls it by."""
@@ -84,12 +79,43 @@ class Sounding:
         return replace(self.told, gain_db=float(quantize_gains(np.float32(self.gain_db))), vector=vector)
 
 
-def join_momenta(soundings: Sequence[Sounding]) -> Momentum:
-    """Of ``soundings``, one at least, in their order."""
-    momentum = soundings[0].momentum
-    for sounding in soundings[1:]:
+def told_from_seconds(frame: int) -> float:
+    """Stream time from which on acts what is told at ``frame``: half a frame before its centre."""
+    return max(0.0, (frame - 0.5) * HOP / ANALYSIS_RATE)
+
+
+def refit_soundings(
+    refitter: Refitter,
+    moved: Sequence[Sounding],
+    first_frame: int,
+    observed: NDArray[np.float32],
+    others: tuple[NDArray[np.float32], NDArray[np.float32]],
+    trust: NDArray[np.float32],
+    row_weights: NDArray[np.float32],
+    loudest_power: float,
+) -> None:
+    """Let ``moved``, one at least, be known as what fits best to ``observed``, whose first row is
+    ``first_frame``; their onsets stay.
+
+    Args:
+        others: sums of powers and fourth powers of all else that sounds.
+        trust, row_weights, loudest_power: see :meth:`struck.codec.hearing.refit.refitter.Refitter.refit`.
+    """
+    momentum = moved[0].momentum
+    for sounding in moved[1:]:
         momentum = momentum.join(sounding.momentum)
-    return momentum
+    refit = refitter.refit(
+        observed,
+        *others,
+        as_known(moved, first_frame),
+        momentum=momentum,
+        trust=trust,
+        loudest_power=loudest_power,
+        row_weights=row_weights,
+    )
+    for i, sounding in enumerate(moved):
+        sounding.gain_db, sounding.vector = float(refit.events.gain_db[i]), refit.events.vectors[i]
+        sounding.momentum = refit.momentum.take(np.array([i]))
 
 
 def as_known(soundings: Sequence[Sounding], first_frame: int) -> WindowEvents:

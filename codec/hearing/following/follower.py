@@ -24,7 +24,7 @@ from ...events.events import Event
 from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
 from ..amending.amender import Amender, Scene
-from ..amending.sounding import Sounding, as_known, as_told
+from ..amending.sounding import Sounding, as_known, as_told, told_from_seconds
 from ..encoder import StreamingEncoder
 from ..refit.levels import follow_levels
 from ..refit.profile_refiner import MEL_WEIGHT
@@ -204,7 +204,7 @@ class Follower:
     @property
     def _at_seconds(self) -> float:
         """From when on what the hop tells acts: as early as its events may begin, half a frame before it."""
-        return max(0.0, (self._at_frame - 0.5) * HOP / ANALYSIS_RATE)
+        return told_from_seconds(self._at_frame)
 
     def _tell(self) -> list[StreamItem]:
         items, self._items = self._items, []

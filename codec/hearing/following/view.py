@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from ..amending.sounding import GOES_ON, Sounding, as_known, join_momenta
+from ..amending.sounding import GOES_ON, Sounding, as_known, refit_soundings
 from ..refit.control_tables import PARAMETER_COUNT, SHIFT
 from ..refit.refitter import Refitter
 from .memory import Memory
@@ -52,7 +52,7 @@ class View:
             loudest_power: of the loudest mel band so far.
         """
         first = self.memory.end_frame - self.rows
-        power, fourth = self.every_frame.sums(as_known(others, first), self.rows)
+        sums = self.every_frame.sums(as_known(others, first), self.rows)
         trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
         for row, sounding in zip(trust, moved, strict=True):
             if sounding.onset_frame >= young_from:
@@ -60,15 +60,6 @@ class View:
                 sounding.highest_db = sounding.gain_db + _MOST_RISE_DB
             row[GOES_ON] = 1.0
         ago = np.arange(self.rows)[::-1]
-        refit = self.refitter.refit(
-            self.memory.observed[-self.rows :],
-            power,
-            fourth,
-            as_known(moved, first),
-            momentum=join_momenta(moved),
-            trust=trust,
-            loudest_power=loudest_power,
-            row_weights=np.exp(-ago / self.recent).astype(np.float32),
-        )
-        for i, sounding in enumerate(moved):
-            sounding.become(refit, i)
+        weights = np.exp(-ago / self.recent).astype(np.float32)
+        observed = self.memory.observed[-self.rows :]
+        refit_soundings(self.refitter, moved, first, observed, sums, trust, weights, loudest_power)

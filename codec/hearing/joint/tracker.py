@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...events.amendments import StreamItem, end_sound
-from ...events.event_spec import ANALYSIS_RATE
 from ..amending.amender import Amender, Scene
-from ..amending.sounding import GOES_ON, Sounding, as_known, as_told, join_momenta
+from ..amending.sounding import GOES_ON, Sounding, as_told, refit_soundings, told_from_seconds
 from ..refit.control_tables import PARAMETER_COUNT
 from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..refit.window_events import WindowEvents
-from ..spectrum import HOP
 
 #: Rows from one look to the next; those that are looked at, and those that amendments are judged by.
 _STEP_ROWS: Final = 8
@@ -83,7 +81,9 @@ class Tracker:
             present = [s for s in soundings if not s.ended and s.onset_frame <= frame]
             if seen.max(initial=0.0) < _SILENCE:
                 for sounding in present:
-                    items += end_sound(sounding.told, max(_seconds_of(frame), sounding.told.onset_seconds))
+                    items += end_sound(
+                        sounding.told, max(told_from_seconds(frame), sounding.told.onset_seconds)
+                    )
                     sounding.ended = True
                 continue
             moved = self._heard([s for s in present if s.onset_frame + _LEAST_AGE <= frame], seen, frame)
@@ -112,31 +112,16 @@ class Tracker:
         power, fourth = self._every_frame.sums(others, len(seen))
         trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
         trust[:, GOES_ON] = 1.0
-        refit = self._refitter.refit(
-            seen,
-            power,
-            fourth,
-            as_known(moved, frame),
-            momentum=join_momenta(moved),
-            trust=trust,
-            loudest_power=loudest_power,
-            row_weights=np.exp(-np.arange(len(seen)) / _SOON).astype(np.float32),
-        )
-        for i, sounding in enumerate(moved):
-            sounding.become(refit, i)
+        weights = np.exp(-np.arange(len(seen)) / _SOON).astype(np.float32)
+        refit_soundings(self._refitter, moved, frame, seen, (power, fourth), trust, weights, loudest_power)
         rows, stride = min(_JUDGED_ROWS, len(seen)), self._refitter.stride
         scene = Scene(
             seen[:rows],
             frame,
             frame,
-            _seconds_of(frame),
+            told_from_seconds(frame),
             -inf,
             loudest_power,
             _QUIET_SHARE * loud_energy * -(-rows // stride),
         )
         return self._amender.amend(moved, scene, (power[:rows:stride], fourth[:rows:stride]))
-
-
-def _seconds_of(frame: int) -> float:
-    """From when on what is told at ``frame`` acts: half a frame before its centre."""
-    return max(0.0, (frame - 0.5) * HOP / ANALYSIS_RATE)
