@@ -16,7 +16,7 @@ from ...mars.phrase_scores import GRID_STEPS_PER_BEAT
 from ...mars.sound.onsets import grid_errors, onset_times
 from .chroma import chord_shares
 from .grids import grid_seconds
-from .seam import seam_db
+from .seam import beat_errors, seam_db
 from .transcription import score_arpeggio, transcribe
 
 CHROMA_SHARE: Final = 0.75
@@ -60,6 +60,8 @@ class PhraseFigures:
         rhythmic: of the styles ``RHYTHMIC`` together, on the same grid.
         arpeggio_f: how right the notes of arpeggios are, F measure, mean; see ``transcription``.
         seam_db: of the worst phrase, by how much the step at its seam stands out, dBFS.
+        seam_beat_ms, other_beats_ms: how far a note on the first beat after the seam, and on any other, is
+            from where the phrase's other beats are, median.
     """
 
     count: int
@@ -73,6 +75,8 @@ class PhraseFigures:
     rhythmic: Rhythm
     arpeggio_f: float | None
     seam_db: float
+    seam_beat_ms: float | None
+    other_beats_ms: float | None
 
 
 def measure_phrases(clips: Sequence[Float32Array], asked: Sequence[PhraseConditions]) -> PhraseFigures:
@@ -99,6 +103,7 @@ def measure_phrases(clips: Sequence[Float32Array], asked: Sequence[PhraseConditi
         for loop, one in zip(loops, asked, strict=True)
         if one.style == "arpeggio"
     ]
+    beats = [beat_errors(loop, one.beats) for loop, one in zip(loops, asked, strict=True)]
     return PhraseFigures(
         count=len(clips),
         chord_count=len(shares),
@@ -111,6 +116,8 @@ def measure_phrases(clips: Sequence[Float32Array], asked: Sequence[PhraseConditi
         rhythmic=rhythm(RHYTHMIC),
         arpeggio_f=float(np.mean(arpeggios)) if arpeggios else None,
         seam_db=max([_SILENT_DB, *(seam_db(loop) for loop in loops)]),
+        seam_beat_ms=_median_ms([errors.after_seam for errors in beats]),
+        other_beats_ms=_median_ms([errors.others for errors in beats]),
     )
 
 
@@ -128,7 +135,7 @@ def measure_rhythm(onsets: Sequence[NDArray[np.float64]], steps: Sequence[float]
         phrases=len(onsets),
         onsets=len(together),
         on_grid=_share(together <= ONSET_TOLERANCE_SECONDS),
-        error_ms=1e3 * float(np.median(together)) if len(together) else None,
+        error_ms=_median_ms([together]),
         chance_on_grid=float((chance <= ONSET_TOLERANCE_SECONDS).mean()) if len(chance) else 0.0,
         chance_ms=1e3 * float(np.median(0.25 * np.array(steps))) if steps else 0.0,
     )
@@ -136,3 +143,9 @@ def measure_rhythm(onsets: Sequence[NDArray[np.float64]], steps: Sequence[float]
 
 def _share(true: NDArray[np.bool_]) -> float | None:
     return float(true.mean()) if len(true) else None
+
+
+def _median_ms(seconds: Sequence[NDArray[np.float64]]) -> float | None:
+    """Milliseconds, the median of how far all of them are from 0."""
+    together = np.abs(np.concatenate([np.zeros(0), *seconds]))
+    return 1e3 * float(np.median(together)) if len(together) else None

@@ -45,6 +45,8 @@ _PHRASE_COLUMNS: Final[tuple[tuple[str, Callable[[PhraseFigures], str]], ...]] =
     ("phrases on grid", lambda f: _percent(f.phrases_on_grid)),
     ("arpeggio F", lambda f: _number(f.arpeggio_f, 2)),
     ("seam dBFS", lambda f: _number(f.seam_db, 0)),
+    ("seam beat ms", lambda f: _number(f.seam_beat_ms, 1)),
+    ("other beats", lambda f: _number(f.other_beats_ms, 1)),
 )
 
 _LEGEND: Final = (
@@ -54,6 +56,7 @@ _LEGEND: Final = (
     "chroma: energy on the chord's tones; pass: phrases with 75 % or more; changes: each chord of those that",
     "change. on grid: onsets within 30 ms. arpeggio F: one tone of the chord at each step, as transcribed.",
     "seam: by how much the worst step from a phrase's end to its beginning stands out; -120 where none does.",
+    "seam beat: how far the beat after it is from where the phrase's other beats are; other beats: those.",
 )
 
 

@@ -20,11 +20,11 @@ from struck.models.evaluation.notes.pitch import cents_off, note_pitch
 from struck.models.evaluation.phrases.chroma import chord_classes, chroma, energy_share
 from struck.models.evaluation.phrases.figures import measure_phrases
 from struck.models.evaluation.phrases.grids import grid_seconds
-from struck.models.evaluation.phrases.seam import seam_db
+from struck.models.evaluation.phrases.seam import beat_errors, seam_db
 from struck.models.evaluation.phrases.transcription import score_arpeggio, transcribe
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.conditions import PhraseConditions
-from struck.models.mars.sound.onsets import grid_errors, onset_times
+from struck.models.mars.sound.onsets import grid_errors, onset_times, onsets_near
 
 TIME = np.arange(CLIP_SAMPLES) / ANALYSIS_RATE
 
@@ -279,6 +279,15 @@ def test_a_held_tone_and_silence_have_one_onset_and_none() -> None:
     assert len(onset_times(np.zeros(CLIP_SAMPLES))) == 0
 
 
+def test_onsets_near_places_are_told_finely() -> None:
+    begins = (0.5, 1.0043, 1.4951)
+    signal = np.sum([make_note(48.0 + 5 * i, begin, decay=6.0) for i, begin in enumerate(begins)], 0)
+    found = onsets_near(signal, [0.5, 1.0, 1.5, 2.2], 0.045)
+    assert np.diff(found[:3]) == pytest.approx(np.diff(begins), abs=0.002)
+    assert np.isnan(found[3])
+    assert np.isnan(onsets_near(np.zeros(CLIP_SAMPLES), [0.5], 0.045)).all()
+
+
 def test_the_grid_is_the_finest_that_a_style_is_written_on() -> None:
     def step(style: str, tempo: float) -> float:
         return grid_seconds(PhraseConditions(48, style=style, tempo_bpm=tempo))
@@ -391,6 +400,27 @@ def test_a_seam_that_clicks_is_told() -> None:
     assert seam_db(loop[:-55]) == pytest.approx(20.0 * np.log10(0.5), abs=0.5)
 
 
+def test_the_beat_after_the_seam_is_told_from_the_others() -> None:
+    count = 8 * 13_230  # at 100 beats per minute
+
+    def beats(first_late: float) -> np.ndarray:
+        """A note on each beat, all 12 ms late, the first ``first_late`` more."""
+        clip = np.zeros(count)
+        for beat in range(8):
+            note = make_note(48 + beat, decay=8.0)[: count // 4]
+            late = 0.012 + (first_late if beat == 0 else 0.0)
+            clip += np.roll(np.pad(note, (0, count - len(note))), beat * 13_230 + round(late * ANALYSIS_RATE))
+        return clip.astype(np.float32)
+
+    together, late = beat_errors(beats(0.0), 8), beat_errors(beats(0.010), 8)
+    assert (len(together.after_seam), len(together.others)) == (1, 7)
+    assert np.abs(np.concatenate(together)).max() < 0.001
+    assert late.after_seam[0] == pytest.approx(0.010, abs=0.001)
+    assert np.abs(late.others).max() < 0.001
+    silent = beat_errors(np.zeros(44_100), 8)
+    assert (len(silent.after_seam), len(silent.others)) == (0, 0)
+
+
 def test_phrase_figures_of_silence_and_of_drums() -> None:
     silence = np.zeros(CLIP_SAMPLES, np.float32)
     found = measure_phrases([silence], [PhraseConditions(48, style="percussion")])
@@ -399,3 +429,4 @@ def test_phrase_figures_of_silence_and_of_drums() -> None:
     assert found.rhythmic.error_ms is None
     assert found.rhythmic.on_grid is None
     assert found.seam_db == -120.0
+    assert found.seam_beat_ms is None
