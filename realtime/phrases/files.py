@@ -14,19 +14,14 @@ from numpy.typing import NDArray
 
 from ...codec.events.errors import StruckError
 from ...codec.events.event_spec import ANALYSIS_RATE
-from ...codec.events.events import Event
-from ...codec.events.profiles import PROFILES
 from ...codec.files.audio_writer import AudioWriter
 from ...codec.files.part_files import is_same_file
-from ...codec.hearing.following.hearing import make_hearing
-from ...codec.pipeline import make_header, refuse_other_extension
-from ...codec.takes.takes import TakeWriter
-from ...codec.weights.codec_weights import CodecWeights
 from ...models.mars.conditions import PhraseConditions
 from ..engine.slots import FADE
 from .loops import loop_samples
 
 if TYPE_CHECKING:
+    from ...codec.weights.codec_weights import CodecWeights
     from ...models.mars.mars import Mars, PhaseMethod, Phrase, Sampling
 
 #: Phrases heard as events: no performer waits for them.
@@ -61,6 +56,8 @@ class PhraseFiles:
         elif self.subtype is not None:
             raise StruckError(f"{self.output} is a take: it has no sample format")
         if self.beside is not None:
+            from ...codec.pipeline import refuse_other_extension
+
             refuse_other_extension(self.beside, ".mcap")
             if is_same_file(self.output, self.beside):
                 raise StruckError(f"{self.beside} would be written twice")
@@ -139,6 +136,13 @@ def write_phrases(
     notes: list[str] = []
     with ExitStack() as stack:
         if files.take is not None and weights is not None:
+            # Whoever wants sound alone does not wait for the codec: half a second.
+            from ...codec.events.events import Event
+            from ...codec.events.profiles import PROFILES
+            from ...codec.hearing.following.hearing import make_hearing
+            from ...codec.pipeline import make_header
+            from ...codec.takes.takes import TakeWriter
+
             profile = PROFILES[_PROFILE]
             hearing = make_hearing(weights, profile)
             take = stack.enter_context(TakeWriter(files.take, make_header(weights, profile, source)))
