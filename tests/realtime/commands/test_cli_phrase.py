@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
+from struck.codec.events.events import Event
 from struck.codec.takes.takes import TakeReader
 from struck.models.mars import mars as models_mars
 from struck.models.mars.conditions import PhraseConditions
@@ -96,19 +98,29 @@ def test_the_way_to_draw_is_handed_on(capsys, tmp_path):
 
 def test_as_events_it_is_also_a_take(capsys, tmp_path, monkeypatch):
     from struck.codec.events.profiles import PROFILES
-    from struck.realtime.phrases import files as phrase_files
 
-    monkeypatch.setitem(phrase_files.PROFILES, "studio", PROFILES["tight"])  # studio takes its time
-    found = run_json(capsys, tmp_path / "a.wav", "--as-events", tmp_path / "a.mcap")
-    assert found["event_count"] == len(list(TakeReader(tmp_path / "a.mcap").events())) > 0
+    monkeypatch.setitem(PROFILES, "studio", PROFILES["tight"])  # studio takes its time
+    found = run_json(capsys, tmp_path / "a.wav", "--as-events", tmp_path / "a.mcap", "--rate", ANALYSIS_RATE)
+    items = list(TakeReader(tmp_path / "a.mcap").items())
+    assert found["event_count"] == sum(isinstance(item, Event) for item in items) > 0
+    # Amendments and ends are in it, and the same is played as when the sound file is heard.
+    assert {type(item) for item in items} == {Event, Amendment, End}
+    for name, arguments in (("played", ["render", "a.mcap"]), ("heard", ["resynth", "a.wav"])):
+        output = [str(tmp_path / arguments[1]), str(tmp_path / f"{name}.wav")]
+        assert main([arguments[0], *output, "--rate", str(ANALYSIS_RATE)]) == 0
+    played, heard = (
+        soundfile.read(tmp_path / f"{name}.wav")[0][:ANALYSIS_RATE] for name in ("played", "heard")
+    )
+    assert np.abs(played - heard).max() < 0.05 * np.abs(heard).max()
+    for name in ("played", "heard"):
+        (tmp_path / f"{name}.wav").unlink()
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.mcap", "a.wav"]
 
 
 def test_a_phrase_as_a_take_alone(capsys, tmp_path, monkeypatch):
     from struck.codec.events.profiles import PROFILES
-    from struck.realtime.phrases import files as phrase_files
 
-    monkeypatch.setitem(phrase_files.PROFILES, "studio", PROFILES["tight"])
+    monkeypatch.setitem(PROFILES, "studio", PROFILES["tight"])
     found = run_json(capsys, tmp_path / "a.mcap", "--tempo", 200)
     assert found["event_count"] == len(list(TakeReader(tmp_path / "a.mcap").events())) > 0
     assert (found["take"], found["duration_seconds"]) == (
