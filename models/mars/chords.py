@@ -35,19 +35,21 @@ CHORDS: Final[dict[str, tuple[int, ...]]] = {
 #: What lead sheets write after the root.
 _SUFFIXES: Final[dict[str, str]] = {
     "": "major", "maj": "major", "M": "major",
-    "m": "minor", "min": "minor", "-": "minor",
+    "m": "minor", "min": "minor", "mi": "minor", "-": "minor",
     "7": "dominant7",
-    "maj7": "major7", "M7": "major7",
-    "m7": "minor7", "min7": "minor7", "-7": "minor7",
+    "maj7": "major7", "M7": "major7", "ma7": "major7", "Δ": "major7", "Δ7": "major7",
+    "m7": "minor7", "min7": "minor7", "mi7": "minor7", "-7": "minor7",
     "sus": "sus4", "sus4": "sus4", "sus2": "sus2",
-    "dim": "diminished", "o": "diminished",
+    "dim": "diminished", "o": "diminished", "°": "diminished",
     "aug": "augmented", "+": "augmented",
     "5": "power",
     "6": "major6", "maj6": "major6",
-    "m6": "minor6", "min6": "minor6",
-    "m7b5": "halfdiminished",
-    "dim7": "diminished7", "o7": "diminished7",
-    "9": "dominant9", "maj9": "major9", "M9": "major9", "m9": "minor9", "min9": "minor9",
+    "m6": "minor6", "min6": "minor6", "mi6": "minor6", "-6": "minor6",
+    "m7b5": "halfdiminished", "min7b5": "halfdiminished", "-7b5": "halfdiminished",
+    "ø": "halfdiminished", "ø7": "halfdiminished",
+    "dim7": "diminished7", "o7": "diminished7", "°7": "diminished7",
+    "9": "dominant9", "maj9": "major9", "M9": "major9", "ma9": "major9",
+    "m9": "minor9", "min9": "minor9", "mi9": "minor9", "-9": "minor9",
 }  # fmt: skip
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _WRITTEN: Final = re.compile(r"([A-G])([#b]?)(.*)")
@@ -66,7 +68,9 @@ def parse_chord(text: str, near_pitch: int = 60) -> Chord:
     Raises:
         ValueError: it is not understood.
     """
-    found = _WRITTEN.fullmatch(text)
+    if "/" in text:
+        raise ValueError(f"{text!r} asks for a bass note of its own: write the part before the slash alone")
+    found = _WRITTEN.fullmatch(text.replace("♯", "#").replace("♭", "b"))
     if found is None or found[3] not in _SUFFIXES:
         endings = ", ".join(suffix for suffix in _SUFFIXES if suffix)
         raise ValueError(f"unknown chord {text!r}; a chord is A to G, # or b, and one of: {endings}")
@@ -78,15 +82,21 @@ def parse_chord(text: str, near_pitch: int = 60) -> Chord:
 
 
 def parse_chords(text: str, near_pitch: int = 60) -> tuple[Chord, ...]:
-    """Chords with spaces between them, ``"Am F C G"``; each as :func:`parse_chord` reads it.
+    """Chords with spaces or bar lines between them, each as :func:`parse_chord` reads it; ``%`` repeats one.
+
+    >>> parse_chords("| Am | % | F |", 45)
+    ((45, 'minor'), (45, 'minor'), (41, 'major'))
 
     Raises:
         ValueError: there is none, or one is not understood.
     """
     words = text.replace("|", " ").split()
-    if not words:
+    if not words or words[0] == "%":
         raise ValueError("no chords; write them with spaces between, as in 'Am F C G'")
-    return tuple(parse_chord(word, near_pitch) for word in words)
+    chords: list[Chord] = []
+    for word in words:
+        chords.append(chords[-1] if word == "%" else parse_chord(word, near_pitch))
+    return tuple(chords)
 
 
 def recognise_chord(pitches: Collection[int]) -> Chord | None:

@@ -16,6 +16,10 @@ from struck.models.mars.chords import CHORDS, parse_chord, parse_chords, recogni
         ("Cb", (47, "major")),
         ("E5", (52, "power")),
         ("D9", (50, "dominant9")),
+        ("B♭Δ7", (46, "major7")),
+        ("F♯ø", (42, "halfdiminished")),
+        ("B°7", (47, "diminished7")),
+        ("A-7", (45, "minor7")),
     ],
 )
 def test_a_written_chord_lies_near_the_pitch_asked_for(text, chord):
@@ -32,9 +36,15 @@ def test_roots_lie_within_half_an_octave_or_as_near_as_there_are_keys():
 
 def test_a_progression_is_words():
     assert parse_chords("Am F | C G", 48) == ((45, "minor"), (53, "major"), (48, "major"), (43, "major"))
+    assert parse_chords("| Am | % | C |", 48) == ((45, "minor"), (45, "minor"), (48, "major"))
 
 
-@pytest.mark.parametrize("text", ["H", "Cmaj8", "c", "A m x", ""])
+def test_a_bass_note_of_its_own_is_refused():
+    with pytest.raises(ValueError, match="bass note"):
+        parse_chords("C C/E")
+
+
+@pytest.mark.parametrize("text", ["H", "Cmaj8", "c", "A m x", "", "% C"])
 def test_what_is_no_chord_is_told(text):
     with pytest.raises(ValueError, match="chord"):
         parse_chords(text)
