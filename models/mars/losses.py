@@ -137,8 +137,9 @@ def transformer_losses(
     size: int,
     seed: int,
     device: str,
+    half: bool,
 ) -> Losses:
-    """Losses of the transformer, one of each batch of ``size`` clips, endless."""
+    """Losses of the transformer, one of each batch of ``size`` clips, endless; ``half``: in bfloat16."""
     rng = np.random.default_rng(seed)
     chance = torch.Generator().manual_seed(seed)
     scales = tokenizer.quantizer.scales
@@ -165,10 +166,19 @@ def transformer_losses(
                 earlier = split_scales(data.tokens[previous.clamp(min=0)].to(device), scales)
                 before = tokenizer.quantizer.image(earlier)
             conditions = data.conditions.pick(rows).to(device)
-            with torch.autocast("cuda", torch.bfloat16, enabled=device != "cpu"):
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
                 logits = transformer(images, conditions, before, goes_on.to(device), dropped)
             likely = functional.log_softmax(logits.float(), -1)
             losses = -(targets[told.to(device)] * likely).sum(-1)
             by_scale = split_scales(losses.detach(), scales)
             told_of = {f"scale_{i + 1}": part.mean() for i, part in enumerate(by_scale)}
             yield (losses * weights).sum(1).mean(), told_of
+
+
+@torch.no_grad()
+def mean_loss(
+    transformer: NextScaleTransformer, tokenizer: Tokenizer, data: TokenData, size: int, device: str
+) -> float:
+    """The loss on all of ``data`` but what fills no batch of ``size``, always with the same errors given."""
+    losses = transformer_losses(transformer, tokenizer, data, size, 0, device, half=False)
+    return float(np.mean([float(next(losses)[0]) for _ in range(len(data.tokens) // size)]))

@@ -1,7 +1,8 @@
 """Training MARS: data, a listener, then for notes and for phrases a tokenizer and a transformer.
 
 Each stage has its share of the minutes and its own checkpoint, so that one may be trained on while the other
-stays. Gradients flow in float32 on CPUs, where bfloat16 was measured to be slower, and in bfloat16 on GPUs.
+stays. Gradients flow in bfloat16 on GPUs, and in float32 on CPUs: few of them compute with bfloat16, and
+only the transformer gains there, a third of its time, where that is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from struck.codec.events.errors import StruckError
+
 from ..devices import choose_device
 from ..network_trainer import Losses, NetworkTrainer, Report, Stage
 from .clip_batches import ClipBatches, read_clips
@@ -21,7 +24,7 @@ from .condition_inputs import batch_conditions, frames_of
 from .conditions import FAMILIES
 from .lateness import measure_lateness
 from .listener import Listener
-from .losses import TokenData, listener_losses, tokenizer_losses, transformer_losses
+from .losses import TokenData, listener_losses, mean_loss, tokenizer_losses, transformer_losses
 from .mars import Mars, Networks, sound_of
 from .next_scale import NextScaleSizes, NextScaleTransformer
 from .phrase_data import PhraseData, build_phrase_data
@@ -46,6 +49,9 @@ DATA_SEED: Final = 1
 LISTENER_MINUTES_SHARE: Final = 0.04
 NOTES_MINUTES_SHARE: Final = 0.4
 TOKENIZER_MINUTES_SHARE: Final = 0.46
+#: After so many steps a transformer tells its loss on so many clips that are held out.
+CHECK_STEPS: Final = 100
+CHECK_CLIPS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class TrainingRun:
         resume: go on from the checkpoints in ``folder``.
         start: a network without a checkpoint begins as its like in here, as far as the two fit.
         truncated: for comparison, with truncation instead of channel multiplexing.
+        bfloat16: transformers compute with it on a CPU too.
     """
 
     folder: Path
@@ -68,6 +75,7 @@ class TrainingRun:
     resume: bool = False
     start: Mars | None = None
     truncated: bool = False
+    bfloat16: bool = False
 
     def trainer(self, name: str, network: N, like: nn.Module | None = None) -> NetworkTrainer[N]:
         """A trainer of ``network``, which begins from the checkpoint, as ``like``, or as it is."""
@@ -135,10 +143,10 @@ class Kind:
     layout: str
     single: bool
 
-    def rows(self, data: PhraseData) -> np.ndarray:
-        """int64 [N]: its clips that are not held out."""
+    def rows(self, data: PhraseData, held_out: bool = False) -> np.ndarray:
+        """int64 [N]: its clips, those that are held out or the others."""
         single = np.array([conditions.style == "single" for conditions in data.conditions], bool)
-        return np.flatnonzero((single == self.single) & ~data.held_out)
+        return np.flatnonzero((single == self.single) & (data.held_out == held_out))
 
     def of(self, mars: Mars | None) -> Networks | None:
         """Its networks in ``mars``."""
@@ -149,6 +157,8 @@ class Kind:
 
 PHRASE_KIND: Final = Kind("", "beats", single=False)
 NOTE_KIND: Final = Kind("note_", "seconds", single=True)
+#: What may be trained by itself, by the names of the checkpoints.
+STAGES: Final = {"transformer": PHRASE_KIND, "note_transformer": NOTE_KIND}
 
 
 def train_tokenizer(
@@ -179,9 +189,15 @@ def tokenize(data: PhraseData, rows: np.ndarray, tokenizer: Tokenizer, run: Trai
 
 
 def train_transformer(
-    kind: Kind, data: TokenData, tokenizer: Tokenizer, minutes: float, run: TrainingRun
+    kind: Kind, clips: PhraseData, tokenizer: Tokenizer, minutes: float, run: TrainingRun
 ) -> NextScaleTransformer:
-    """A trained transformer, its moving average in place; the checkpoint is ``[note_]transformer.pt``."""
+    """A trained transformer, its moving average in place; the checkpoint is ``[note_]transformer.pt``.
+
+    Its log has ``held_out`` now and then, the average's loss on clips by instruments that it never hears.
+    """
+    data = tokenize(clips, kind.rows(clips), tokenizer, run)
+    held_out = np.random.default_rng(run.seed).permutation(kind.rows(clips, held_out=True))[:CHECK_CLIPS]
+    check = tokenize(clips, np.sort(held_out), tokenizer, run) if len(held_out) >= BATCH else None
     torch.manual_seed(run.seed)
     like = kind.of(run.start)
     network = NextScaleTransformer(NextScaleSizes(kind.layout))
@@ -189,8 +205,18 @@ def train_transformer(
     for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
         network.codes.copy_(tokenizer.quantizer.codes)
     seed = run.seed + trainer.step
-    losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device)
-    return _train(trainer, TRANSFORMER_RATE, minutes, losses)
+    half = run.bfloat16 or run.device != "cpu"
+    losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device, half)
+
+    def checked() -> Losses:
+        for loss, values in losses:
+            if check is None or trainer.step % CHECK_STEPS:
+                yield loss, values
+            else:
+                held_out_loss = mean_loss(trainer.average, tokenizer, check, BATCH, run.device)
+                yield loss, {**values, "held_out": held_out_loss}
+
+    return _train(trainer, TRANSFORMER_RATE, minutes, checked())
 
 
 def train_networks(
@@ -199,8 +225,7 @@ def train_networks(
     """A tokenizer, and a transformer that writes its tokens, within so many minutes."""
     encoding = TOKENIZER_MINUTES_SHARE * minutes
     tokenizer = train_tokenizer(kind, clips, listener, encoding, run)
-    tokens = tokenize(clips, kind.rows(clips), tokenizer, run)
-    return Networks(tokenizer, train_transformer(kind, tokens, tokenizer, minutes - encoding, run))
+    return Networks(tokenizer, train_transformer(kind, clips, tokenizer, minutes - encoding, run))
 
 
 def train(
@@ -213,6 +238,8 @@ def train(
     seed: int = 0,
     start: Path | None = None,
     truncated: bool = False,
+    stage: str | None = None,
+    bfloat16: bool = False,
     report: Report,
 ) -> Path:
     """Make the clips where there are none yet, train the networks, and write ``folder/mars.safetensors``.
@@ -223,20 +250,26 @@ def train(
         resume: go on from the checkpoints in ``folder``.
         start: weights to begin with, as far as they fit, where there is no checkpoint.
         truncated: for comparison, with truncation instead of channel multiplexing.
+        stage: one of ``STAGES``, which gets all of the minutes; the other networks are those of ``start``.
+        bfloat16: transformers compute with it on a CPU too.
 
     Raises:
         StruckError: the recorded notes, FluidSynth or a sound font are missing, ``start`` is not MARS'
-            weights, or there is no such device.
+            weights or is missing for a stage, or there is no such device.
     """
     device = choose_device(device)
     begins = None if start is None else Mars.load(start, "cpu")
-    run = TrainingRun(folder, device, report, seed, resume, begins, truncated)
+    run = TrainingRun(folder, device, report, seed, resume, begins, truncated, bfloat16)
     clips = _clips(data, folder / "data", report)
-    listening = LISTENER_MINUTES_SHARE * minutes
-    listener = train_listener(clips, listening, run)
-    noting = NOTES_MINUTES_SHARE * (minutes - listening)
-    notes = train_networks(NOTE_KIND, clips, listener, noting, run)
-    phrases = train_networks(PHRASE_KIND, clips, listener, minutes - listening - noting, run)
+    if stage is None:
+        phrases, notes = _train_all(clips, minutes, run)
+    elif begins is None:
+        raise StruckError(f"to train the {stage} alone the other networks must be given: --start FILE")
+    else:
+        kind = STAGES[stage]
+        tokenizer = (begins.notes if kind.single else begins.phrases).tokenizer.to(device)
+        mine = Networks(tokenizer, train_transformer(kind, clips, tokenizer, minutes, run))
+        phrases, notes = (begins.phrases, mine) if kind.single else (mine, begins.notes)
     weights = folder / "mars.safetensors"
     mars = Mars(phrases, notes, device)
     late = measure_lateness(
@@ -245,6 +278,15 @@ def train(
     report(f"notes of phrases begin {1e3 * late.seconds:.1f} ms and {late.frames:.2f} frames late")
     Mars(phrases, notes, device, late=late).save(weights)
     return weights
+
+
+def _train_all(clips: PhraseData, minutes: float, run: TrainingRun) -> tuple[Networks, Networks]:
+    """Those of phrases and of notes."""
+    listening = LISTENER_MINUTES_SHARE * minutes
+    listener = train_listener(clips, listening, run)
+    noting = NOTES_MINUTES_SHARE * (minutes - listening)
+    notes = train_networks(NOTE_KIND, clips, listener, noting, run)
+    return train_networks(PHRASE_KIND, clips, listener, minutes - listening - noting, run), notes
 
 
 def _clips(data: Path, made_in: Path, report: Report) -> PhraseData:

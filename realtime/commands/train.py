@@ -8,6 +8,9 @@ from pathlib import Path
 from .console import Console
 from .options import Commands, add_command, number
 
+_CODEC_STAGES = ("supervised", "greedy", "adversarial", "refitted")
+_MARS_STAGES = ("transformer", "note_transformer")
+
 
 def add_to(commands: Commands) -> None:
     """Add this command to the command line."""
@@ -22,6 +25,7 @@ def add_to(commands: Commands) -> None:
         "  struck train codec --data DIR --stage refitted --start codec.safetensors --minutes 240\n"
         "  struck train mars --data DIR --minutes 240\n"
         "  struck train mars --data runs/mars/data --output runs/truncated --truncated\n"
+        "  struck train mars --data runs/mars/data --stage transformer --start mars.safetensors\n"
         "  struck train judges --data runs/mars/data --minutes 18",
     )
     parser.add_argument("what", choices=("codec", "mars", "judges"), help="what to train")
@@ -57,8 +61,15 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--stage",
-        choices=("supervised", "greedy", "adversarial", "refitted"),
-        help="codec: train this stage alone, for all of the minutes",
+        choices=(*_CODEC_STAGES, *_MARS_STAGES),
+        help="train this stage alone, for all of the minutes; codec: one of the first four; mars: the "
+        "transformer of phrases or that of notes, with the other networks of --start",
+    )
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="mars: transformers compute in bfloat16 on a processor too: faster on those that have it, "
+        "slower on others",
     )
     parser.add_argument(
         "--hours",
@@ -84,8 +95,13 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         options.refuse("--truncated is for mars")
     if options.what == "judges" and options.start is not None:
         options.refuse("--start is for codec and mars")
-    if options.what != "codec" and options.stage is not None:
-        options.refuse("--stage is for codec")
+    if options.what != "mars" and options.bfloat16:
+        options.refuse("--bfloat16 is for mars")
+    stages = {"codec": _CODEC_STAGES, "mars": _MARS_STAGES}.get(options.what, ())
+    if options.stage is not None and options.stage not in stages:
+        options.refuse(f"{options.what} has no stage {options.stage}; {', '.join(stages) or 'it has none'}")
+    if options.stage in _MARS_STAGES and options.truncated:
+        options.refuse("--truncated is another tokenizer: train all of it")
     require_torch("struck train")
     if not options.data.is_dir():
         raise StruckError(f"there is no folder {options.data}")
@@ -115,6 +131,8 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
             folder=folder,
             start=options.start,
             truncated=options.truncated,
+            stage=options.stage,
+            bfloat16=options.bfloat16,
             **common,
         )
     console.finish({"weights": str(weights)}, f"weights: {weights}")

@@ -149,7 +149,7 @@ def test_all_networks_are_trained_saved_and_resumed(clips, tiny, tmp_path):
     place = {int(row): i for i, row in enumerate(rows)}
     wanted = [place.get(int(clips.previous[row]), -1) for row in rows]
     assert data.previous.tolist() == wanted
-    transformer = train_transformer(PHRASE_KIND, data, tokenizer, 0.02, run)
+    transformer = train_transformer(PHRASE_KIND, clips, tokenizer, 0.02, run)
     assert torch.equal(transformer.codes, tokenizer.quantizer.codes)
     of_notes = train_networks(NOTE_KIND, clips, listener, 0.02, run)
     assert {path.stem for path in tmp_path.glob("note_*.pt")} == {"note_tokenizer", "note_transformer"}
@@ -158,7 +158,7 @@ def test_all_networks_are_trained_saved_and_resumed(clips, tiny, tmp_path):
     phrase = Mars.load(tmp_path / "mars.safetensors", "cpu").generate(clips.clips[0].conditions)
     assert np.isfinite(phrase.samples).all()
     # Resumed after its time is over, it does nothing, and is what it was.
-    again = train_transformer(PHRASE_KIND, data, tokenizer, 0.01, replace(run, resume=True))
+    again = train_transformer(PHRASE_KIND, clips, tokenizer, 0.01, replace(run, resume=True))
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), transformer.parameters(), strict=True))
 
 
@@ -208,10 +208,45 @@ def test_the_command_trains_on_clips_made_before(clips, tiny, tmp_path, capsys):
     assert not (tmp_path / "run" / "data").exists()
 
 
+@pytest.mark.parametrize("stage", ["transformer", "note_transformer"])
+def test_the_command_trains_a_stage_alone(clips, tiny, tmp_path, capsys, monkeypatch, stage):
+    monkeypatch.setattr(train_mars, "BATCH", 1)
+    monkeypatch.setattr(train_mars, "CHECK_STEPS", 2)
+    monkeypatch.setattr(network_trainer, "LOG_STEPS", 2)
+    given = tiny_mars()
+    given.save(tmp_path / "start.safetensors")
+    command = ["train", "mars", "--data", str(Path(clips.audio.filename).parent), "--minutes", "0.03"]
+    command += ["--output", str(tmp_path / "run"), "--device", "cpu", "--stage", stage, "--json"]
+    assert main(command) == 1
+    assert "--start" in capsys.readouterr().err
+    command += ["--bfloat16", "--start", str(tmp_path / "start.safetensors")]
+    assert main(command) == 0
+    trained = Mars.load(json.loads(capsys.readouterr().out)["weights"], "cpu")
+    assert [path.name for path in (tmp_path / "run").glob("*.pt")] == [f"{stage}.pt"]
+    log = [json.loads(line) for line in (tmp_path / "run" / f"{stage}.jsonl").read_text().splitlines()]
+    assert np.isfinite([line["held_out"] for line in log]).all()
+    shipped = Mars.load(tmp_path / "start.safetensors", "cpu")
+    pairs = {
+        "transformer": (trained.phrases, shipped.phrases),
+        "note_transformer": (trained.notes, shipped.notes),
+    }
+    for name, (now, before) in pairs.items():
+        assert _same(now.tokenizer, before.tokenizer)
+        assert _same(now.transformer, before.transformer) == (name != stage)
+
+
+def _same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def test_what_the_command_cannot_do_is_told(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["train", "codec", "--data", str(tmp_path), "--truncated"])
     assert "--truncated is for mars" in capsys.readouterr().err
+    for what, stage in (("mars", "greedy"), ("codec", "transformer"), ("judges", "greedy")):
+        with pytest.raises(SystemExit):
+            main(["train", what, "--data", str(tmp_path), "--stage", stage])
+        assert f"{what} has no stage {stage}" in capsys.readouterr().err
     command = ["train", "mars", "--data", str(tmp_path), "--start", str(tmp_path / "none"), "--device", "cpu"]
     assert main(command) == 1
     assert "MARS weights not found" in capsys.readouterr().err
