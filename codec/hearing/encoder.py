@@ -8,7 +8,7 @@ the buffer, whatever sizes they came in, so any slicing of the input gives the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, Protocol
@@ -26,6 +26,7 @@ from .event_frames import FRAMES_BEFORE, EventFrames
 from .event_reader import EventReader
 from .lobes import correlate, removed_energy
 from .onsets import find_onset
+from .pace import Pace
 from .proposals import PEAK_FRAMES, Proposals, Proposer
 from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
 
@@ -60,16 +61,31 @@ _FORGET_DB_PER_SECOND = 6.0
 _BEGUN_SHARE = 0.3
 #: Of the loudest bin's energy: quieter bins weigh no more than one as quiet as this.
 _WEIGHED_SHARE = 1e-3
+#: What a hop does, for whoever measures it: a round of the search, a step of refining, and telling.
+ROUND, STEP, TELLING = "round", "step", "telling"
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
 
-#: Observed magnitudes, modelled power and fourth powers, start frames, lengths, gains, vectors, shifts in;
-#: gains, vectors, shifts out.
-Refine = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    tuple[np.ndarray, np.ndarray, np.ndarray],
-]
+class Refine(Protocol):
+    """Improves the events of a hop, as :class:`struck.codec.hearing.refit.refitter.Refitter` does."""
+
+    #: By how many gradient steps, if no other number is asked for.
+    steps: int
+
+    def __call__(
+        self,
+        observed: np.ndarray,
+        power: np.ndarray,
+        fourth: np.ndarray,
+        start_frames: np.ndarray,
+        lengths: np.ndarray,
+        gain_db: np.ndarray,
+        vectors: np.ndarray,
+        shift_seconds: np.ndarray,
+        steps: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Better gains, vectors and shifts of the events that begin in rows ``start_frames``."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +176,8 @@ class StreamingEncoder:
             share of what was loud in that band lately; between them in between. Ears hear quiet high sounds
             beside loud low ones.
         at_most: values that fields have at most when an event is found; for whoever amends them later.
+        pace: tells when what is found is due: nothing more is searched for, and no step more taken, than
+            there is time for.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -181,17 +199,18 @@ class StreamingEncoder:
         model: Model | None = None,
         whitening: float = 0.0,
         at_most: Mapping[str, float] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.profile = profile
+        self._pace = pace or Pace()
         self.nonfinite_samples = 0
         self._quietest_db = QUIETEST_DB if profile.n_fft > SHORT_WINDOW else _SHORT_QUIETEST_DB
         self._reader = EventReader(weights, profile.n_fft, at_most)
         self._refine = refine
         self._model = model
         self._shadow_samples = _SHADOW_SAMPLES if model is None else _FOLLOWED_SHADOW_SAMPLES
-        #: Whether the next hop is searched for events, and whether what is found is refined: whoever is short
-        #: of time does without.
-        self.searches = self.refines = True
+        #: Whether the next hop is searched for events: whoever is far too late does without.
+        self.searches = True
         self._whitening = whitening
         self._observer = observer or EncoderObserver()
         self._renderer = EventFrames(weights.decoder, profile.n_fft)
@@ -336,29 +355,30 @@ class StreamingEncoder:
         self._lately = [c for c in self._lately if c.onset_sample > oldest]
         if energy < 1e-12 or not self.searches:
             return []
-        refines = self._refine is not None and self.refines
-        before = (self._power.copy(), self._fourth.copy()) if refines else None
+        before = (self._power.copy(), self._fourth.copy()) if self._refine is not None else None
         self._weigh()
         self._loudness = max(float(self._worth @ of_bins), self._loudness * fade)
         needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
         unknown_hops, self._unknown_hops = self._unknown_hops, 0
         for depth in count():
-            if self._allowance < 1.0:
+            if self._allowance < 1.0 or (depth and not self._pace.count(ROUND, 1, TELLING)):
                 break
             residual = self._residual(slice(0, known))
             # No event takes more than a part of what there is since it may have begun.
             if _MOST_SHARE * float(np.square(residual[_CONTEXT:]).sum(0) @ self._worth) < needed:
                 break
-            found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
-            self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
-            read = self._encode(residual, found)
+            with self._pace.measure(ROUND):
+                found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
+                self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
+                read = self._encode(residual, found)
             candidates = [
                 c for c in read if c.energy >= self._raise_needed(needed, c, self._lately + accepted)
             ]
             if depth == 0:
                 unknown = not candidates and before is not None and self._is_unknown(residual)
                 self._unknown_hops = unknown_hops + 1 if unknown else 0
-                if read and self._unknown_hops >= _UNKNOWN_HOPS:
+                in_time = self._pace.count(STEP, 1, TELLING)
+                if read and self._unknown_hops >= _UNKNOWN_HOPS and in_time:
                     likest = max(read, key=lambda c: c.likeness)
                     self._refine_reading(residual, likest)
                     if likest.energy >= self._raise_needed(needed, likest, self._lately):
@@ -426,7 +446,16 @@ class StreamingEncoder:
     def _refine_hop(self, accepted: list[_Candidate], before: tuple[np.ndarray, np.ndarray]) -> None:
         """Improve the hop's events together; ``before`` is what was modelled without them."""
         assert self._refine is not None
+        steps = self._pace.count(STEP, self._refine.steps, TELLING)
+        if not steps:
+            return
         self._power[:], self._fourth[:] = before
+        with self._pace.measure(STEP, steps):
+            self._refine_in(accepted, steps)
+
+    def _refine_in(self, accepted: list[_Candidate], steps: int) -> None:
+        """Improve the hop's events by so many steps; the model is as it was before them."""
+        assert self._refine is not None
         gain_db, vectors, shift = self._refine(
             self._observed,
             self._power[: len(self._observed)],
@@ -436,6 +465,7 @@ class StreamingEncoder:
             np.array([c.gain_db for c in accepted], np.float32),
             np.stack([c.vector for c in accepted]),
             np.array([c.shift_seconds for c in accepted], np.float32),
+            steps,
         )
         gain_db, vectors = quantize_gains(gain_db), quantize_vectors(vectors)
         shift = self._in_time(shift, np.array([c.onset_frame for c in accepted]))
@@ -443,7 +473,8 @@ class StreamingEncoder:
             c.gain_db, c.vector, c.shift_seconds = float(gain_db[i]), vectors[i], float(shift[i])
             self._place_onset(c)
         shift = np.array([c.shift_seconds for c in accepted], np.float32)
-        for c, (tone, noise) in zip(accepted, self._renderer.render(gain_db, vectors, shift), strict=True):
+        rendered = self._renderer.render(gain_db, vectors, shift, self._limit(accepted))
+        for c, (tone, noise) in zip(accepted, rendered, strict=True):
             c.tone, c.noise = tone, noise
             self._add_to_model(c)
 
@@ -590,14 +621,19 @@ class StreamingEncoder:
     def _subtract(self, residual: np.ndarray, candidate: _Candidate) -> None:
         self._place_onset(candidate)
         rows = self._rows(candidate)
-        # It was judged by what is visible yet; later hops need the whole of its tail.
+        # It was judged by what is visible yet; later hops need the whole of its tail, unless a model has it.
         ((candidate.tone, candidate.noise),) = self._renderer.render(
             np.array([candidate.gain_db], np.float32),
             candidate.vector[None],
             np.array([candidate.shift_seconds], np.float32),
+            self._limit([candidate]),
         )
         self._add_to_model(candidate)
         residual[rows] = self._residual(rows)
+
+    def _limit(self, candidates: list[_Candidate]) -> int | None:
+        """Frames of them that count, at most; None: all."""
+        return None if self._model is None else len(self._power) - min(c.start for c in candidates)
 
     def _add_to_model(self, candidate: _Candidate) -> None:
         end = min(candidate.start + len(candidate.tone), len(self._power))

@@ -62,8 +62,14 @@ _MOST_HOLD_SECONDS: Final = 1.28
 _REPEAT_SECONDS: Final = 2.0
 #: From a missing result the sound goes on in its direction for about so long.
 _STRAIGHT_FRAMES: Final = 8.0
+#: Of what was missing when the dry sound came in, after so many frames: the share that is left, from 1 to 0;
+#: and of its slope, per frame, how far it has gone. Tables, for a late block costs several times one in time.
+_FALLING: Final = 0.5 + 0.5 * np.cos(np.pi * np.arange(FADE_FRAMES + 1) / FADE_FRAMES)
+_STRAIGHT: Final = (
+    _FALLING * _STRAIGHT_FRAMES * (1.0 - np.exp(-np.arange(FADE_FRAMES + 1) / _STRAIGHT_FRAMES))
+)
 #: 120 dB over full scale: not sound but damage.
-_DAMAGE: Final = 1e6
+_DAMAGE: Final = np.float32(1e6)
 
 # places in RackState.numbers. Set by the host, DELAY and those after it while the rack is silent: whether it
 # shall sound, and whether its tail must end soon
@@ -292,10 +298,25 @@ def _is_steady(rack, position):
 
 
 @njit(**INNER)
+def _copy_in(ring, position, block, channel):
+    """Write a channel of ``block [F, C]`` to ``ring [N]``, N a power of two: in two runs, which vector units
+    copy at once, where frame by frame each would be masked."""
+    frames, place = block.shape[0], position & (ring.shape[0] - 1)
+    first = min(frames, ring.shape[0] - place)
+    ring[place : place + first] = block[:first, channel]
+    ring[: frames - first] = block[first:, channel]
+
+
+@njit(**INNER)
 def _hand_over(rack, lane, block, position, steady):
+    if steady:
+        for c in range(block.shape[1]):
+            _copy_in(rack.memory.dry[lane, c], position, block, c)
+            _copy_in(rack.history[lane, c], position, block, c)
+        return
     least = _LEAST_SEND if rack.numbers[SOUNDING] == LEAVING else 0.0
     for n in range(block.shape[0]):
-        share = 1.0 if steady else max(least, _send_at(rack, position + n))
+        share = max(least, _send_at(rack, position + n))
         place = (position + n) & (RING_FRAMES - 1)
         past = (position + n) & (HISTORY_FRAMES - 1)
         for c in range(block.shape[1]):
@@ -305,10 +326,22 @@ def _hand_over(rack, lane, block, position, steady):
 
 
 @njit(**INNER)
-def _take_back_whole(rack, lane, position, out):
-    """Add to ``out [F, C]`` what comes out of a steady rack, if all is there and whole; else do nothing.
+def _is_whole(sound):
+    """Whether all samples of ``sound [N]`` are such, and none is damage."""
+    damaged = 0
+    for n in range(sound.shape[0]):
+        damaged += not abs(sound[n]) <= _DAMAGE
+    return damaged == 0
 
-    What :func:`_take_back` does frame by frame, for the usual case; it is some times faster.
+
+@njit(**INNER)
+def _take_back_whole(rack, lane, position, out, alone):
+    """Let ``out [F, C]`` be what comes out of a steady rack, if all is there and whole; else do nothing.
+
+    What :func:`_take_back` does frame by frame, for the usual case; it is many times faster.
+
+    Args:
+        alone: whether this is all that comes out; else it is added to ``out``.
     """
     want = position - rack.numbers[DELAY]
     frames = out.shape[0]
@@ -317,15 +350,20 @@ def _take_back_whole(rack, lane, position, out):
     indices = rack.memory.indices
     if want + frames > load_acquire(indices, DONE) or want < load_acquire(indices, FROM):
         return False
+    place = want & (RING_FRAMES - 1)
+    first = min(frames, RING_FRAMES - place)
     for c in range(out.shape[1]):
         wet = rack.memory.wet[lane, c]
-        for n in range(frames):
-            if not abs(wet[(want + n) & (RING_FRAMES - 1)]) <= _DAMAGE:
-                return False
+        if not (_is_whole(wet[place : place + first]) and _is_whole(wet[: frames - first])):
+            return False
     for c in range(out.shape[1]):
         wet = rack.memory.wet[lane, c]
-        for n in range(frames):
-            out[n, c] += wet[(want + n) & (RING_FRAMES - 1)]
+        if alone:
+            out[:first, c] = wet[place : place + first]
+            out[first:, c] = wet[: frames - first]
+        else:
+            out[:first, c] += wet[place : place + first]
+            out[first:, c] += wet[: frames - first]
         last = rack.last[lane, c]
         last[1] = wet[(want + frames - 2) & (RING_FRAMES - 1)] if frames > 1 else last[0]
         last[0] = wet[(want + frames - 1) & (RING_FRAMES - 1)]
@@ -358,12 +396,6 @@ def _go_dry(rack, lane, position, past):
         here = rack.last[lane, c, 0] - _past(rack, lane, c, past - 1)
         before = rack.last[lane, c, 1] - _past(rack, lane, c, past - 2)
         rack.steps[lane, c, 0], rack.steps[lane, c, 1] = here, here - before
-
-
-@njit(**INNER)
-def _falling(frames):
-    """From 1 to 0 over FADE_FRAMES."""
-    return 0.5 + 0.5 * np.cos(np.pi * frames / FADE_FRAMES)
 
 
 @njit(**INNER)
@@ -400,14 +432,13 @@ def _take_back(rack, lane, position, share, out):
         faded = 1.0
     elif mode[MODE] == _FADING:
         mode[FADED] += 1
-        faded = 1.0 - _falling(mode[FADED])
+        faded = 1.0 - _FALLING[mode[FADED]]
         if mode[FADED] == FADE_FRAMES:
             mode[MODE] = _WET
     left = straight = 0.0
     if faded < 1.0 and mode[STEPPED] < FADE_FRAMES:
         mode[STEPPED] += 1
-        left = _falling(mode[STEPPED])
-        straight = left * _STRAIGHT_FRAMES * (1.0 - np.exp(-mode[STEPPED] / _STRAIGHT_FRAMES))
+        left, straight = _FALLING[mode[STEPPED]], _STRAIGHT[mode[STEPPED]]
     for c in range(out.shape[0]):
         value = 0.0
         if faded < 1.0:
@@ -436,23 +467,27 @@ def process_place(table, lane, block, position):
     """Let ``block [F, C]`` at one place of the path go through what is inserted there, in place."""
     racks = _racks_of(table)
     frames = block.shape[0]
+    sounding = 0
+    for slot in range(SLOT_COUNT):
+        sounding += _sounds(racks.slots[slot], lane)
+    if sounding == 0:
+        return
     total = racks.sum[:frames, : block.shape[1]]
-    used = False
-    all_steady = False
+    begun = all_steady = False
     for slot in range(SLOT_COUNT):
         rack = racks.slots[slot]
         if _sounds(rack, lane):
-            if not used:
-                total[:] = np.float32(0.0)
-                used = True
             steady = _is_steady(rack, position)
             all_steady = all_steady or steady
             _hand_over(rack, lane, block, position, steady)
-            if not (steady and _take_back_whole(rack, lane, position, total)):
+            if steady and sounding == 1 and _take_back_whole(rack, lane, position, block, True):
+                return
+            if not begun:
+                total[:] = np.float32(0.0)
+                begun = True
+            if not (steady and _take_back_whole(rack, lane, position, total, False)):
                 for n in range(frames):
                     _take_back(rack, lane, position + n, _tail_at(rack, position + n), total[n])
-    if not used:
-        return
     for n in range(frames):
         direct = 0.0 if all_steady else _direct_at(racks, lane, position + n)
         for c in range(block.shape[1]):

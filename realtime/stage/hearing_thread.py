@@ -17,16 +17,21 @@ from ...codec.events.event_spec import ANALYSIS_RATE
 from ...codec.events.events import Event
 from ...codec.hearing.following.follower import Follower
 from ...codec.hearing.resampler import StreamingResampler
+from ..devices.realtime_priority import ServingThread
 from ..engine.rings import READ, count_readable, read_frames
 from ..engine.state import EngineState
-from .effort import Effort
 from .heard_events import HeardEvents
 
 #: Sound is taken from the ring at most this much at a time, and at most this share of a hop.
 _PIECE_SECONDS: Final = 0.02
 _PIECE_SHARE: Final = 0.25
+#: Between two looks into an empty ring, at most, and of a hop: waiting is time that hearing does not have.
+_PAUSE_SECONDS: Final = 0.005
+_PAUSE_SHARE: Final = 0.08
 #: After a fault the thread waits so long, so that one which lasts does not fill the screen and the take.
 _AFTER_FAULT_SECONDS: Final = 0.5
+#: Who is so much later than allowed searches for nothing new: it would be heard too late to be of use.
+_USELESS_SECONDS: Final = 0.25
 #: Who is this far behind lets go what waits, and is in time again.
 _BACKLOG_SECONDS: Final = 1.0
 
@@ -63,7 +68,7 @@ class Listener:
         self.latency_seconds = latency_seconds
         self._hearing = hearing
         self._ring = state.capture
-        self._effort, self._heard = Effort(hearing, compute_seconds), heard
+        self._compute_seconds, self._heard = compute_seconds, heard
         self._count, self._on_fault = count, on_fault
         self._began_seconds = 0.0  # stream time of the first sample that is heard
         self._skipping = 0  # frames until then
@@ -104,17 +109,21 @@ class Listener:
                 self._count("unheard_samples", count)
                 backlog -= count
             if self._thread is not None:
-                self._effort.choose((count + count_readable(self._ring)) / self.rate)
+                self._keep_time((count + count_readable(self._ring)) / self.rate)
             began, busy = time.perf_counter(), time.thread_time()
             self._tell(self._hearing.process(self._resampler.process(piece)))
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - began)
-            took_seconds = time.thread_time() - busy
-            self.busy_seconds += took_seconds
+            self.busy_seconds += time.thread_time() - busy
             if self._thread is not None:
-                self._effort.learn(took_seconds)
                 self._count_let_go()
             heard += count
         return heard
+
+    def _keep_time(self, behind_seconds: float) -> None:
+        """Before a piece whose first sample came so long ago: what of it has time."""
+        pace = self._hearing.pace
+        pace.due_seconds = pace.clock() + self._compute_seconds - behind_seconds
+        self._hearing.searches = behind_seconds <= self._compute_seconds + _USELESS_SECONDS
 
     def _count_let_go(self) -> None:
         refits, searches = self._let_go
@@ -144,13 +153,14 @@ class Listener:
         return True
 
     def _run(self) -> None:
-        # Often enough that waiting is a small part of a hop.
-        pause = min(0.005, self._hearing.profile.hop_samples / ANALYSIS_RATE / 6.0)
+        thread = ServingThread()
+        pause = min(_PAUSE_SECONDS, _PAUSE_SHARE * self._hearing.profile.hop_samples / ANALYSIS_RATE)
         while not self._stop.is_set():
             try:
                 if self.pump():
                     self.failing = None
                 else:
+                    thread.follow()
                     time.sleep(pause)
             except Exception as error:  # a fault of ours costs what was being heard, not the performance
                 self.failing = error
@@ -158,6 +168,7 @@ class Listener:
                 self._on_fault(error)
                 self._begin_anew()
                 self._stop.wait(_AFTER_FAULT_SECONDS)
+        thread.close()
 
     def _begin_anew(self) -> None:
         """End what was heard and forget it; hear on as if the stream began at the next sample that the

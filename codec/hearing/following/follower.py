@@ -25,7 +25,8 @@ from ...events.profiles import Profile
 from ...weights.codec_weights import CodecWeights
 from ..amending.amender import Amender, Scene
 from ..amending.sounding import Sounding, as_known, as_told, told_from_seconds
-from ..encoder import StreamingEncoder
+from ..encoder import ROUND, STEP, TELLING, StreamingEncoder
+from ..pace import Pace
 from ..refit.levels import follow_levels
 from ..refit.profile_refiner import MEL_WEIGHT
 from ..refit.refitter import FRAME_STRIDE, Refitter
@@ -52,7 +53,13 @@ _READ_BETWEEN: Final = 3
 _READ_AGAIN: Final = 24
 _HASTY_READ_AGAIN: Final = 6
 #: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
-MOST_REFITTED: Final = 16
+_MOST_REFITTED: Final = 16
+#: What else a hop does, for whoever measures it.
+_READING, _REFIT = "reading", "refit"
+#: Where the power of a hop's frames rises by more than this over the last ones', an event may begin, and time
+#: is kept for one: a round, some steps and telling it.
+_RISE: Final = 1.25
+_A_BIRTH: Final = (ROUND, *[STEP] * 4, TELLING)
 #: By so much a first guess may become louder than it was read, where hops are one frame: the few frames that
 #: are known of an attack fit whatever is loud enough and rises slowly enough.
 _HASTY_RISE_DB: Final = 4.0
@@ -105,6 +112,9 @@ class Follower:
 
     def __init__(self, weights: CodecWeights, profile: Profile, steps: int | None = None) -> None:
         self.profile = profile
+        #: What is done of a hop's work hangs on it: where time is short, fewer events are refitted and read
+        #: again, and new ones are fitted in fewer steps.
+        self.pace = Pace()
         n_fft = profile.n_fft
         # Where a hop is one frame, no frame can be left out.
         hasty = profile.hop_samples == HOP
@@ -121,6 +131,7 @@ class Follower:
             model=self,
             whitening=_WHITENING,
             at_most=_FIRST_GUESS[n_fft],
+            pace=self.pace,
         )
         self._every_frame = refitter(n_fft, 1)
         self._short = Memory(n_fft, _YOUNG_FRAMES)
@@ -154,8 +165,7 @@ class Follower:
         self._amender = Amender(self._levels_refitter, _PRICE[n_fft])
         self._mels = mel_band_matrix(n_fft)
         self._voice_lives = VoiceLives(weights)
-        #: Events that a hop may refit, and whether it is searched for new ones: less where time is short.
-        self.refit_limit = MOST_REFITTED
+        #: Whether hops are searched for new events: whoever is far too late does without.
         self.searches = True
         #: Refits of events, and hops' searches, that were let go for that.
         self.let_go_refits = self.let_go_searches = 0
@@ -222,22 +232,29 @@ class Follower:
     ) -> None:
         """See :meth:`struck.codec.hearing.encoder.Model.hear`."""
         known_before = self._short.end_frame
+        loudest_before = float(np.square(self._short.observed[-_JUDGED_FRAMES:]).sum(1).max())
         for view in self._views:
             view.memory.hear(sound)
         self._at_frame = self._short.end_frame - (len(observed) - self._encoder.context_frames)
-        self._remember_loudness(self._short.observed[known_before - self._short.end_frame :])
-        self._encoder.refines = self.refit_limit > 0
+        fresh = self._short.observed[known_before - self._short.end_frame :]
+        self._remember_loudness(fresh)
+        rises = float(np.square(fresh).sum(1).max()) > _RISE * loudest_before
+        then = _A_BIRTH if rises and self.searches else (TELLING,)
         self._encoder.searches = self.searches
         self.let_go_searches += not self.searches
         if self._soundings:
             self._follow_old()
-            self._read_again()
-            self._refit()
+            self._read_again(then)
+            self._refit(then)
             self._forget()
         power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
 
     def take(self, events: list[Event]) -> None:
         """See :meth:`struck.codec.hearing.encoder.Model.take`."""
+        with self.pace.measure(TELLING):
+            self._take(events)
+
+    def _take(self, events: list[Event]) -> None:
         for event in events:
             told = replace(event, id=self._next_id)
             self._next_id = (self._next_id + 1) % ID_COUNT
@@ -292,30 +309,34 @@ class Follower:
             if gain_db <= s.highest_db:
                 s.gain_db, s.vector = float(gain_db), vector
 
-    def _read_again(self) -> None:
+    def _read_again(self, then: tuple[str, ...]) -> None:
         """The loudest event of which enough more was heard by now is read as if it were new.
 
-        One a hop in each window, for that bounds its work; where time is short, none.
+        One a hop in each window, for that bounds its work; where there is no time with ``then`` to follow,
+        none.
         """
         for number, reader in enumerate(self._second_readers):
             due = [s for s in self._soundings if s.readings == number and reader.is_due(s)]
-            if due and self.refit_limit > 0:
+            if due and self.pace.count(f"{_READING} {number}", 1, *then):
                 loudest = max(due, key=lambda s: s.gain_db)
                 others = [s for s in self._soundings if s is not loudest]
-                reader.read(loudest, others, self._loudest_power)
+                with self.pace.measure(f"{_READING} {number}"):
+                    reader.read(loudest, others, self._loudest_power)
 
-    def _refit(self) -> None:
+    def _refit(self, then: tuple[str, ...]) -> None:
         """Events are moved to where what was heard last fits best."""
         views = [(s, view) for s in self._soundings if (view := self._view_of(s)) is not None]
-        views = sorted(views, key=lambda pair: -pair[0].gain_db)[:MOST_REFITTED]
-        self.let_go_refits += max(0, len(views) - self.refit_limit)
-        views = views[: self.refit_limit]
+        views = sorted(views, key=lambda pair: -pair[0].gain_db)[:_MOST_REFITTED]
+        most = self.pace.count(_REFIT, len(views), *then)
+        self.let_go_refits += len(views) - most
+        views = views[:most]
         young_from = self._short.end_frame - _YOUNG_FRAMES
         for view in reversed(self._views):
             moved = [s for s, its_view in views if its_view is view]
             if moved:
                 others = [s for s in self._soundings if not any(s is one for one in moved)]
-                view.refit(moved, others, young_from, self._loudest_power)
+                with self.pace.measure(_REFIT, len(moved)):
+                    view.refit(moved, others, young_from, self._loudest_power)
 
     def _view_of(self, sounding: Sounding) -> View | None:
         """In which an event is fitted: the longest that has heard enough of it.

@@ -274,18 +274,20 @@ class Refitter:
         gain_db: np.ndarray,
         vectors: np.ndarray,
         shift_seconds: np.ndarray,
+        steps: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Better gains ``[E]``, vectors ``[E, 32]`` and onset shifts ``[E]`` s.
 
         Args:
             start_frames: row of ``observed`` at which each event's frames begin, ``[E]``.
             lengths: rendered frames of each event, ``[E]``.
+            steps: gradient steps; None: the refitter's own.
         """
         events = WindowEvents(
             gain_db, vectors, start_frames + FRAMES_BEFORE, shift_seconds, start_frames + lengths
         )
         highest_db = gain_db + np.float32(self.highest_rise_db)
-        better = self.refit(observed, power, fourth, events, highest_db=highest_db).events
+        better = self.refit(observed, power, fourth, events, steps=steps, highest_db=highest_db).events
         return better.gain_db, better.vectors, better.shift_seconds
 
     def _hear(

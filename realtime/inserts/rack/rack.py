@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ....codec.events.errors import StruckError
 from ....patches.insert_patch import PLACES
+from ...devices.realtime_priority import realtime_priority
 from ...engine.exchange import HISTORY_FRAMES, RackState
 from ...engine.shared_memory import DONE, HOST_WAITS, PANIC, RELEASE
 from ...engine.waking import Waiter
@@ -22,7 +23,6 @@ from .pace import Pace
 from .plan import RackPlan
 from .process import RackProcess, describe_end
 from .pulse import Pulse
-from .realtime_priority import realtime_priority
 from .slot import RackSlot
 from .spares import Spares
 from .wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob

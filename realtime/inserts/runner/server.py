@@ -19,6 +19,7 @@ import numpy as np
 
 from ....codec.events.errors import StruckError
 from ....patches.insert_patch import PLACES, InsertPatch
+from ...devices.scheduling import schedule
 from ...engine.rings import READ, WRITE
 from ...engine.shared_memory import (
     BEGIN,
@@ -44,7 +45,6 @@ from .insert import Insert
 from .lines import LineReader
 from .parent import end_with_parent
 from .requests import Requests
-from .scheduling import schedule
 
 #: Opens the plug-in of an insert at a rate, for so many channels and frames a block.
 Open = Callable[[InsertPatch, int, int, int], Plugin]

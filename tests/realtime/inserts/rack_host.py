@@ -9,11 +9,11 @@ import numpy as np
 from numba import int64, njit, types
 
 from struck.patches.insert_patch import InsertPatch
+from struck.realtime.devices.scheduling import change_scheduling
 from struck.realtime.engine.exchange import begin_racks, end_racks, make_rack_table, process_place
 from struck.realtime.engine.rings import KERNEL, load_acquire, store_release
 from struck.realtime.inserts.rack.bay import RackBay
 from struck.realtime.inserts.rack.plan import RackPlan
-from struck.realtime.inserts.runner.scheduling import change_scheduling
 
 RATE = 48_000
 FAKE_COMMAND = (sys.executable, "-m", "tests.realtime.inserts.fake_rack")

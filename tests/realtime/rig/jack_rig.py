@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from struck.realtime.inserts.runner.scheduling import change_scheduling
+from struck.realtime.devices.scheduling import change_scheduling
 
 _COMMAND = ("jackd", "-t", "5000")
 _START_SECONDS = 30.0

@@ -10,6 +10,7 @@ from struck.codec.events.amendments import Amendment, End
 from struck.codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.events.profiles import PROFILES
+from struck.codec.hearing.pace import Pace
 from struck.realtime.engine.rings import write_frames
 from struck.realtime.engine.state import make_engine_state
 from struck.realtime.stage import hearing_thread
@@ -26,6 +27,7 @@ class ClickEncoder:
     profile = PROFILES["tight"]
 
     let_go_refits = let_go_searches = 0
+    pace = Pace()
 
     def __init__(self):
         self.reset()

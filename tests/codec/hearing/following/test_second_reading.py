@@ -14,7 +14,7 @@ from struck.codec.hearing.refit.profile_refiner import MEL_WEIGHT
 from struck.codec.hearing.refit.refitter import Refitter
 from struck.codec.weights.codec_weights import shipped_codec_weights
 
-from .encoder_sounds import add_note, silence
+from ..encoder_sounds import add_note, silence
 
 WEIGHTS = shipped_codec_weights()
 N_FFT = 2048

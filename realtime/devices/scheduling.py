@@ -1,4 +1,4 @@
-"""How the kernel schedules this process: as near to the audio thread as it may be."""
+"""How the kernel schedules who must keep time beside the audio thread: as near to it as they may be."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def change_scheduling(priority: int) -> bool:
 
 
 def schedule(priority: int) -> None:
-    """Ask for SCHED_FIFO at ``priority``, or with 0 for the usual scheduling, as far as this process may."""
+    """Ask for SCHED_FIFO at ``priority``, or with 0 for short slices, as far as this process may."""
     if priority > 0:
         if _limit_realtime() and change_scheduling(priority):
             _keep_in_memory()
     elif change_scheduling(0):
-        _ask_for_short_slices()
+        ask_for_short_slices()
 
 
 def _limit_realtime() -> bool:
@@ -79,7 +79,8 @@ class _Attributes(ctypes.Structure):
     )
 
 
-def _ask_for_short_slices() -> None:
+def ask_for_short_slices() -> None:
+    """Let this thread, under the usual scheduling, be woken before those that compute at length."""
     number = _SCHED_SETATTR.get(platform.machine())
     if sys.platform != "linux" or number is None:
         return

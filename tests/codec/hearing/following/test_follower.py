@@ -16,7 +16,7 @@ from struck.codec.hearing.following.follower import Follower
 from struck.codec.playing.decoder import Decoder, render
 from struck.codec.weights.codec_weights import shipped_codec_weights
 
-from .encoder_sounds import add_note, silence
+from ..encoder_sounds import add_note, silence
 
 WEIGHTS = shipped_codec_weights()
 WHOLE = 1 << 30
@@ -169,7 +169,7 @@ def test_short_of_time_it_refits_less_and_then_searches_for_nothing_new():
     assert follower.process(noisy_notes())
     assert (follower.let_go_refits, follower.let_go_searches) == (0, 0)
     follower.reset()
-    follower.refit_limit = 0
+    follower.pace.due_seconds = follower.pace.clock()  # all that is found is late
     assert any(isinstance(item, Event) for item in follower.process(noisy_notes()))
     assert follower.let_go_refits > 10
     follower.reset()
