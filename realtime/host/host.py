@@ -374,7 +374,7 @@ class Host:
             self.state.engine,
             self.rate,
             self.ledger.engine_seconds,
-            self.ledger.compute_seconds,
+            self.ledger.compute_seconds + self.ledger.block_seconds,  # a block's first sample is a block old
             HeardEvents(self.stage),
             self.stage.count,
             lambda error: self._watch.note_recovery("hearing", error),

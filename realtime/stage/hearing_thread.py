@@ -47,7 +47,8 @@ class Listener:
         state: the engine's.
         rate: device rate in Hz.
         latency_seconds: from an onset in the input to its event in the output: the ledger's engine part.
-        compute_seconds: of it, what hearing may take; on a thread of its own it does no more.
+        compute_seconds: of it, what is left when the last sample that an event needs has come, and the age
+            of that sample, a block; on a thread of its own hearing takes no more.
         heard: takes events, amendments and ends with the stream times at which they are to sound.
         count: takes the name of a counter and a number.
         on_fault: told, on the thread, of an exception after which hearing goes on.
@@ -73,7 +74,9 @@ class Listener:
         self._began_seconds = 0.0  # stream time of the first sample that is heard
         self._skipping = 0  # frames until then
         self._resampler = StreamingResampler(rate)
-        piece_seconds = min(_PIECE_SECONDS, _PIECE_SHARE * hearing.profile.hop_samples / ANALYSIS_RATE)
+        hop_seconds = hearing.profile.hop_samples / ANALYSIS_RATE
+        self._pause_seconds = min(_PAUSE_SECONDS, _PAUSE_SHARE * hop_seconds)
+        piece_seconds = min(_PIECE_SECONDS, _PIECE_SHARE * hop_seconds)
         self._piece = np.zeros((max(1, round(piece_seconds * rate)), 1), np.float32)
         #: The fault after which nothing has been heard yet; None while all is well.
         self.failing: Exception | None = None
@@ -120,9 +123,9 @@ class Listener:
         return heard
 
     def _keep_time(self, behind_seconds: float) -> None:
-        """Before a piece whose first sample came so long ago: what of it has time."""
+        """Before a piece whose first sample is so old, and may have waited for a look into the ring."""
         pace = self._hearing.pace
-        pace.due_seconds = pace.clock() + self._compute_seconds - behind_seconds
+        pace.due_seconds = pace.clock() + self._compute_seconds - behind_seconds - self._pause_seconds
         self._hearing.searches = behind_seconds <= self._compute_seconds + _USELESS_SECONDS
 
     def _count_let_go(self) -> None:
@@ -154,14 +157,13 @@ class Listener:
 
     def _run(self) -> None:
         thread = ServingThread()
-        pause = min(_PAUSE_SECONDS, _PAUSE_SHARE * self._hearing.profile.hop_samples / ANALYSIS_RATE)
         while not self._stop.is_set():
             try:
                 if self.pump():
                     self.failing = None
                 else:
                     thread.follow()
-                    time.sleep(pause)
+                    time.sleep(self._pause_seconds)
             except Exception as error:  # a fault of ours costs what was being heard, not the performance
                 self.failing = error
                 self._count("hearing_faults", 1)
