@@ -28,7 +28,7 @@ from .event_network import (
     TIME_HIDDEN,
     WIDTH,
 )
-from .exponential import SINGLE, exp_single
+from .fast_math import SINGLE, fast_exp
 
 FloatArray = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ def _bend(x, bias):
         for t in range(x.shape[1]):
             for c in range(x.shape[2]):
                 y = x[e, t, c] + bias[t, c]
-                x[e, t, c] = y / (_ONE + exp_single(_GELU * y))
+                x[e, t, c] = y / (_ONE + fast_exp(_GELU * y))
 
 
 @njit(void(float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1]), **EXACT)

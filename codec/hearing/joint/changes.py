@@ -11,7 +11,9 @@ import numpy as np
 from numba import float32, float64, int64, njit, typeof, void
 
 from ...playing.kernel_options import EXACT
-from ..refit.loss import INNER_SUMS, SparseRows, row_products
+from ..fast_math import fast_log10
+from ..refit.bands import gather_bands, make_band_matrix
+from ..refit.loss import INNER_SUMS
 from ..refit.records import Heard
 from ..spectrum import RAYLEIGH_SHARE
 
@@ -24,8 +26,7 @@ _TINY_FOURTH: Final = np.float32(1e-30)
 _TINY_SQUARE: Final = np.float32(1e-20)
 
 _FRAMES: Final = float32[:, ::1]
-_PLACES: Final = np.zeros(1, np.int64)
-_MELS: Final = typeof(SparseRows(np.zeros((1, 1), np.float32), _PLACES, _PLACES))
+_MELS: Final = typeof(make_band_matrix(np.zeros((2, 1))))
 _HEARD: Final = typeof(Heard(*np.zeros((4, 1, 1), np.float32), *np.zeros((3, 1), np.float32)))
 
 
@@ -43,6 +44,16 @@ def _error_change(observed, power, fourth, own_power, own_fourth, by):
         after = max(_HALF * (p + np.sqrt(fourth_after + _TINY_FOURTH)), _SHARE * p)
         change = np.sqrt(after + _TINY_SQUARE) - np.sqrt(before + _TINY_SQUARE)
         total += (p - q) - _TWO * observed[f] * change
+    return total
+
+
+@njit(**INNER_SUMS)
+def _difference_change(bands, by, own_bands, floor, mel_db, apart):
+    """Change of one frame's sum of differences of mel bands in dB; see :func:`fill_changes`."""
+    total = _ZERO
+    for k in range(bands.shape[0]):
+        level = max(bands[k] + by * own_bands[k], _ZERO) + floor
+        total += abs(_TEN * fast_log10(level) - mel_db[k]) - apart[k]
     return total
 
 
@@ -78,18 +89,14 @@ def fill_changes(
         changes: out, ``[L, >= last]``, in the rows read: over these their sum is the change of the loss.
     """
     count = mels.values.shape[0]
-    own_bands = np.empty(count, power.dtype)
+    own_bands = np.empty_like(bands)
+    gather_bands(mels, own_power, first, last, own_bands)
     floor = heard.mel_floor[0]
     for t in range(first, last):
-        row_products(mels, own_power[t], own_bands)
         for i in range(factors.shape[0]):
             by = factors[i]
             error = _error_change(heard.observed[t], power[t], fourth[t], own_power[t], own_fourth[t], by)
-            difference = 0.0
-            for k in range(count):
-                if own_bands[k] > _ZERO:
-                    level = max(bands[t, k] + by * own_bands[k], _ZERO) + floor
-                    difference += abs(_TEN * np.log10(level) - heard.mel_db[t, k]) - apart[t, k]
+            difference = _difference_change(bands[t], by, own_bands[t], floor, heard.mel_db[t], apart[t])
             changes[i, t] = error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
 
 
@@ -109,7 +116,7 @@ def fill_residual(observed, power, fourth, residual):
 def fill_bands(heard, mels, power, first, last, bands, apart):
     """Fill ``bands`` and ``apart [T, K]`` of :func:`loss_change` in rows ``first`` to ``last``."""
     floor = heard.mel_floor[0]
+    gather_bands(mels, power, first, last, bands)
     for t in range(first, last):
-        row_products(mels, power[t], bands[t])
         for k in range(mels.values.shape[0]):
-            apart[t, k] = abs(_TEN * np.log10(bands[t, k] + floor) - heard.mel_db[t, k])
+            apart[t, k] = abs(_TEN * fast_log10(bands[t, k] + floor) - heard.mel_db[t, k])

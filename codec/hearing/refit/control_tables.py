@@ -47,19 +47,21 @@ class ControlConstants(NamedTuple):
     kinds: np.ndarray  # int64 [32] place in _SCALES
     low: np.ndarray  # float64 [32]
     high: np.ndarray  # float64 [32]
-    harmonic: np.ndarray  # float64 [M] log of the mode's number
-    families: np.ndarray  # float64 [4, M] log ratios to that
-    squares: np.ndarray  # float64 [M] of the mode's number
-    noise_octaves: np.ndarray  # float64 [B] above 1 kHz
+    spans: np.ndarray  # float64 [32] log of high over low, where a scale is logarithmic
+    harmonic: np.ndarray  # [M] log of the mode's number
+    families: np.ndarray  # [4, M] log ratios to that
+    squares: np.ndarray  # [M] of the mode's number
+    noise_octaves: np.ndarray  # [B] above 1 kHz
 
 
-def make_control_constants() -> ControlConstants:
+def make_control_constants(dtype: Any = np.float32) -> ControlConstants:
     """The constants, from the same tables as the twin's."""
-    tables = make_tables(lambda a: a.astype(np.float64))
+    tables = make_tables(lambda a: a.astype(dtype))
     return ControlConstants(
         np.array([_SCALES.index(field.scale) for field in FIELDS]),
         np.array([field.low for field in FIELDS]),
         np.array([field.high for field in FIELDS]),
+        np.array([np.log(field.high / field.low) if field.scale == "log" else 0.0 for field in FIELDS]),
         *tables.ratios,
         tables.noise_octaves,
     )
@@ -74,8 +76,10 @@ class Tape(NamedTuple):
     second: np.ndarray  # [E, H]
     out: np.ndarray  # [E, O]
     log_ratio: np.ndarray  # [E, M]
+    place: np.ndarray  # [E, M] of the modes between the envelope's points
+    level: np.ndarray  # [E, M] of the modes, in dB
+    bend: np.ndarray  # [E, M] hyperbolic tangents of what the network says of decays
     mode_power: np.ndarray  # [E, M] shares, sum 1
-    mode_total: np.ndarray  # [E] their sum before that
     noise_power: np.ndarray  # [E, B] shares, sum 1
 
 
@@ -93,6 +97,8 @@ def make_tape(count: int, dtype: Any = np.float32) -> Tape:
         empty(TIMBRE_OUTPUTS),
         empty(MODE_COUNT),
         empty(MODE_COUNT),
-        np.empty(count),  # powers span 24 decades: more than single precision has
+        empty(MODE_COUNT),
+        empty(MODE_COUNT),
+        empty(MODE_COUNT),
         empty(NOISE_BAND_COUNT),
     )

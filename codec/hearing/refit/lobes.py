@@ -58,36 +58,43 @@ def hann_lobes(parts, count, lobes, slopes):
 
 
 @njit(**INNER)
-def place_partials(amplitude, frequency_hz, heard, count, bins_per_hz, placed):
-    """Add partials into an empty frame.
+def find_places(frequency_hz, count, bins_per_hz, placed):
+    """Find the bins of partials, and their lobes there.
 
     Args:
-        amplitude: ``[M]`` of the modes that are heard.
-        frequency_hz: ``[M]`` of all modes, read at ``heard[:count]``.
+        frequency_hz: ``[M]``.
         placed: a :class:`struck.codec.hearing.refit.records.Placed`; its ``bins`` tell where each partial
             begins, -1 where it does not show.
     """
-    bins, parts, lobes, frame = placed.bins, placed.parts, placed.lobes, placed.frame
-    last = frame.shape[0] - 3
+    bins, parts = placed.bins, placed.parts
+    last = placed.frame.shape[0] - 3
     for i in range(count):
-        place = frequency_hz[heard[i]] * bins_per_hz
-        first = int(place)
-        parts[i] = place - frame.dtype.type(first)
-        bins[i] = first - 1 if 1 <= first <= last and amplitude[i] > _QUIETEST else -1
-    hann_lobes(parts, count, lobes, placed.slopes)
-    for i in range(count):
-        at = bins[i]
-        if at >= 0:
-            for s in range(4):
-                frame[at + s] += amplitude[i] * lobes[s, i]
+        place = frequency_hz[i] * bins_per_hz
+        first = np.int32(place)
+        parts[i] = place - parts.dtype.type(first)
+        bins[i] = first - 1 if 1 <= first <= last else -1
+    hann_lobes(parts, count, placed.lobes, placed.slopes)
 
 
 @njit(**INNER)
-def take_powers(bins, count, frame, power, fourth):
-    """Add squares and fourth powers of what was placed in ``frame [F]``, and empty it."""
+def place_partials(amplitude, count, placed):
+    """Add partials of ``amplitude [M]``, whose places are found, into an empty frame."""
+    bins, lobes, frame = placed.bins, placed.lobes, placed.frame
     for i in range(count):
         at = bins[i]
-        if at >= 0:
+        a = amplitude[i]
+        if at >= 0 and a > _QUIETEST:
+            for s in range(4):
+                frame[at + s] += a * lobes[s, i]
+
+
+@njit(**INNER)
+def take_powers(amplitude, count, placed, power, fourth):
+    """Add squares and fourth powers of what was placed to the sums ``[F]``, and empty the frame."""
+    bins, frame = placed.bins, placed.frame
+    for i in range(count):
+        at = bins[i]
+        if at >= 0 and amplitude[i] > _QUIETEST:
             for f in range(at, at + 4):
                 square = frame[f] * frame[f]
                 power[f] += square
@@ -103,7 +110,7 @@ def place_partials_back(amplitude, count, placed, d_power, d_fourth, d_amplitude
         d_amplitude[i] = _ZERO
         d_place[i] = _ZERO
         at = bins[i]
-        if at >= 0:
+        if at >= 0 and amplitude[i] > _QUIETEST:
             by_lobe = by_slope = _ZERO
             for s in range(4):
                 tone = frame[at + s]

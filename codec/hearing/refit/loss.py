@@ -8,14 +8,15 @@ are unknown. Axes: T frame, F bin, K mel band.
 
 from __future__ import annotations
 
-from math import log10
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
 from ...playing.kernel_options import EXACT, INNER
+from ..fast_math import fast_log10
 from ..spectrum import RAYLEIGH_SHARE
+from .bands import gather_bands, spread_bands
 
 #: Mel bands are floored this far under the loudest one heard.
 FLOOR_DB: Final = 60.0
@@ -30,45 +31,12 @@ _QUARTER: Final = np.float32(0.25)
 _HALF: Final = np.float32(0.5)
 _ONE: Final = np.float32(1.0)
 _TWO: Final = np.float32(2.0)
+_TEN: Final = np.float32(10.0)
+_DB_PER_E: Final = 10.0 / np.log(10.0)
+#: Levels of bands that differ by less differ by rounding: silence says nothing.
+_ALIKE_DB: Final = np.float32(1e-4)
 _TINY_FOURTH: Final = np.float32(1e-30)
 _TINY_SQUARE: Final = np.float32(1e-20)
-
-
-class SparseRows(NamedTuple):
-    """A matrix whose rows are zero but for one stretch each."""
-
-    values: np.ndarray  # [rows, F]
-    first: np.ndarray  # int64 [rows]
-    last: np.ndarray  # int64 [rows], exclusive
-
-
-def make_sparse_rows(matrix: np.ndarray, dtype: Any = np.float32) -> SparseRows:
-    """``matrix [rows, F]`` with the stretch in which each row is not zero."""
-    first = (matrix != 0.0).argmax(1)
-    last = matrix.shape[1] - (matrix[:, ::-1] != 0.0).argmax(1)
-    return SparseRows(np.ascontiguousarray(matrix, dtype), first.astype(np.int64), last.astype(np.int64))
-
-
-@njit(**INNER_SUMS)
-def row_products(rows, x, out):
-    """``out [rows] = matrix @ x [F]``."""
-    for r in range(rows.values.shape[0]):
-        row = rows.values[r]
-        total = _ZERO
-        for f in range(rows.first[r], rows.last[r]):
-            total += row[f] * x[f]
-        out[r] = total
-
-
-@njit(**INNER)
-def add_rows(rows, x, out):
-    """``out [F] += x [rows] @ matrix``."""
-    for r in range(rows.values.shape[0]):
-        a = x[r]
-        row = rows.values[r]
-        if a != _ZERO:
-            for f in range(rows.first[r], rows.last[r]):
-                out[f] += a * row[f]
 
 
 @njit(**INNER_SUMS)
@@ -104,14 +72,31 @@ def _expect_error_back(observed, power, fourth, scale, d_power, d_fourth):
 @njit(**SUMS)
 def sum_bands(magnitudes, mels, bands, energies):
     """Powers of ``magnitudes [T, F]``: in mel bands into ``bands [T, K]``, in all into ``energies [T]``."""
-    square = np.empty_like(magnitudes[0])
+    squares = np.empty_like(magnitudes)
     for t in range(magnitudes.shape[0]):
         total = 0.0
         for f in range(magnitudes.shape[1]):
-            square[f] = magnitudes[t, f] * magnitudes[t, f]
-            total += square[f]
+            squares[t, f] = magnitudes[t, f] * magnitudes[t, f]
+            total += squares[t, f]
         energies[t] = total
-        row_products(mels, square, bands[t])
+    gather_bands(mels, squares, 0, len(squares), bands)
+
+
+@njit(**INNER_SUMS)
+def _compare_bands(bands, floor, mel_db, slope):
+    """Sum of the differences of levels of ``bands [K]`` in dB; ``bands`` become its gradients.
+
+    Args:
+        slope: what the gradients are multiplied by, with the decibels that a factor of e makes.
+    """
+    total = _ZERO
+    for k in range(bands.shape[0]):
+        level = bands[k] + floor
+        apart = _TEN * fast_log10(level) - mel_db[k]
+        total += abs(apart)
+        way = slope if apart > _ZERO else -slope
+        bands[k] = (way if abs(apart) > _ALIKE_DB else _ZERO * way) / level
+    return total
 
 
 @njit(**INNER)
@@ -135,20 +120,12 @@ def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
             error += scale * _expect_error(observed, power[t], fourth[t])
     difference = 0.0
     if mel_weight > 0.0:
-        bands = mels.values.shape[0]
-        found = np.empty(bands, power.dtype)
-        floor = heard.mel_floor[0]
+        bands = np.empty((frames, mels.values.shape[0]), power.dtype)
+        gather_bands(mels, power, 0, frames, bands)
         for t in range(frames):
-            row_products(mels, power[t], found)
-            share = mel_weight * heard.shares[t] / bands
-            row_difference = 0.0
-            for k in range(bands):
-                level = found[k] + floor
-                apart = 10.0 * log10(level) - heard.mel_db[t, k]
-                row_difference += abs(apart)
-                slope = share * 10.0 / 2.302585092994046 / level
-                found[k] = slope if apart > 0.0 else (-slope if apart < 0.0 else 0.0)
-            if back:
-                add_rows(mels, found, d_power[t])
-            difference += heard.shares[t] * row_difference / bands
+            share = heard.shares[t] / bands.shape[1]
+            slope = power.dtype.type(mel_weight * share * _DB_PER_E)
+            difference += share * _compare_bands(bands[t], heard.mel_floor[0], heard.mel_db[t], slope)
+        if back:
+            spread_bands(mels, bands, 0, frames, d_power)
     return error, difference

@@ -11,7 +11,6 @@ Axes: T frame, M mode that is heard, R room.
 
 from __future__ import annotations
 
-from math import exp, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,8 +19,10 @@ from numba import njit
 from ...events.controls import LN_1000
 from ...events.event_spec import ROOM_COUNT, ROOM_T60_SECONDS
 from ...playing.kernel_options import INNER
-from .control_tables import DECAY, DIRECT, GAIN, ROOM, TAIL, TAIL_SHARE
+from ..fast_math import fast_exp
+from .control_tables import DECAY, DIRECT, FREQUENCY, GAIN, ROOM, TAIL, TAIL_SHARE
 from .envelope import AGE, CENTRE, LEVEL, NOISE
+from .loss import INNER_SUMS
 
 #: Rows of a mode's track: amplitude before the rooms, both stages of decay, amplitude after the rooms.
 DRY: Final = 0
@@ -53,50 +54,69 @@ def make_room_filters(frame_seconds: float, dtype: type = np.float32) -> RoomFil
 
 
 @njit(**INNER)
-def sound_partials(scalars, modes, heard, heard_count, common, envelope, count, rooms, tracks, noise, state):
+def gather_modes(modes, heard, heard_count, gathered):
+    """Fill ``gathered [4, M]`` with the modes that are heard, side by side, for loops that are vectorised."""
+    for row in (FREQUENCY, GAIN, DECAY, TAIL):
+        for i in range(heard_count):
+            gathered[row, i] = modes[row, heard[i]]
+
+
+@njit(**INNER)
+def scatter_modes(gathered, heard, heard_count, modes):
+    """Fill ``modes [4, M]`` with what is ``gathered`` of the modes heard; of others nothing."""
+    modes.fill(_ZERO)
+    for row in (FREQUENCY, GAIN, DECAY, TAIL):
+        for i in range(heard_count):
+            modes[row, heard[i]] = gathered[row, i]
+
+
+@njit(**INNER)
+def sound_partials(scalars, modes, heard_count, common, envelope, count, rooms, tracks, noise, state):
     """Fill ``tracks [T, 4, M]`` and the noise's power ``noise [T]`` of one event.
 
     Args:
-        heard: modes that are heard, the first ``heard_count`` of it.
+        modes: those that are heard, ``[4, M]``, see :func:`gather_modes`.
         common: as in ``envelope``.
         state: scratch, ``[R, M + 1]``.
     """
     share = scalars[TAIL_SHARE]
     direct = scalars[DIRECT]
+    gain, decay, tail = modes[GAIN], modes[DECAY], modes[TAIL]
     state.fill(_ZERO)
     for k in range(count):
         level, age, noise_level = envelope[k, LEVEL], envelope[k, AGE], envelope[k, NOISE]
         base = common * envelope[k, CENTRE]
         track = tracks[k]
+        dry, amplitude = track[DRY], track[AMPLITUDE]
+        first_stage, second_stage = track[FIRST_STAGE], track[SECOND_STAGE]
         for i in range(heard_count):
-            m = heard[i]
-            first = exp(-min(max(modes[DECAY, m] * age - base, _LEAST_EXPONENT), _LARGEST_EXPONENT))
-            second = exp(-min(max(modes[TAIL, m] * age - base, _LEAST_EXPONENT), _LARGEST_EXPONENT))
-            dry = modes[GAIN, m] * level * (first + share * (second - first))
-            track[FIRST_STAGE, i] = first
-            track[SECOND_STAGE, i] = second
-            track[DRY, i] = dry
-            track[AMPLITUDE, i] = direct * dry * dry + _TINY
+            first = fast_exp(-min(max(decay[i] * age - base, _LEAST_EXPONENT), _LARGEST_EXPONENT))
+            second = fast_exp(-min(max(tail[i] * age - base, _LEAST_EXPONENT), _LARGEST_EXPONENT))
+            a = gain[i] * level * (first + share * (second - first))
+            first_stage[i] = first
+            second_stage[i] = second
+            dry[i] = a
+            amplitude[i] = direct * a * a + _TINY
         noise[k] = direct * noise_level
         for r in range(ROOM_COUNT):
             weight = scalars[ROOM + r]
             if weight > 0.0:
                 now, later, keep = rooms.now[r], rooms.later[r], rooms.keep[r]
+                kept = state[r]
                 for i in range(heard_count):
-                    entered = track[DRY, i] * track[DRY, i]
-                    track[AMPLITUDE, i] += weight * (now * entered + later * state[r, i])
-                    state[r, i] = keep * state[r, i] + entered
-                noise[k] += weight * (now * noise_level + later * state[r, heard_count])
-                state[r, heard_count] = keep * state[r, heard_count] + noise_level
+                    entered = dry[i] * dry[i]
+                    amplitude[i] += weight * (now * entered + later * kept[i])
+                    kept[i] = keep * kept[i] + entered
+                noise[k] += weight * (now * noise_level + later * kept[heard_count])
+                kept[heard_count] = keep * kept[heard_count] + noise_level
         for i in range(heard_count):
-            track[AMPLITUDE, i] = sqrt(track[AMPLITUDE, i])
+            amplitude[i] = np.sqrt(amplitude[i])
 
 
-@njit(**INNER)
+@njit(**INNER_SUMS)
 def sound_partials_back(
     scalars,
     modes,
-    heard,
     heard_count,
     common,
     envelope,
@@ -113,6 +133,7 @@ def sound_partials_back(
     """Add to the gradients of scalars, modes and envelope what those of the tracks and of the noise say.
 
     Args:
+        modes: those that are heard, ``[4, M]``, see :func:`gather_modes`; ``d_modes`` alike.
         d_amplitude: ``[T, M]``; ``d_noise [T]``.
         d_envelope: ``[T, 4]``, to which is added.
 
@@ -120,6 +141,8 @@ def sound_partials_back(
     """
     share = scalars[TAIL_SHARE]
     direct = scalars[DIRECT]
+    gain, decay, tail = modes[GAIN], modes[DECAY], modes[TAIL]
+    d_gain, d_decay, d_tail = d_modes[GAIN], d_modes[DECAY], d_modes[TAIL]
     d_common = 0.0
     state.fill(_ZERO)  # what later frames say of a power that enters now
     for k in range(count - 1, -1, -1):
@@ -127,50 +150,52 @@ def sound_partials_back(
         centre = envelope[k, CENTRE]
         base = common * centre
         track = tracks[k]
+        dry, amplitude = track[DRY], track[AMPLITUDE]
+        first_stage, second_stage = track[FIRST_STAGE], track[SECOND_STAGE]
         d_heard = d_amplitude[k]
         d_direct = d_noise[k] * noise_level
         d_entered = direct * d_noise[k]
+        of_dry = _ZERO
         for i in range(heard_count):
-            d_heard[i] *= _HALF / track[AMPLITUDE, i]  # from here on of the power after the rooms
-            d_direct += d_heard[i] * track[DRY, i] * track[DRY, i]
-            track[AMPLITUDE, i] = direct * d_heard[i]  # from here on what is said of the power before them
-        d_scalars[DIRECT] += d_direct
+            d_power = d_heard[i] * (_HALF / amplitude[i])
+            d_heard[i] = d_power  # from here on of the power after the rooms
+            of_dry += d_power * dry[i] * dry[i]
+            amplitude[i] = direct * d_power  # from here on what is said of the power before them
+        d_scalars[DIRECT] += d_direct + of_dry
         for r in range(ROOM_COUNT):
             weight = scalars[ROOM + r]
             if weight > 0.0:
                 now, later, keep = rooms.now[r], rooms.later[r], rooms.keep[r]
-                d_weight = 0.0
+                kept = state[r]
+                d_weight = _ZERO
                 for i in range(heard_count):
-                    said = now * d_heard[i] + state[r, i]
-                    d_weight += said * track[DRY, i] * track[DRY, i]
-                    track[AMPLITUDE, i] += weight * said
-                    state[r, i] = keep * state[r, i] + later * d_heard[i]
-                said = now * d_noise[k] + state[r, heard_count]
+                    said = now * d_heard[i] + kept[i]
+                    d_weight += said * dry[i] * dry[i]
+                    amplitude[i] += weight * said
+                    kept[i] = keep * kept[i] + later * d_heard[i]
+                said = now * d_noise[k] + kept[heard_count]
                 d_weight += said * noise_level
                 d_entered += weight * said
-                state[r, heard_count] = keep * state[r, heard_count] + later * d_noise[k]
+                kept[heard_count] = keep * kept[heard_count] + later * d_noise[k]
                 d_scalars[ROOM + r] += d_weight
         d_envelope[k, NOISE] += d_entered
-        d_level = d_age = d_base = d_share = 0.0
+        d_level = d_age = d_base = d_share = _ZERO
         for i in range(heard_count):
-            m = heard[i]
-            dry = track[DRY, i]
-            d_dry = _TWO * dry * track[AMPLITUDE, i]
-            first, second = track[FIRST_STAGE, i], track[SECOND_STAGE, i]
+            d_dry = _TWO * dry[i] * amplitude[i]
+            first, second = first_stage[i], second_stage[i]
             shape = first + share * (second - first)
-            d_modes[GAIN, m] += level * shape * d_dry
-            d_level += modes[GAIN, m] * shape * d_dry
-            d_shape = modes[GAIN, m] * level * d_dry
+            d_gain[i] += level * shape * d_dry
+            d_level += gain[i] * shape * d_dry
+            d_shape = gain[i] * level * d_dry
             d_share += (second - first) * d_shape
-            d_first = -first * (_ONE - share) * d_shape  # of the exponents
+            # Of the exponents; where they are held at their largest, nothing is said.
+            d_first = -first * (_ONE - share) * d_shape
             d_second = -second * share * d_shape
-            if modes[DECAY, m] * age - base > _LARGEST_EXPONENT:
-                d_first = _ZERO
-            if modes[TAIL, m] * age - base > _LARGEST_EXPONENT:
-                d_second = _ZERO
-            d_modes[DECAY, m] += age * d_first
-            d_modes[TAIL, m] += age * d_second
-            d_age += modes[DECAY, m] * d_first + modes[TAIL, m] * d_second
+            d_first = _ZERO * first if decay[i] * age - base > _LARGEST_EXPONENT else d_first
+            d_second = _ZERO * second if tail[i] * age - base > _LARGEST_EXPONENT else d_second
+            d_decay[i] += age * d_first
+            d_tail[i] += age * d_second
+            d_age += decay[i] * d_first + tail[i] * d_second
             d_base -= d_first + d_second
         d_scalars[TAIL_SHARE] += d_share
         d_envelope[k, LEVEL] += d_level

@@ -12,9 +12,10 @@ import numpy as np
 
 from ...events.event_spec import ANALYSIS_RATE, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
 from ..spectrum import HOP, mel_band_matrix, noise_band_matrix
+from .bands import BandMatrix, make_band_matrix
 from .control_tables import SCALAR_COUNT, ControlConstants, Tape, make_control_constants, make_tape
 from .envelope import WindowPlaces, make_window_places
-from .loss import FLOOR_DB, SparseRows, make_sparse_rows, sum_bands
+from .loss import FLOOR_DB, sum_bands
 from .partials import RoomFilters, make_room_filters
 from .timbre import Timbre, make_timbre
 
@@ -30,8 +31,8 @@ class Renderer(NamedTuple):
     constants: ControlConstants
     places: WindowPlaces
     rooms: RoomFilters
-    noise: SparseRows  # [B, F]
-    mels: SparseRows  # [K, F]
+    noise: BandMatrix  # [B, F]
+    mels: BandMatrix  # [K, F]
     bins_per_hz: np.ndarray  # [1]
     stride: np.ndarray  # int64 [1]
 
@@ -42,11 +43,11 @@ def make_renderer(
     """Constants for the decoder's ``weights``, frames of ``n_fft`` samples and every ``stride``-th row."""
     return Renderer(
         make_timbre(weights, dtype),
-        make_control_constants(),
+        make_control_constants(dtype),
         make_window_places(n_fft, dtype),
         make_room_filters(stride * HOP_SECONDS, dtype),
-        make_sparse_rows(noise_band_matrix(n_fft), dtype),
-        make_sparse_rows(mel_band_matrix(n_fft).T, dtype),
+        make_band_matrix(noise_band_matrix(n_fft), dtype),
+        make_band_matrix(mel_band_matrix(n_fft).T, dtype),
         np.array([n_fft / ANALYSIS_RATE], dtype),
         np.array([stride]),
     )
@@ -121,6 +122,7 @@ class Tracks(NamedTuple):
     """One event in the rows computed."""
 
     envelope: np.ndarray  # [rows, 4]
+    heard: np.ndarray  # [4, M] the modes that are heard, side by side
     modes: np.ndarray  # [rows, 4, M]
     noise: np.ndarray  # [rows]
     rooms: np.ndarray  # [R, M + 1] state
@@ -129,7 +131,7 @@ class Tracks(NamedTuple):
 class Placed(NamedTuple):
     """One event's partials in one frame."""
 
-    bins: np.ndarray  # int64 [M]
+    bins: np.ndarray  # int32 [M]
     parts: np.ndarray  # [M]
     lobes: np.ndarray  # [4, M]
     slopes: np.ndarray  # [4, M]
@@ -143,6 +145,7 @@ class Gradients(NamedTuple):
     place: np.ndarray  # [M]
     noise: np.ndarray  # [rows]
     envelope: np.ndarray  # [rows, 4]
+    heard: np.ndarray  # [4, M] of the modes that are heard, side by side
     modes: np.ndarray  # [4, M]
     scalars: np.ndarray  # float64 [SCALAR_COUNT]
     bands: np.ndarray  # float64 [B]
@@ -178,9 +181,11 @@ def make_scratch(renderer: Renderer, events: int, rows: int) -> Scratch:
             np.empty((events, 3), np.int64),
             empty(events),
         ),
-        Tracks(empty(computed, 4), empty(computed, 4, m), empty(computed), empty(ROOM_COUNT, m + 1)),
+        Tracks(
+            empty(computed, 4), empty(4, m), empty(computed, 4, m), empty(computed), empty(ROOM_COUNT, m + 1)
+        ),
         Placed(
-            np.empty(m, np.int64),
+            np.empty(m, np.int32),
             empty(m),
             empty(4, m),
             empty(4, m),
@@ -191,6 +196,7 @@ def make_scratch(renderer: Renderer, events: int, rows: int) -> Scratch:
             empty(m),
             empty(computed),
             empty(computed, 4),
+            empty(4, m),
             empty(4, m),
             np.empty(SCALAR_COUNT),
             np.empty(NOISE_BAND_COUNT),

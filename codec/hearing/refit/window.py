@@ -23,6 +23,7 @@ from ...events.controls import LN_1000, TIMBRE_SHAPES
 from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
 from ...playing.kernel_options import EXACT, INNER
 from ..event_frames import FRAMES_BEFORE
+from .bands import gather_bands, spread_bands
 from .control_tables import (
     ATTACK,
     DECAY,
@@ -39,9 +40,9 @@ from .control_tables import (
 )
 from .controls import compute_event_controls, compute_event_controls_back
 from .envelope import AGE, shape_envelope, shape_envelope_back
-from .lobes import place_partials, place_partials_back, take_powers
-from .loss import add_rows, judge, row_products
-from .partials import AMPLITUDE, sound_partials, sound_partials_back
+from .lobes import find_places, place_partials, place_partials_back, take_powers
+from .loss import INNER_SUMS, judge
+from .partials import AMPLITUDE, gather_modes, scatter_modes, sound_partials, sound_partials_back
 from .records import HOP_SECONDS, T60_ROWS, Heard, Renderer, Scratch, make_heard, make_renderer, make_scratch
 
 #: Faster decays than this are averaged under the window as if they had this rate (1/s), as in the twin.
@@ -53,6 +54,9 @@ _LEAST_ROOM_SHARE: Final = 1e-6
 #: An event is left out after so many times the 60 dB that its tone, its noise or its release fade by.
 _FADED_T60S: Final = 1.4
 _LONGEST_SECONDS: Final = 1e3
+#: A scale at which no partials were placed yet.
+_NOT_FOUND: Final = 0.0
+_ZERO: Final = np.float32(0.0)
 
 _EXAMPLE = make_renderer({name: np.zeros(shape) for name, shape in TIMBRE_SHAPES.items()}, 64, 2)
 _RENDERER: Final = typeof(_EXAMPLE)
@@ -126,6 +130,16 @@ def _bins_per_hz(scalars, age, bins_per_hz):
     return bins_per_hz * (1.0 + scalars[GLIDE_RATIO] * bend), bend
 
 
+@njit(**INNER_SUMS)
+def _add_places(frequency_hz, d_place, count, scale, d_frequency):
+    """Add to ``d_frequency [M]`` what ``d_place [M]`` says; returns what it says of the scale, in hertz."""
+    d_scale = _ZERO
+    for i in range(count):
+        d_scale += frequency_hz[i] * d_place[i]
+        d_frequency[i] += scale * d_place[i]
+    return d_scale
+
+
 @njit(**INNER)
 def _of_event(sounding, e):
     """Scalars, modes, noise bands and modes heard of event ``e``."""
@@ -139,9 +153,9 @@ def _sound(renderer, sounding, e, first_second, tracks):
     scalars, common = sounding.scalars[e], sounding.common[e]
     seconds = renderer.stride[0] * HOP_SECONDS
     shape_envelope(scalars, common, first_second, seconds, count, renderer.places, tracks.envelope)
-    modes, heard = sounding.modes[e], sounding.heard[e]
+    gather_modes(sounding.modes[e], sounding.heard[e], heard_count, tracks.heard)
     sound_partials(
-        scalars, modes, heard, heard_count, common, tracks.envelope, count, renderer.rooms, tracks.modes,
+        scalars, tracks.heard, heard_count, common, tracks.envelope, count, renderer.rooms, tracks.modes,
         tracks.noise, tracks.rooms,
     )  # fmt: skip
 
@@ -162,6 +176,7 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
     stride = renderer.stride[0]
     sounding, tracks, placed = scratch.sounding, scratch.tracks, scratch.placed
     scratch.noise_rows.fill(0.0)
+    start, stop = power.shape[0], 0  # rows in which anything sounds
     for e in range(parameters.shape[0]):
         scalars, modes, bands, heard = _of_event(sounding, e)
         compute_event_controls(
@@ -173,15 +188,20 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
         sounding.spans[e, 0], sounding.spans[e, 1], sounding.spans[e, 2] = first, count, heard_count
         first_second = (first - onset_rows[e]) * HOP_SECONDS - parameters[e, SHIFT]
         _sound(renderer, sounding, e, first_second, tracks)
+        start, stop = min(start, max(0, first // stride)), max(stop, first // stride + count)
+        found = _NOT_FOUND
         for k in range(max(0, -first // stride), count):
             t = first // stride + k
             scale, _ = _bins_per_hz(scalars, tracks.envelope[k, AGE], renderer.bins_per_hz[0])
-            place_partials(tracks.modes[k, AMPLITUDE], modes[FREQUENCY], heard, heard_count, scale, placed)
-            take_powers(placed.bins, heard_count, placed.frame, power[t], fourth[t])
+            if scale != found:
+                find_places(tracks.heard[FREQUENCY], heard_count, scale, placed)
+                found = scale
+            amplitude = tracks.modes[k, AMPLITUDE]
+            place_partials(amplitude, heard_count, placed)
+            take_powers(amplitude, heard_count, placed, power[t], fourth[t])
             for b in range(NOISE_BAND_COUNT):
                 scratch.noise_rows[t, b] += tracks.noise[k] * bands[b]
-    for t in range(power.shape[0]):
-        add_rows(renderer.noise, scratch.noise_rows[t], power[t])
+    spread_bands(renderer.noise, scratch.noise_rows, start, stop, power)
 
 
 @njit(void(_RENDERER, _FRAMES, _ROWS, _ROWS, int64, _SCRATCH, float32[:, :, :, ::1]), **EXACT)
@@ -209,8 +229,7 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
     stride = renderer.stride[0]
     sounding, tracks, placed, back = scratch.sounding, scratch.tracks, scratch.placed, scratch.gradients
     gradient.fill(0.0)
-    for t in range(d_power.shape[0]):
-        row_products(renderer.noise, d_power[t], scratch.noise_rows[t])
+    gather_bands(renderer.noise, d_power, 0, d_power.shape[0], scratch.noise_rows)
     for e in range(parameters.shape[0]):
         first, count, heard_count = sounding.spans[e, 0], sounding.spans[e, 1], sounding.spans[e, 2]
         skipped = max(0, -first // stride)
@@ -222,24 +241,26 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         _sound(renderer, sounding, e, first_second, tracks)
         back.amplitude.fill(0.0)
         back.envelope.fill(0.0)
-        back.modes.fill(0.0)
+        back.heard.fill(0.0)
         back.noise.fill(0.0)
         back.scalars.fill(0.0)
         back.bands.fill(0.0)
+        found = _NOT_FOUND
         for k in range(skipped, count):
             t = first // stride + k
             age = tracks.envelope[k, AGE]
             scale, bend = _bins_per_hz(scalars, age, renderer.bins_per_hz[0])
+            if scale != found:
+                find_places(tracks.heard[FREQUENCY], heard_count, scale, placed)
+                found = scale
             amplitude = tracks.modes[k, AMPLITUDE]
-            place_partials(amplitude, modes[FREQUENCY], heard, heard_count, scale, placed)
+            place_partials(amplitude, heard_count, placed)
             place_partials_back(
                 amplitude, heard_count, placed, d_power[t], d_fourth[t], back.amplitude[k], back.place
             )
-            d_scale = 0.0
-            for i in range(heard_count):
-                d_scale += modes[FREQUENCY, heard[i]] * back.place[i]
-                back.modes[FREQUENCY, heard[i]] += scale * back.place[i]
-            d_scale *= renderer.bins_per_hz[0]
+            d_scale = renderer.bins_per_hz[0] * _add_places(
+                tracks.heard[FREQUENCY], back.place, heard_count, scale, back.heard[FREQUENCY]
+            )
             back.scalars[GLIDE_RATIO] += bend * d_scale
             if 0.0 < bend < 1.0:
                 d_bend = scalars[GLIDE_RATIO] * d_scale / scalars[GLIDE_SECONDS]
@@ -251,9 +272,10 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
                 back.bands[b] += tracks.noise[k] * scratch.noise_rows[t, b]
             back.noise[k] = d_noise
         d_common = sound_partials_back(
-            scalars, modes, heard, heard_count, common, tracks.envelope, count, renderer.rooms, tracks.modes,
-            back.amplitude, back.noise, tracks.rooms, back.scalars, back.modes, back.envelope,
+            scalars, tracks.heard, heard_count, common, tracks.envelope, count, renderer.rooms, tracks.modes,
+            back.amplitude, back.noise, tracks.rooms, back.scalars, back.heard, back.envelope,
         )  # fmt: skip
+        scatter_modes(back.heard, heard, heard_count, back.modes)
         seconds = stride * HOP_SECONDS
         of_envelope, d_first = shape_envelope_back(
             scalars, common, first_second, seconds, count, renderer.places, tracks.envelope, back.envelope,

@@ -5,7 +5,6 @@ import pytest
 from numba import njit
 
 from struck.codec.hearing.refit.loss import judge as judge_kernel
-from struck.codec.hearing.refit.loss import make_sparse_rows
 from struck.codec.hearing.refit.records import make_heard, make_renderer
 from struck.codec.hearing.spectrum import mean_magnitude, mel_band_matrix
 
@@ -92,13 +91,6 @@ def test_rows_count_by_their_weights():
     np.testing.assert_allclose(late, loss(slice(2, 4), None)[0], rtol=1e-5)
     assert not slopes[0][:2].any()
     assert slopes[0][2:].all()
-
-
-def test_sparse_rows_are_their_matrix():
-    matrix = np.array([[0, 0, 1, 2, 0], [3, 0, 4, 0, 0], [0, 0, 0, 0, 5]], np.float32)
-    rows = make_sparse_rows(matrix)
-    assert list(rows.first) == [2, 0, 4]
-    assert list(rows.last) == [4, 3, 5]
 
 
 @pytest.mark.parametrize("n_fft", [512, 1024, 2048])
