@@ -3,7 +3,8 @@
 Numba compiles a function again when the function's own file has changed. Kernels here call one another and
 take constants from each other's files, so a change in one makes what was kept of the others stale, and stale
 machine code writes to where its arrays no longer are. ``numba.config.CACHE_LOCATOR_CLASSES`` names the
-classes below.
+classes below. The index of what is kept names classes whose tuples kernels take; one that is stale may name a
+class that is gone, so its version tells that before it is read.
 """
 
 from __future__ import annotations
@@ -11,8 +12,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
-from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
+from numba.core.caching import (
+    IndexDataCacheFile,
+    InTreeCacheLocator,
+    UserProvidedCacheLocator,
+    UserWideCacheLocator,
+)
 
 PACKAGE: Final = Path(__file__).parents[2]
 
@@ -50,6 +57,15 @@ class UserProvided(_Stamped, UserProvidedCacheLocator):
 
 class UserWide(_Stamped, UserWideCacheLocator):
     """In the user's cache folder."""
+
+
+class Index(IndexDataCacheFile):
+    """Of what is kept of a function; of ours the version tells the kernels' sources, too."""
+
+    def __init__(self, cache_path: str, filename_base: str, source_stamp: Any) -> None:
+        super().__init__(cache_path=cache_path, filename_base=filename_base, source_stamp=source_stamp)
+        if isinstance(source_stamp, tuple) and source_stamp[-1] == kernels_stamp():
+            self._version = f"{self._version}, kernels {crc32(repr(source_stamp).encode()):08x}"
 
 
 #: In Numba's own order; notebooks and archives hold none of our kernels, but other people's.

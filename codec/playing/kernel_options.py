@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from numba import config
+from numba.core import caching
 from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
 
 from ..events.errors import StruckWarning
-from ..kernels.cache import LOCATORS, PACKAGE
+from ..kernels.cache import LOCATORS, PACKAGE, Index
 from ..kernels.compiler import InnerCompiler, JoiningCompiler, KernelCompiler
 
 #: Folders of the package that have kernels in them.
@@ -57,6 +58,7 @@ if not CAN_CACHE:
 
 if not config.CACHE_LOCATOR_CLASSES:  # else whoever set NUMBA_CACHE_LOCATOR_CLASSES knows better
     config.CACHE_LOCATOR_CLASSES = LOCATORS
+caching.IndexDataCacheFile = Index
 
 #: How kernels are compiled: no lock, kept on disk, IEEE division without an exception, and no wrapper for C,
 #: which nothing asks for.

@@ -52,8 +52,8 @@ def make_band_matrix(matrix: np.ndarray, dtype: Any = np.float32) -> BandMatrix:
 
 @njit(**_FUSED)
 def gather_bands(matrix, frames, start, stop, out):
-    """``out [T, K] = frames [T, F] @ matrix.T``, from frame ``start`` to ``stop``."""
-    fours = stop - (stop - start) % 4
+    """``out [T, K] = frames [T, F] @ matrix.T``, from frame ``start`` to ``stop``, if that is later."""
+    fours = stop - max(0, stop - start) % 4
     for t in range(start, fours, 4):
         x, y, z, w = frames[t], frames[t + 1], frames[t + 2], frames[t + 3]
         for k in range(matrix.values.shape[0]):
@@ -66,7 +66,7 @@ def gather_bands(matrix, frames, start, stop, out):
                 c += value * z[f]
                 d += value * w[f]
             out[t, k], out[t + 1, k], out[t + 2, k], out[t + 3, k] = a, b, c, d
-    for t in range(fours, stop):
+    for t in range(max(start, fours), stop):
         x = frames[t]
         for k in range(matrix.values.shape[0]):
             row = matrix.values[k]
@@ -86,8 +86,8 @@ def _spread(matrix, x, out):
 
 @njit(**_FUSED)
 def spread_bands(matrix, x, start, stop, out):
-    """``out [T, F] += x [T, K] @ matrix``, from frame ``start`` to ``stop``."""
-    fours = stop - (stop - start) % 4
+    """``out [T, F] += x [T, K] @ matrix``, from frame ``start`` to ``stop``, if that is later."""
+    fours = stop - max(0, stop - start) % 4
     for t in range(start, fours, 4):
         a, b, c, d = x[t], x[t + 1], x[t + 2], x[t + 3]
         p, q, r, s = out[t], out[t + 1], out[t + 2], out[t + 3]
@@ -98,7 +98,7 @@ def spread_bands(matrix, x, start, stop, out):
             q[f] += low * b[k] + high * b[k + 1]
             r[f] += low * c[k] + high * c[k + 1]
             s[f] += low * d[k] + high * d[k + 1]
-    for t in range(fours, stop):
+    for t in range(max(start, fours), stop):
         _spread(matrix, x[t], out[t])
     for t in range(start, stop):
         for i in range(matrix.rest.shape[0]):

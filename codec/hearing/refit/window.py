@@ -188,7 +188,8 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
         sounding.spans[e, 0], sounding.spans[e, 1], sounding.spans[e, 2] = first, count, heard_count
         first_second = (first - onset_rows[e]) * HOP_SECONDS - parameters[e, SHIFT]
         _sound(renderer, sounding, e, first_second, tracks)
-        start, stop = min(start, max(0, first // stride)), max(stop, first // stride + count)
+        if count > 0:
+            start, stop = min(start, max(0, first // stride)), max(stop, first // stride + count)
         found = _NOT_FOUND
         for k in range(max(0, -first // stride), count):
             t = first // stride + k

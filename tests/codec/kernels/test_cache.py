@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
-from struck.codec.kernels.cache import KERNEL_ROOMS
+from struck.codec.kernels.cache import KERNEL_ROOMS, Index, kernels_stamp
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -48,3 +49,15 @@ def test_a_change_in_one_file_makes_what_was_kept_of_the_others_stale(tmp_path):
     constants = package / "codec" / "playing" / "voice_state.py"
     constants.write_text(constants.read_text() + "# changed\n")
     assert cache_hits() == 0
+
+
+def test_what_was_kept_may_name_a_class_that_is_gone(tmp_path, monkeypatch):
+    gone = ModuleType("gone")
+    exec("class Tuple: pass", gone.__dict__)
+    monkeypatch.setitem(sys.modules, "gone", gone)
+    before, now = ((name, kernels_stamp()) for name in ("before", "now"))
+    key = ("signature", gone.Tuple)
+    Index(str(tmp_path), "kernel", before).save(key, b"code")
+    assert Index(str(tmp_path), "kernel", before).load(key) == b"code"
+    monkeypatch.delitem(sys.modules, "gone")
+    assert Index(str(tmp_path), "kernel", now).load(key) is None

@@ -79,6 +79,18 @@ def test_an_event_after_its_end_row_is_silent():
     assert fourth[20:].max() == 0.0
 
 
+def test_events_outside_of_the_window_are_silent_there():
+    parameters = random_parameters(np.random.default_rng(2), 2)
+    parameters[:, 1:-1] = vector(pitch=60.0, decay=0.1, hold=0.1, noisiness=0.5, room_mix=0.0)
+    renderer = make_renderer(WEIGHTS, 1024, 3)
+    power, fourth = np.zeros((2, 16, 513), np.float32)
+    rows, scratch = 3 * len(power), make_scratch(renderer, 2, 3 * len(power))
+    for onset_rows in ([-2000, -900], [rows + 40, rows + 900], [-2000, rows + 900]):
+        add_events(renderer, parameters, np.array(onset_rows), np.full(2, rows), rows, scratch, power, fourth)
+        assert not power.any()
+        assert not fourth.any()
+
+
 def test_lobes_are_the_windows_and_their_slopes_are_slopes():
     parts = np.linspace(0.0, 1.0, 33)
     lobes, slopes = np.empty((2, 4, 33))
