@@ -6,13 +6,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 #: Options, by name, of kernels that have no wrapper for Python.
-INNER = {"INNER", "INNER_SUMS", "FAST"}
+INNER = {"INNER", "INNER_SUMS", "FAST", "LINKED", "JOINING", "_FUSED"}
 
 
 def options_of(function: ast.AST) -> set[str] | None:
     """Names of the options with which a function is compiled; None where it is not."""
     for decorator in getattr(function, "decorator_list", ()):
-        if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in {"njit", "cfunc"}:
+        if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") in {
+            "njit",
+            "cfunc",
+            "overload",
+        }:
             return {getattr(keyword.value, "id", "") for keyword in decorator.keywords}
         if getattr(decorator, "id", "") in {"njit", "intrinsic"}:
             return set()

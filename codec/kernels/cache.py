@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
+import numba
 from numba.core.caching import (
     IndexDataCacheFile,
     InTreeCacheLocator,
@@ -65,7 +66,7 @@ class Index(IndexDataCacheFile):
     def __init__(self, cache_path: str, filename_base: str, source_stamp: Any) -> None:
         super().__init__(cache_path=cache_path, filename_base=filename_base, source_stamp=source_stamp)
         if isinstance(source_stamp, tuple) and source_stamp[-1] == kernels_stamp():
-            self._version = f"{self._version}, kernels {crc32(repr(source_stamp).encode()):08x}"
+            self._version = f"{numba.__version__}, kernels {crc32(repr(source_stamp).encode()):08x}"
 
 
 #: In Numba's own order; notebooks and archives hold none of our kernels, but other people's.
