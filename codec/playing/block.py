@@ -35,6 +35,7 @@ from .changes import (
     clear_changes,
     forget_changes,
     make_change_state,
+    was_lately_over,
 )
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
 from .kernel_options import EXACT, JOINING
@@ -485,10 +486,12 @@ def amend_voice(state, record, event_id, at_sample):
 @njit(boolean(_STATE_TYPE, int64, int64), **EXACT)
 def end_voice(state, event_id, at_sample):
     """Let an event go into its release at stream sample ``at_sample``; False if refused, see
-    :func:`amend_voice`. Of several ends the first counts."""
+    :func:`amend_voice`. Of several ends the first counts; one of an event that has just faded by itself is
+    refused, but not counted as unknown."""
     v = _find_voice(state.voices.counts, state.numbers, state.active, state.pending, event_id)
     if v < 0:
-        state.changes.numbers[UNKNOWN] += 1
+        if not was_lately_over(state.changes, event_id):
+            state.changes.numbers[UNKNOWN] += 1
         return False
     return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, 1)
 

@@ -6,6 +6,9 @@
 
 A change waits for its own time and for those that came before it: one with an earlier time than the one
 before it acts together with that one. So each amendment's record may contain all that was said before.
+
+An end that comes when its event has faded by itself asks for nothing and is no fault: whoever sends it cannot
+know to the sample, and an amendment may have made its release shorter than it has lasted by now.
 """
 
 from __future__ import annotations
@@ -18,16 +21,20 @@ from numba import njit
 from .amending import slide_voice
 from .kernel_options import JOINING
 from .voice_records import CHUNK, RECORD_SIZE
-from .voice_state import CHUNK_NUMBER, FIRST_CHANGE, LAST_CHANGE, NO_CHANGE, ONSET
+from .voice_state import CHUNK_NUMBER, EVENT_ID, FIRST_CHANGE, LAST_CHANGE, NO_CHANGE, NO_ID, ONSET
 from .voices import release_voice
 
 #: Voices that may be amended in one grid cell; what comes beyond waits for the next.
 AMENDED_PER_CELL: Final = 32
 
+#: Of the events that were over last so many are known, a power of two.
+_OVER_COUNT: Final = 256
+
 # columns of ChangeState.rows
 AT, NEXT, ENDS = range(3)
-# places in ChangeState.numbers: the first free place, amendments of this cell, then counters
-FREE, IN_CELL, AMENDED, ENDED, UNKNOWN, SPILLED, DROPPED = range(7)
+# places in ChangeState.numbers: the first free place, amendments of this cell, then counters; the last counts
+# events that are over
+FREE, IN_CELL, AMENDED, ENDED, UNKNOWN, SPILLED, DROPPED, OVER = range(8)
 
 
 class ChangeState(NamedTuple):
@@ -35,7 +42,8 @@ class ChangeState(NamedTuple):
 
     records: np.ndarray  # float64 [C, RECORD_SIZE] what amendments make of their events
     rows: np.ndarray  # int64 [C, 3] stream sample, next place of the same voice, 1 for an end
-    numbers: np.ndarray  # int64 [7] free list and counters
+    numbers: np.ndarray  # int64 [8] free list and counters
+    over: np.ndarray  # int64 [_OVER_COUNT] names of the events that were over last
 
 
 def make_change_state(count: int) -> ChangeState:
@@ -43,7 +51,8 @@ def make_change_state(count: int) -> ChangeState:
     state = ChangeState(
         records=np.zeros((count, RECORD_SIZE)),
         rows=np.zeros((count, 3), dtype=np.int64),
-        numbers=np.zeros(7, dtype=np.int64),
+        numbers=np.zeros(8, dtype=np.int64),
+        over=np.zeros(_OVER_COUNT, dtype=np.int64),
     )
     state.records.fill(0)  # its pages are mapped now, not in the audio thread
     clear_changes(state)
@@ -55,6 +64,7 @@ def clear_changes(state: ChangeState) -> None:
     state.rows[:, NEXT] = np.arange(1, len(state.rows) + 1)
     state.rows[-1, NEXT] = NO_CHANGE
     state.numbers[:] = 0
+    state.over[:] = NO_ID
 
 
 @njit(**JOINING)
@@ -91,10 +101,21 @@ def _take_first(changes, counts, v):
 
 @njit(**JOINING)
 def forget_changes(changes, counts, v):
-    """Voice ``v`` is over: what still waits for it is for an event that no longer sounds."""
+    """Voice ``v`` is over: amendments that still wait for it are for an event that no longer sounds."""
     while counts[v, FIRST_CHANGE] != NO_CHANGE:
-        _take_first(changes, counts, v)
-        changes.numbers[UNKNOWN] += 1
+        if changes.rows[_take_first(changes, counts, v), ENDS] == 0:
+            changes.numbers[UNKNOWN] += 1
+    changes.over[changes.numbers[OVER] & (_OVER_COUNT - 1)] = counts[v, EVENT_ID]
+    changes.numbers[OVER] += 1
+
+
+@njit(**JOINING)
+def was_lately_over(changes, event_id):
+    """Whether the event was one of the last that were over."""
+    found = False
+    for i in range(_OVER_COUNT):
+        found |= changes.over[i] == event_id
+    return found and event_id != NO_ID
 
 
 @njit(**JOINING)

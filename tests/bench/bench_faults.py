@@ -1,10 +1,10 @@
 """What a failing insert costs, fault by fault: ``python -m tests.bench.bench_faults``.
 
-A tone passes an insert at a device's pace; a process in reserve is warm. Then the insert's process crashes,
-is killed, hangs, gives no number, or takes ten times as long as it may. Told are: how much of the sound was
-dry, when the performer was told, when the insert sounded again, all after the first block that was late, and
-the largest step between neighbouring samples beside the tone's own. ``--realtime`` asks for SCHED_FIFO. It
-asserts nothing.
+A tone passes an insert that halves it, at a device's pace; a process in reserve is warm. Then the insert's
+process crashes, is killed, hangs, gives no number, or takes ten times as long as it may. Told are: from which
+block on the sound was dry, when the performer was told and when the insert sounded alone again, both after
+that block, and the largest step between neighbouring samples beside the dry tone's own. What is dry is seen
+in what comes out: it is twice as loud. ``--realtime`` asks for SCHED_FIFO. It asserts nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Final
 
 import numpy as np
 
-from struck.realtime.engine.exchange import LATE_FRAMES, MODE
+from struck.realtime.engine.exchange import LATE_FRAMES
 
 from ..realtime.inserts.rack_host import FAKE_COMMAND, RATE, RackHost, insert, largest_step, tone
 
 FRAMES: Final = 128
-MASTER: Final = 3
 #: The spare is started a second after one was taken, and needs some to get warm.
 WARM_SECONDS: Final = 5.0
 SECONDS: Final = 4.0
@@ -36,8 +35,12 @@ FAULTS: Final = {
     "kill -9 from outside": "gain",
     "endless loop": f"hang:{FAULT_BLOCK}",
     "NaN in one block": f"nan:{FAULT_BLOCK}",
-    "10 times too slow": f"slow:{round(10e3 * FRAMES / RATE)}",
+    "10 times too slow": f"slows:{FAULT_BLOCK}",
 }
+GAIN: Final = 0.5
+#: More than this share of a block is more than the insert's own; it sounds again after so many without.
+_DRY_SHARE: Final = 0.505
+_BLOCKS: Final = 8
 
 
 def measure(name: str, realtime: bool) -> str:
@@ -48,10 +51,12 @@ def measure(name: str, realtime: bool) -> str:
     ):
         told: list[float] = []
         host.bay._tell = lambda line: (told.append(time.monotonic()), host.told.append(line))
-        host.change(insert(FAULTS[name], state=str(Path(folder) / "once"), name="it"))
-        numbers, lanes = host.bay.state.slots[0].numbers, host.bay.state.slots[0].lanes
-        process = host.bay.rack._process
-        rows: list[tuple[float, int, int]] = []
+        state = str(Path(folder) / "once")
+        host.change(insert(FAULTS[name], state=state, name="it", parameters={"gain": GAIN}))
+        numbers = host.bay.state.slots[0].numbers
+        process, delay = host.bay.rack._process, host.bay.rack.delay_frames
+        times: list[float] = []
+        late: list[int] = []
         out: list[np.ndarray] = []
 
         def play() -> None:
@@ -62,30 +67,39 @@ def measure(name: str, realtime: bool) -> str:
                 if name == "kill -9 from outside" and host.position // FRAMES == FAULT_BLOCK:
                     os.kill(process.pid, 9)
                 out.append(host.step(sound[host.position : host.position + FRAMES]))
-                rows.append((time.monotonic(), int(numbers[LATE_FRAMES]), int(lanes[MASTER, MODE])))
+                times.append(time.monotonic())
+                late.append(int(numbers[LATE_FRAMES]))
                 time.sleep(max(0.0, began + host.position / RATE - time.monotonic()))
 
         thread = threading.Thread(target=play)
         thread.start()
         thread.join()
         lines = list(host.told)
-    times, late, mode = (np.array(column) for column in zip(*rows, strict=True))
-    own = largest_step(sound[: FRAMES * 100])
-    step = largest_step(np.concatenate(out)[4 * FRAMES :]) / own
+    heard = np.concatenate(out)
+    step = largest_step(heard[4 * FRAMES :]) / largest_step(sound[: FRAMES * 100])
+    shares = share_of(heard, np.concatenate([np.zeros_like(sound[:delay]), sound]))
     # before that the process may have been late once, as the machine has it
-    meant = np.arange(len(late)) >= (0 if name.endswith("slow") else FAULT_BLOCK - 1)
-    fresh = np.flatnonzero((np.diff(late, prepend=0) > 0) & meant)
-    if not len(fresh):
-        return f"never late; told {lines or 'nothing'}; step {step:.2f} of the tone's own"
-    first = int(fresh[0])
-    sounding = np.flatnonzero((mode == 0) & (np.arange(len(mode)) > first))
-    again = f"{1e3 * (times[sounding[0]] - times[first]):.0f} ms" if len(sounding) else "never"
-    when = f"{1e3 * (told[-1] - times[first]):.0f} ms" if told else "never"
-    before = int(late[first - 1]) if first else 0
+    dry = np.flatnonzero((shares > _DRY_SHARE) & (np.arange(len(shares)) >= FAULT_BLOCK - 1))
+    if not len(dry):
+        return f"never dry; told {lines or 'nothing'}; step {step:.2f} of the tone's own"
+    first = int(dry[0])
+    back = dry[np.flatnonzero(np.diff(dry, append=len(shares) + _BLOCKS) > _BLOCKS)[0]] + 1
+    again = f"{1e3 * (times[back] - times[first]):.0f} ms" if back < len(shares) else "never"
+    when = [1e3 * (at - times[first]) for at in told if at > times[FAULT_BLOCK - 2]]
+    after = f"{when[0]:.0f} ms" if when else "never"
+    before = late[first - 1]
     return (
-        f"dry from block {first - FAULT_BLOCK:+d}, {late[-1] - before} frames late ({before} before); "
-        f"told after {when}; whole again after {again}; step {step:.2f} of the tone's own\n  {lines}"
+        f"dry from block {first - FAULT_BLOCK:+d}, {late[-1] - before} frames late ({before} before); told "
+        f"after {after}; whole again after {again}; step {step:.2f} of the tone's own\n  {lines}"
     )
+
+
+def share_of(heard: np.ndarray, dry: np.ndarray) -> np.ndarray:
+    """How loud each block of ``heard [N, C]`` is beside the same frames of ``dry``."""
+    count = len(heard) // FRAMES
+    parts = (sound[: count * FRAMES].reshape(count, -1).astype(np.float64) for sound in (heard, dry))
+    of_heard, of_dry = (np.sqrt(np.square(part).sum(1)) for part in parts)
+    return of_heard / np.maximum(of_dry, 1e-9)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import firwin, oaconvolve
 
-from struck.codec.events.amendments import Amendment, End, in_stream_order
+from struck.codec.events.amendments import Amendment, End, end_sound, in_stream_order
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE
 from struck.codec.events.events import Event
 from struck.codec.playing.block import amend_voice, drop_voices, end_voice
@@ -195,12 +195,34 @@ def test_unknown_ids_and_records_that_are_not_finite_are_refused_and_counted():
         decoder.schedule("amendment")
 
 
-def test_what_waits_for_an_event_that_is_over_is_counted_as_unknown():
+def test_an_amendment_that_waits_for_an_event_that_is_over_is_unknown_and_an_end_is_not():
     short = named(tone(hold=0.01, release=0.005, attack=0.001), 5)
     _, decoder = play([short, set_field("pitch", 0.1, 0.9), End(5, 0.95)], [RATE])
-    assert decoder.counters()["amendments_unknown"] == 2
+    assert decoder.counters()["amendments_unknown"] == 1
     assert decoder.counters()["amended"] == 0
     assert not decoder.schedule(set_field("pitch", 0.1, 1.1))
+    assert decoder.counters()["amendments_unknown"] == 2
+    assert not decoder.schedule(End(5, 1.1))
+    assert not decoder.schedule(End(6, 1.1))  # never was
+    assert decoder.counters()["amendments_unknown"] == 3
+
+
+@pytest.mark.parametrize("blocks", [[RATE], [64] * (RATE // 64)])
+def test_a_release_that_is_made_shorter_than_it_has_lasted_and_then_ended_is_no_fault(blocks):
+    """The sound has ended: what is being released is told a short release and an end, which may come a block
+    later, when the voice is over."""
+    event = named(tone(hold=0.05, release=1.5, attack=0.001), 5)
+    decoder = Decoder(FLAT_WEIGHTS, RATE)
+    decoder.schedule(event)
+    decoder.process(RATE // 2)
+    amendment, end = end_sound(event, 0.5)
+    decoder.schedule(amendment)
+    for frames in blocks:
+        decoder.process(frames)
+        decoder.schedule(end)  # of many ends none is counted
+    assert np.max(np.abs(decoder.process(64))) < 1e-4
+    counters = decoder.counters()
+    assert (counters["amended"], counters["amendments_unknown"]) == (1, 0)
 
 
 def test_an_id_means_the_last_event_that_has_it():

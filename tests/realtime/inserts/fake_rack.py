@@ -18,13 +18,14 @@ class FakePlugin:
     half: halves. ring: an echo of NUMBER frames that dies away in seconds, but at once where a whole block is
     digital silence, as MDA Ambience does. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by
     0. crash, kill, hang, nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER.
-    slow: sleeps NUMBER ms in every block. click: an impulse of 1 at every note-on. log: prints every message
+    slow: sleeps NUMBER ms in every block. slows: takes ten blocks' time for each from NUMBER on. click: an impulse of 1 at every note-on. log: prints every message
     and its frame in the stream. crash_at_load: at once.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
         print("plug-ins chatter", flush=True)
         self._kind, _, number = insert.plugin.partition(":")
+        self._rate = rate
         self._number = int(number or 0)
         if self._kind == "missing":
             raise StruckError("there is no such plug-in")
@@ -52,6 +53,8 @@ class FakePlugin:
             self._misbehave()
         if self._kind == "slow" and self._blocks > 0:
             time.sleep(1e-3 * self._number)
+        if self._kind == "slows" and self._blocks > self._number:
+            time.sleep(10.0 * block.shape[1] / self._rate)
         if self._kind == "delay":
             whole = np.concatenate([self._line, block], axis=1)
             out[:] = whole[:, : block.shape[1]]
