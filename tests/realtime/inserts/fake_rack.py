@@ -18,8 +18,9 @@ class FakePlugin:
     half: halves. ring: an echo of NUMBER frames that dies away in seconds, but at once where a whole block is
     digital silence, as MDA Ambience does. delay: reports and delays by NUMBER. lie: reports NUMBER, delays by
     0. crash, kill, hang, nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER.
-    slow: sleeps NUMBER ms in every block. slows: takes ten blocks' time for each from NUMBER on. click: an impulse of 1 at every note-on. log: prints every message
-    and its frame in the stream. crash_at_load: at once.
+    slow: sleeps NUMBER ms in every block. slows: takes ten blocks' time for each from NUMBER on. click: an
+    impulse of 1 at every note-on. log: prints every message and its frame in the stream. crash_at_load: at
+    once.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
