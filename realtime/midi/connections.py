@@ -135,8 +135,10 @@ class _Port:
             client, self._client = self._client, None
             self._end()
         if client is not None:
-            client.close_port()
-            client.delete()
+            try:
+                client.close_port()
+            finally:
+                client.delete()  # left to be thrown away later, it would outlive its server
 
 
 class MidiInput(_Port):

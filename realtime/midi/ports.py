@@ -71,8 +71,10 @@ class MidiPorts:
         for api in self.apis(None):
             for direction in DEFAULT_VIRTUAL_NAMES:
                 client = self.client(api, direction)
-                names = client.get_ports()
-                client.delete()
+                try:
+                    names = client.get_ports()
+                finally:
+                    client.delete()
                 found += [MidiPort(api, direction, name) for name in names if not name.startswith(OWN_CLIENT)]
         return found
 

@@ -3,9 +3,11 @@
     python -m tests.bench.bench_control attacks              what a hostile network does to the callback
     python -m tests.bench.bench_control viewers --count 7    processor time of so many pages
 
-- ``attacks``: the callback's shares of a block, median, p99.9 and worst, of a performance that is left alone,
-  and of one that gets 10,000 connections, slow readers, garbage and frames of 100 MB meanwhile; and how long
-  a client waits then for an answer.
+- ``attacks``: the callback's shares of a block, median, p99.9 and worst, of a performance that gets 10,000
+  connections, slow readers, garbage and frames of 100 MB, and how long a client waits then for an answer; of
+  one that is left alone; and of one beside which another program gets all that, a web server that has nothing
+  to do with struck: what the machine, with its caches and cores, does to whoever plays on it. The last two
+  last as long as the first.
 - ``viewers``: share of a core that a performance takes while so many pages watch, before and after, and the
   frames a second that each of them gets.
 
@@ -16,19 +18,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import threading
 import time
+from multiprocessing import get_context
 from typing import Final
 
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
 
 from ..realtime.control.attackers import open_many, open_slow_readers, send_garbage, send_long_frames
 from ..realtime.rig.jack_rig import jack_server, may_be_realtime
 from ..realtime.rig.live_host import LiveHost
 
 _PORT: Final = 19_000
+_OTHER_PORT: Final = 19_001
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,16 +55,16 @@ def _perform(server, during) -> dict:
     return figures | counters | (extra or {})
 
 
-def _attack(host) -> dict:
+def _attack(port: int, connections: int) -> dict:
     began = time.monotonic()
-    slow = open_slow_readers(_PORT, 8)
+    slow = open_slow_readers(port, 8)
     attackers = [
-        threading.Thread(target=attack, args=(_PORT, count))
-        for attack, count in ((open_many, 10_000), (send_garbage, 500), (send_long_frames, 20))
+        threading.Thread(target=attack, args=(port, count))
+        for attack, count in ((open_many, connections), (send_garbage, 500), (send_long_frames, 20))
     ]
     for attacker in attackers:
         attacker.start()
-    waits = asyncio.run(_wait_for_answers(attackers))
+    waits = asyncio.run(_wait_for_answers(port, attackers))
     for own in slow:
         own.close()
     return {
@@ -67,34 +74,72 @@ def _attack(host) -> dict:
     }
 
 
-async def _wait_for_answers(attackers) -> list[float]:
+async def _wait_for_answers(port: int, attackers) -> list[float]:
     ask = b"/struck/patch\0\0\0,\0\0\0"
     waits = []
-    async with connect(f"ws://127.0.0.1:{_PORT}/") as socket:
+    async with connect(f"ws://127.0.0.1:{port}/") as client:
         while any(attacker.is_alive() for attacker in attackers):
             began = time.monotonic()
-            await socket.send(ask)
-            await socket.recv()
+            await client.send(ask)
+            await client.recv()
             waits.append(time.monotonic() - began)
             await asyncio.sleep(0.05)
     return waits
 
 
-def measure_attacks(seconds: float) -> dict:
+async def _echo() -> None:
+    """Another program's port: says back what it is sent, and takes as much at once as struck's."""
+
+    async def say_back(connection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(say_back, "127.0.0.1", _OTHER_PORT, max_size=65_536):
+        await asyncio.get_running_loop().create_future()
+
+
+def _attack_another(connections: int) -> dict:
+    other = get_context("spawn").Process(target=_run_echo, daemon=True)
+    other.start()
+    try:
+        _wait_for_port(_OTHER_PORT)
+        return _attack(_OTHER_PORT, connections)
+    finally:
+        other.terminate()
+        other.join()
+
+
+def _run_echo() -> None:
+    asyncio.run(_echo())
+
+
+def _wait_for_port(port: int) -> None:
+    end = time.monotonic() + 30.0
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listens at port {port}")
+
+
+def measure_attacks(connections: int) -> dict:
     with jack_server(block=256, realtime=may_be_realtime()) as server:
+        attacked = _perform(server, lambda host: _attack(_PORT, connections))
         return {
-            "alone": _perform(server, lambda host: time.sleep(seconds)),
-            "attacked": _perform(server, _attack),
+            "attacked": attacked,
+            "alone": _perform(server, lambda host: time.sleep(attacked["attack_seconds"])),
+            "another_attacked": _perform(server, lambda host: _attack_another(connections)),
+            "load": os.getloadavg()[0],
         }
 
 
 async def _watch(count: int, seconds: float) -> list[int]:
     async def view() -> int:
         frames = 0
-        async with connect(f"ws://127.0.0.1:{_PORT}/live") as socket:
+        async with connect(f"ws://127.0.0.1:{_PORT}/live") as client:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
-                frames += '"t"' in await socket.recv()
+                frames += '"t"' in await client.recv()
         return frames
 
     return await asyncio.gather(*(view() for _ in range(count)))
@@ -124,11 +169,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("attacks", "viewers"))
-    parser.add_argument("--seconds", type=float, default=40.0)
-    parser.add_argument("--count", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=40.0, help="of viewers (default: 40)")
+    parser.add_argument("--count", type=int, default=7, help="of viewers (default: 7)")
+    parser.add_argument("--connections", type=int, default=10_000, help="of attacks (default: 10000)")
     options = parser.parse_args()
     if options.what == "attacks":
-        print(json.dumps(measure_attacks(options.seconds), indent=2))
+        print(json.dumps(measure_attacks(options.connections), indent=2))
     else:
         print(json.dumps(measure_viewers(options.count, options.seconds), indent=2))
 

@@ -27,6 +27,8 @@ class StereoFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if not path.is_file():
+            raise StruckError(f"sound file not found: {path}")  # libsndfile says no more than "System error"
         try:
             self._file = soundfile.SoundFile(path)
         except (OSError, soundfile.LibsndfileError) as error:

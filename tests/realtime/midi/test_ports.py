@@ -154,14 +154,31 @@ class Peer:
         self.client.open_virtual_port("port")
 
     def close(self) -> None:
-        self.client.close_port()
-        self.client.delete()
+        client, self.client = self.client, None
+        if client is not None:
+            client.close_port()
+            client.delete()
 
 
 @pytest.fixture
 def server():
     with jack_server() as server:
         yield server
+
+
+@pytest.fixture
+def peers(server):
+    """Makes peers, and closes those that a test which fails leaves: libjack may abort where a client outlives
+    its server and is thrown away while another one runs."""
+    made = []
+
+    def make(direction):
+        made.append(Peer(direction))
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close()
 
 
 @pytest.fixture
@@ -177,10 +194,10 @@ def ports(server, lines):
 
 
 @pytest.mark.jack
-def test_a_virtual_input_hears_a_peer(server, ports):
+def test_a_virtual_input_hears_a_peer(server, ports, peers):
     got = []
     ports.open_input("virtual:keys", lambda arrival, data: got.append((arrival, data)))
-    peer = Peer("output")
+    peer = peers("output")
     server.connect("peer:port", "struck midi input:keys")
     sent = [b"\x90\x3c\x64", b"\xfe", b"\xf8", b"\xf0\x7d\x01\x02\xf7", b"\xb0\x40\x7f"]
     before = time.monotonic()
@@ -199,10 +216,10 @@ def test_a_virtual_input_hears_a_peer(server, ports):
 
 
 @pytest.mark.jack
-def test_a_sender_of_active_sensing_that_falls_silent_is_lost(server, ports, lines):
+def test_a_sender_of_active_sensing_that_falls_silent_is_lost(server, ports, peers, lines):
     got, lost = [], []
     ports.open_input("virtual:keys", lambda arrival, data: got.append(data), lambda: lost.append(1))
-    peer = Peer("output")
+    peer = peers("output")
     server.connect("peer:port", "struck midi input:keys")
     send_until(lambda: peer.client.send_message(b"\x90\x3c\x64"), lambda: got)
     time.sleep(0.5)
@@ -222,7 +239,7 @@ def test_a_sender_of_active_sensing_that_falls_silent_is_lost(server, ports, lin
 
 
 @pytest.mark.jack
-def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
+def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports, peers):
     clock = FakeClock(48_000, 128)
     stage = FakeStage(48_000)
     player = NotePlayer(stage, clock, NoteSettings())
@@ -233,7 +250,7 @@ def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
         player.receive(arrival, data)
 
     ports.open_input("virtual", receive)
-    peer = Peer("output")
+    peer = peers("output")
     server.connect("peer:port", "struck midi input:in")
     before = time.monotonic()
     send_until(lambda: peer.client.send_message(b"\x90\x3c\x64"), lambda: stage.calls)
@@ -248,8 +265,8 @@ def test_a_key_pressed_elsewhere_becomes_a_note_one_block_later(server, ports):
 
 
 @pytest.mark.jack
-def test_a_named_output_reaches_a_peer_and_is_listed(server, ports):
-    peer = Peer("input")
+def test_a_named_output_reaches_a_peer_and_is_listed(server, ports, peers):
+    peer = peers("input")
     assert ("jack", "output", "peer:port") in [(p.api, p.direction, p.name) for p in list_midi_ports()]
     port = ports.open_output("PEER")
     assert port.name == "peer:port"
@@ -260,10 +277,10 @@ def test_a_named_output_reaches_a_peer_and_is_listed(server, ports):
 
 
 @pytest.mark.jack
-def test_an_unknown_name_lists_those_there_are(server, ports):
+def test_an_unknown_name_lists_those_there_are(server, ports, peers):
     with pytest.raises(StruckError, match="no MIDI input is called piano; there are none"):
         ports.open_input("piano", lambda arrival, data: None)
-    peer = Peer("output")
+    peer = peers("output")
     with pytest.raises(StruckError, match="no MIDI input is called jack:piano; there are: jack:peer:port"):
         ports.open_input("jack:piano", lambda arrival, data: None)
     peer.close()
@@ -281,9 +298,9 @@ def test_no_midi_system_is_one_line(monkeypatch, capfd, lines):
 
 
 @pytest.mark.jack
-def test_a_port_goes_and_comes_back(server, ports, lines):
+def test_a_port_goes_and_comes_back(server, ports, peers, lines):
     got, lost = [], []
-    peer = Peer("output")
+    peer = peers("output")
     ports.open_input("peer", lambda arrival, data: got.append(data), on_lost=lambda: lost.append(1))
     ports.poll()
     assert lines == []
@@ -294,7 +311,7 @@ def test_a_port_goes_and_comes_back(server, ports, lines):
     wait_for(lambda: lost == [1])
     ports.poll()  # still away: nothing more to say
     assert len(lines) == 1
-    peer = Peer("output")
+    peer = peers("output")
     ports.poll()
     assert len(lines) == 2
     assert "back: peer:port" in lines[1]
@@ -330,7 +347,7 @@ def test_the_server_goes_and_comes_back(server, ports, lines, capfd, end):
 
 
 @pytest.mark.jack
-def test_a_fault_in_the_receiver_is_told_and_the_port_lives_on(server, ports, lines):
+def test_a_fault_in_the_receiver_is_told_and_the_port_lives_on(server, ports, peers, lines):
     got = []
 
     def receive(arrival: float, data: bytes) -> None:
@@ -339,7 +356,7 @@ def test_a_fault_in_the_receiver_is_told_and_the_port_lives_on(server, ports, li
         got.append(data)
 
     ports.open_input("virtual", receive)
-    peer = Peer("output")
+    peer = peers("output")
     server.connect("peer:port", "struck midi input:in")
     send_until(lambda: peer.client.send_message(b"\xfa"), lambda: lines)
     send_until(lambda: peer.client.send_message(b"\xfc"), lambda: got)
