@@ -29,7 +29,8 @@ class MidiPorts:
     """All MIDI ports of a performance.
 
     Ports are opened, closed and polled from one thread. JACK's are all closed before its server is looked for
-    again: libjack crashes on a client that outlived its server once another was refused.
+    again: a client that is opened then lets libjack free those of the old server, and whoever closes one of
+    them after that closes what is not there, which may abort the process.
 
     Args:
         tell: takes one line for the performer.

@@ -168,8 +168,8 @@ def server():
 
 @pytest.fixture
 def peers(server):
-    """Makes peers, and closes those that a test which fails leaves: libjack may abort where a client outlives
-    its server and is thrown away while another one runs."""
+    """Makes peers, and closes those that a test which fails leaves. When a client is opened, libjack frees
+    those of a server that has gone; whoever then closes one of them closes what is not there, and may abort."""
     made = []
 
     def make(direction):
