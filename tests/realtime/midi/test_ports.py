@@ -169,7 +169,8 @@ def server():
 @pytest.fixture
 def peers(server):
     """Makes peers, and closes those that a test which fails leaves. When a client is opened, libjack frees
-    those of a server that has gone; whoever then closes one of them closes what is not there, and may abort."""
+    those of a server that has gone; whoever closes one of them then closes what is not there, and may abort.
+    """
     made = []
 
     def make(direction):
