@@ -10,6 +10,7 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import read_field
 from struck.realtime.midi import ports as midi_ports
 from struck.realtime.midi.arrival import ArrivalClock
+from struck.realtime.midi.connections import close_client
 from struck.realtime.midi.names import PortName, find_port, parse_port_name
 from struck.realtime.midi.note_sounds import NoteSettings
 from struck.realtime.midi.notes import NotePlayer
@@ -156,8 +157,7 @@ class Peer:
     def close(self) -> None:
         client, self.client = self.client, None
         if client is not None:
-            client.close_port()
-            client.delete()
+            close_client(client)
 
 
 @pytest.fixture

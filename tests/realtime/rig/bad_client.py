@@ -13,6 +13,7 @@ from numba import carray
 from struck.realtime.devices.jack import JackClient, load_jack
 from struck.realtime.devices.jack_stream import UNCONNECTED, JackStream
 from struck.realtime.engine.c_pointers import STREAM_CALLBACK, c_callback
+from struck.realtime.midi.connections import close_client
 from struck.realtime.midi.ports import import_rtmidi
 
 MESSAGES_AT_ONCE = 50
@@ -77,8 +78,7 @@ def main() -> None:
         for _ in range(MESSAGES_AT_ONCE):
             port.send_message(garbage(dice))
         time.sleep(PAUSE_SECONDS)
-    port.close_port()
-    port.delete()
+    close_client(port)
     stream.close()
 
 

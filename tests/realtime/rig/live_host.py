@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
+from struck.realtime.midi.connections import close_client
 from struck.realtime.midi.ports import import_rtmidi
 
 from .jack_rig import JackServer
@@ -132,8 +133,7 @@ def keyboard(server: JackServer) -> Iterator[Any]:
         _connect_keyboard(server)
         yield sender
     finally:
-        sender.close_port()
-        sender.delete()
+        close_client(sender)
 
 
 def _connect_keyboard(server: JackServer) -> None:
