@@ -31,7 +31,9 @@ class TomlText:
         try:
             self.text = data.decode("utf-8-sig")  # Windows saves text with a mark
             self.values: dict[str, Any] = tomllib.loads(self.text)
-        except ValueError as error:  # tomllib's own, of UTF-8, and of whole numbers beyond Python's limit
+        except UnicodeDecodeError as error:
+            raise StruckError(f"{place}: it is no text in UTF-8 (byte {error.start + 1})") from None
+        except ValueError as error:  # tomllib's own, and of whole numbers beyond Python's limit
             raise StruckError(f"{place}: {error}") from error
         except RecursionError:
             raise StruckError(f"{place}: it is nested too deeply") from None

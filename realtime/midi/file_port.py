@@ -60,7 +60,9 @@ def read_midi_file(path: Path) -> MidiSong:
         return _timed(mido.merge_tracks(file.tracks), file.ticks_per_beat)
     except OSError as error:
         raise StruckError(f"cannot read the MIDI file {path}: {error.strerror or 'it is none'}") from error
-    except (EOFError, ValueError, KeyError, IndexError) as error:
+    except EOFError:
+        raise StruckError(f"cannot read the MIDI file {path}: it is cut off, or none") from None
+    except (ValueError, KeyError, IndexError) as error:
         raise StruckError(f"cannot read the MIDI file {path}: it is damaged ({error})") from error
 
 

@@ -157,7 +157,7 @@ def test_ones_own_file(tmp_path):
         ("[note.sound]\nnoisiness = 1.01", "noisiness is 1.01; the range is 0 to 1"),
         ("[note.sound]\nroom = nan", "room is nan"),
         ("[note", "patch p: "),
-        ("mpe = \xff", "patch p: "),
+        ("mpe = \xff", r"patch p: it is no text in UTF-8 \(byte 7\)"),
         ("a = 1\na = 2", "patch p: "),
     ],
 )

@@ -52,7 +52,8 @@ def test_times_follow_the_tempo_also_where_it_changes(tmp_path):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "cannot read the MIDI file"),
+        (b"", "it is cut off, or none"),
+        (b"MThd\0\0", "it is cut off, or none"),
         (b"RIFF" + bytes(100), "cannot read the MIDI file"),
         (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x40\0\x90", "cannot read the MIDI file"),
         (b"MThd\0\0\0\6\0\1\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0", "counts time in frames"),
