@@ -68,6 +68,7 @@ class Listener:
         self.rate = rate
         self.latency_seconds = latency_seconds
         self._hearing = hearing
+        hearing.tell_first = self._tell
         self._ring = state.capture
         self._compute_seconds, self._heard = compute_seconds, heard
         self._count, self._on_fault = count, on_fault

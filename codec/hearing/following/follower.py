@@ -12,6 +12,7 @@ every amendment is played at the moment at which it is known, no earlier and no 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Final
@@ -55,7 +56,7 @@ _HASTY_READ_AGAIN: Final = 6
 #: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
 _MOST_REFITTED: Final = 16
 #: What else a hop does, for whoever measures it.
-_READING, _REFIT = "reading", "refit"
+_READING, _REFIT, _AMENDING = "reading", "refit", "amending"
 #: Where the power of a hop's frames rises by more than this over the last ones', an event may begin, and time
 #: is kept for one: a round, some steps and telling it.
 _RISE: Final = 1.25
@@ -165,6 +166,8 @@ class Follower:
         self._amender = Amender(self._levels_refitter, _PRICE[n_fft])
         self._mels = mel_band_matrix(n_fft)
         self._voice_lives = VoiceLives(weights)
+        #: Takes a hop's new events as soon as they are known; None: they come with what is told after them.
+        self.tell_first: Callable[[list[StreamItem]], None] | None = None
         #: Whether hops are searched for new events: whoever is far too late does without.
         self.searches = True
         #: Refits of events, and hops' searches, that were let go for that.
@@ -239,7 +242,7 @@ class Follower:
         fresh = self._short.observed[known_before - self._short.end_frame :]
         self._remember_loudness(fresh)
         rises = float(np.square(fresh).sum(1).max()) > _RISE * loudest_before
-        then = _A_BIRTH if rises and self.searches else (TELLING,)
+        then = _A_BIRTH if rises and self.searches else (_AMENDING,)
         self._encoder.searches = self.searches
         self.let_go_searches += not self.searches
         if self._soundings:
@@ -251,15 +254,27 @@ class Follower:
 
     def take(self, events: list[Event]) -> None:
         """See :meth:`struck.codec.hearing.encoder.Model.take`."""
-        with self.pace.measure(TELLING):
-            self._take(events)
+        if events:
+            with self.pace.measure(TELLING):
+                self._begin(events)
+        with self.pace.measure(_AMENDING):
+            self._amend()
 
-    def _take(self, events: list[Event]) -> None:
+    def _begin(self, events: list[Event]) -> None:
+        """Tell new events."""
+        told: list[StreamItem] = []
         for event in events:
-            told = replace(event, id=self._next_id)
+            named = replace(event, id=self._next_id)
             self._next_id = (self._next_id + 1) % ID_COUNT
-            self._items.append(told)
-            self._soundings.append(Sounding.of(told))
+            told.append(named)
+            self._soundings.append(Sounding.of(named))
+        if self.tell_first is None:
+            self._items += told
+        else:
+            self.tell_first(told)
+
+    def _amend(self) -> None:
+        """Tell what their listener is better told of those that sound."""
         at_seconds = self._at_seconds
         ahead = self._short.end_frame - self._at_frame
         if self._short.observed[-ahead:].max(initial=0.0) < _SILENCE:

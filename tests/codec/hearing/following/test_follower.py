@@ -179,6 +179,18 @@ def test_short_of_time_it_refits_less_and_then_searches_for_nothing_new():
     assert follower.let_go_searches == pytest.approx(hops, abs=8)
 
 
+def test_new_events_can_be_taken_as_soon_as_they_are_known():
+    sound = noisy_notes()
+    follower = Follower(WEIGHTS, PROFILES["tight"])
+    plain = follower.process(sound) + follower.flush()
+    follower.reset()
+    early = []
+    follower.tell_first = early.extend
+    later = follower.process(sound) + follower.flush()
+    assert [repr(item) for item in early] == [repr(item) for item in plain if isinstance(item, Event)]
+    assert [repr(item) for item in later] == [repr(item) for item in plain if not isinstance(item, Event)]
+
+
 def test_what_was_silenced_is_not_spoken_of_again():
     sound = held_tone(0.8)
     half = len(sound) // 2
