@@ -203,6 +203,8 @@ class StreamingEncoder:
     ) -> None:
         self.profile = profile
         self._pace = pace or Pace()
+        #: Rounds of the search, and fits of a hop's events, that were let go or cut short for want of time.
+        self.let_go = 0
         self.nonfinite_samples = 0
         self._quietest_db = QUIETEST_DB if profile.n_fft > SHORT_WINDOW else _SHORT_QUIETEST_DB
         self._reader = EventReader(weights, profile.n_fft, at_most)
@@ -361,7 +363,10 @@ class StreamingEncoder:
         needed = self._loudness * 10.0 ** (-p.stop_gain_db / 10.0)
         unknown_hops, self._unknown_hops = self._unknown_hops, 0
         for depth in count():
-            if self._allowance < 1.0 or (depth and not self._pace.count(ROUND, 1, TELLING)):
+            if self._allowance < 1.0:
+                break
+            if depth and not self._pace.count(ROUND, 1, TELLING):
+                self.let_go += 1
                 break
             residual = self._residual(slice(0, known))
             # No event takes more than a part of what there is since it may have begun.
@@ -447,6 +452,7 @@ class StreamingEncoder:
         """Improve the hop's events together; ``before`` is what was modelled without them."""
         assert self._refine is not None
         steps = self._pace.count(STEP, self._refine.steps, TELLING)
+        self.let_go += steps < self._refine.steps
         if not steps:
             return
         self._power[:], self._fourth[:] = before

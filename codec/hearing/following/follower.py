@@ -170,14 +170,21 @@ class Follower:
         self.tell_first: Callable[[list[StreamItem]], None] | None = None
         #: Whether hops are searched for new events: whoever is far too late does without.
         self.searches = True
-        #: Refits of events, and hops' searches, that were let go for that.
-        self.let_go_refits = self.let_go_searches = 0
+        #: Hops' searches that were let go for that.
+        self.let_go_searches = 0
+        self._let_go_refits = 0
         self.reset()
 
     @property
     def latency_samples(self) -> int:
         """Samples between a moment and the latest at which all that happens in it is told."""
         return self.profile.latency_samples
+
+    @property
+    def let_go_refits(self) -> int:
+        """Where an event was not fitted, or in fewer steps, or read again later, or searched for no further,
+        for want of time."""
+        return self._let_go_refits + self._encoder.let_go
 
     @property
     def nonfinite_samples(self) -> int:
@@ -332,18 +339,22 @@ class Follower:
         """
         for number, reader in enumerate(self._second_readers):
             due = [s for s in self._soundings if s.readings == number and reader.is_due(s)]
-            if due and self.pace.count(f"{_READING} {number}", 1, *then):
+            if not due:
+                continue
+            if not self.pace.count(f"{_READING} {number}", 1, *then):
+                self._let_go_refits += 1
+                continue
+            with self.pace.measure(f"{_READING} {number}"):
                 loudest = max(due, key=lambda s: s.gain_db)
                 others = [s for s in self._soundings if s is not loudest]
-                with self.pace.measure(f"{_READING} {number}"):
-                    reader.read(loudest, others, self._loudest_power)
+                reader.read(loudest, others, self._loudest_power)
 
     def _refit(self, then: tuple[str, ...]) -> None:
         """Events are moved to where what was heard last fits best."""
         views = [(s, view) for s in self._soundings if (view := self._view_of(s)) is not None]
         views = sorted(views, key=lambda pair: -pair[0].gain_db)[:_MOST_REFITTED]
         most = self.pace.count(_REFIT, len(views), *then)
-        self.let_go_refits += len(views) - most
+        self._let_go_refits += len(views) - most
         views = views[:most]
         young_from = self._short.end_frame - _YOUNG_FRAMES
         for view in reversed(self._views):
