@@ -68,7 +68,6 @@ class Listener:
         self.rate = rate
         self.latency_seconds = latency_seconds
         self._hearing = hearing
-        hearing.tell_first = self._tell
         self._ring = state.capture
         self._compute_seconds, self._heard = compute_seconds, heard
         self._count, self._on_fault = count, on_fault
@@ -139,12 +138,14 @@ class Listener:
 
     def finish(self) -> None:
         """Hear what is left, to the last sample, as if silence followed."""
+        self._hearing.tell_first = None  # of many hops at once, all is told in their order
         self.pump()
         self._tell(self._hearing.process(self._resampler.flush()))
         self._tell(self._hearing.flush())
 
     def start(self) -> None:
         """Listen in a thread of its own."""
+        self._hearing.tell_first = self._tell  # no piece has more than a hop
         self._thread = Thread(target=self._run, name="listener", daemon=True)
         self._thread.start()
 
