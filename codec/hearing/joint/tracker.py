@@ -22,14 +22,14 @@ from ..refit.refitter import FRAME_STRIDE, Refitter
 from ..refit.window_events import WindowEvents
 
 #: Rows from one look to the next; those that are looked at, and those that amendments are judged by.
-_STEP_ROWS: Final = 8
-_LOOK_ROWS: Final = 32
-_JUDGED_ROWS: Final = 16
+_STEP_ROWS: Final = 6
+_LOOK_ROWS: Final = 24
+_JUDGED_ROWS: Final = 12
 #: What comes so many rows later counts 1 / e of what comes at once.
 _SOON: Final = 10.0
 #: Rows after its onset before an event is followed.
 _LEAST_AGE: Final = 4
-_STEPS: Final = 3
+_STEPS: Final = 5
 #: The loudest of the events that sound are followed, so many, and none so far below the loudest bin (power).
 _MOST: Final = 16
 _UNHEARD_SHARE: Final = 1e-6
