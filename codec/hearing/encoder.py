@@ -28,6 +28,7 @@ from .lobes import correlate, removed_energy
 from .onsets import find_onset
 from .pace import Pace
 from .proposals import PEAK_FRAMES, Proposals, Proposer
+from .shadows import STRONGER, is_part
 from .spectrum import ANALYSIS_RATE, HOP, RAYLEIGH_SHARE, frames_to_magnitudes, mean_magnitude
 
 #: Frames of the past kept as context: what the network and the proposer look back on.
@@ -423,10 +424,8 @@ class StreamingEncoder:
         """
         for other in accepted:
             near = abs(other.onset_sample - candidate.onset_sample) < self._shadow_samples
-            if near and other.energy > 8.0 * candidate.energy:
-                ratio = 2.0 ** (abs(candidate.pitch_midi - other.pitch_midi) / 12.0)
-                harmonic = ratio < 16.5 and abs(ratio - round(ratio)) < 0.02 * ratio
-                part = harmonic or candidate.noise_like
+            if near and other.energy > STRONGER * candidate.energy:
+                part = is_part(candidate.pitch_midi, candidate.noise_like, other.pitch_midi)
                 return needed * (_SHADOW_FACTOR * (_PART_FACTOR if part else 1.0))
         return needed
 

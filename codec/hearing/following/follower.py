@@ -48,6 +48,9 @@ _NOISE_LIKE: Final = 0.5
 #: Window lengths between the profile's own and the longest: low pitches need the longest.
 _BETWEEN_N_FFT: Final = 1024
 _LONG_N_FFT: Final = 2048
+#: Gradient steps in the longest a hop; fewer where a hop is one frame.
+_LONG_STEPS: Final = 4
+_HASTY_LONG_STEPS: Final = 2
 #: When an event is read again: so many of its frames have been heard in the window between, in the longest,
 #: and in the longest where hops are one frame.
 _READ_BETWEEN: Final = 3
@@ -152,7 +155,8 @@ class Follower:
                 weights, n_fft, view.every_frame, refitter, _FIRST_GUESS[n_fft], view.memory, age
             )
 
-        longest = look(_LONG_N_FFT, FRAME_STRIDE, 2, 2, _YOUNG_FRAMES, 16.0)
+        long_steps = _HASTY_LONG_STEPS if hasty else _LONG_STEPS
+        longest = look(_LONG_N_FFT, FRAME_STRIDE, long_steps, 2, _YOUNG_FRAMES, 16.0)
         age = _HASTY_READ_AGAIN if hasty else _READ_AGAIN
         #: In the order in which an event is read.
         self._second_readers = [second_reader(longest, _LONG_N_FFT, longest.refitter, age)]

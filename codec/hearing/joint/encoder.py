@@ -26,12 +26,12 @@ from ..encoder import QUIETEST_DB, EncoderObserver, StreamingEncoder
 from ..proposals import Proposals
 from ..refit.refitter import FRAME_STRIDE, Momentum, Refitter
 from ..refit.window_events import WindowEvents
+from ..shadows import NEAR_FRAMES, is_part
 from ..spectrum import HOP, mel_band_matrix
 from .canvas import Canvas, Window
 from .changes import fill_residual
 from .ends import cut_at, find_ends
 from .prices import PRICE, Prices
-from .shadows import NEAR_FRAMES, is_part
 from .tracker import Tracker
 
 #: An event is dry when it is read: how loud a held tone is in a room hangs on phases that no spectrum tells.

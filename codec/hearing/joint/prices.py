@@ -2,7 +2,7 @@
 
 Bits are spent on what is new. An event that does not begin with a rise in what is heard mends another, and
 costs more; the more so while a much stronger one sounds that it may be part of: see
-:mod:`struck.codec.hearing.joint.shadows`.
+:mod:`struck.codec.hearing.shadows`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from ...events.event_spec import ANALYSIS_RATE, read_field
 from ..refit.window_events import WindowEvents
+from ..shadows import NEAR_FRAMES, is_part, needed_worth
 from ..spectrum import HOP
 from .canvas import Canvas
-from .shadows import NEAR_FRAMES, is_part, needed_worth
 
 #: By how much an event must lessen the loss of a window.
 PRICE: Final = 0.00015

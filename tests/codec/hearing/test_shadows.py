@@ -2,7 +2,7 @@
 
 import pytest
 
-from struck.codec.hearing.joint.shadows import is_part, needed_worth
+from struck.codec.hearing.shadows import is_part, needed_worth
 
 
 @pytest.mark.parametrize("ratio_semitones", [12.0, 19.02, 24.0, 27.86, -12.0])

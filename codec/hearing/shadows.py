@@ -13,7 +13,7 @@ from typing import Final
 _ONSET_FRAMES: Final = 4
 NEAR_FRAMES: Final = 9
 #: So much more is what a much stronger event is worth.
-_STRONGER: Final = 8.0
+STRONGER: Final = 8.0
 #: What a detail, and a part of another sound, must be worth: by how much it lessens the loss of a window.
 _DETAIL_PRICE: Final = 0.0015
 _PART_PRICE: Final = 0.005
@@ -34,7 +34,7 @@ def needed_worth(price: float, worth: float, part: bool, other_worth: float, apa
     Args:
         price: what it must be worth alone.
     """
-    if other_worth < _STRONGER * worth:
+    if other_worth < STRONGER * worth:
         return price
     if part:
         return max(price, _PART_PRICE, _PART_SHARE * other_worth)
