@@ -59,7 +59,7 @@ PROFILES: Final[dict[str, Profile]] = {
     profile.name: profile
     for profile in (
         Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 6),
-        Profile("live", 8_192, 1_024, 2048, 18.0, 10.6, 4, 16, True),
+        Profile("live", 8_192, 1_024, 2048, 20.0, 10.6, 4, 16, True),
         Profile("tight", 1_536, 256, 1024, 18.0, 16.0, 3, 12, True),
         Profile("instant", 512, 256, 512, 16.0, 16.0, 3, 12, True),
     )
