@@ -50,7 +50,7 @@ _BETWEEN_N_FFT: Final = 1024
 _LONG_N_FFT: Final = 2048
 #: Gradient steps in the longest a hop; fewer where a hop is one frame.
 _LONG_STEPS: Final = 4
-_HASTY_LONG_STEPS: Final = 2
+_HASTY_LONG_STEPS: Final = 3
 #: When an event is read again: so many of its frames have been heard in the window between, in the longest,
 #: and in the longest where hops are one frame.
 _READ_BETWEEN: Final = 3
