@@ -73,5 +73,6 @@ def test_in_silence_all_that_sounds_is_ended():
     observed[CHANGE:] = 0.0
     items, sounding = follow(observed)
     assert isinstance(items[-1], End)
-    assert CHANGE <= items[-1].at_seconds * ANALYSIS_RATE / HOP + 0.5 < CHANGE + 12
+    # It looks every six rows: what stops soon after a look may be ended at it.
+    assert CHANGE - 6 < items[-1].at_seconds * ANALYSIS_RATE / HOP + 0.5 < CHANGE + 12
     assert sounding.ended
