@@ -10,6 +10,8 @@ from typing import Final
 
 #: What a piece of work took last counts so much of what it is expected to take next.
 _LATEST_SHARE: Final = 0.2
+#: Rare work is begun where there is time for so much of it.
+_BEGUN_SHARE: Final = 1.0 / 3.0
 
 
 class Pace:
@@ -49,3 +51,13 @@ class Pace:
             return 0
         took = self.seconds(work)
         return most if took <= 0.0 else min(most, int(left / took))
+
+    def may_begin(self, work: str, *then: str) -> bool:
+        """Whether a third of a piece of ``work`` can be done in time, with ``then`` to follow.
+
+        For what is done seldom, takes longer than a hop has and would else never be done: the next hop makes
+        up for it.
+        """
+        took = self.seconds(work)
+        left = self.due_seconds - self.clock() - sum(map(self.seconds, then))
+        return left > _BEGUN_SHARE * took

@@ -186,8 +186,7 @@ class Follower:
 
     @property
     def let_go_refits(self) -> int:
-        """Where an event was not fitted, or in fewer steps, or read again later, or searched for no further,
-        for want of time."""
+        """Where an event was not fitted, or in fewer steps, or searched for no further, for want of time."""
         return self._let_go_refits + self._encoder.let_go
 
     @property
@@ -345,9 +344,8 @@ class Follower:
             due = [s for s in self._soundings if s.readings == number and reader.is_due(s)]
             if not due:
                 continue
-            if not self.pace.count(f"{_READING} {number}", 1, *then):
-                self._let_go_refits += 1
-                continue
+            if not self.pace.may_begin(f"{_READING} {number}", *then):
+                continue  # it stays due
             with self.pace.measure(f"{_READING} {number}"):
                 loudest = max(due, key=lambda s: s.gain_db)
                 others = [s for s in self._soundings if s is not loudest]

@@ -66,3 +66,14 @@ def test_one_slow_piece_is_not_taken_for_the_rule_and_slow_ones_are(pace, clock)
     for _ in range(20):
         work(pace, clock, "step", 0.010)
     assert pace.seconds("step") == pytest.approx(0.010, rel=0.05)
+
+
+def test_rare_work_that_takes_longer_than_there_is_time_is_begun_where_a_third_of_it_can_be_done(pace, clock):
+    assert pace.may_begin("reading", "telling")  # nothing is due
+    work(pace, clock, "reading", 0.012)
+    work(pace, clock, "telling", 0.002)
+    pace.due_seconds = clock() + 0.0065
+    assert pace.count("reading", 1) == 0
+    assert pace.may_begin("reading", "telling")
+    clock.seconds += 0.001
+    assert not pace.may_begin("reading", "telling")
