@@ -61,6 +61,6 @@ PROFILES: Final[dict[str, Profile]] = {
         Profile("studio", 131_072, 65_536, 2048, 44.0, 10.6, 24, 6),
         Profile("live", 8_192, 1_024, 2048, 20.0, 10.6, 4, 16, True),
         Profile("tight", 1_536, 256, 1024, 18.0, 16.0, 3, 12, True),
-        Profile("instant", 512, 256, 512, 14.0, 16.0, 3, 20, True),
+        Profile("instant", 512, 256, 512, 16.0, 16.0, 3, 20, True),
     )
 }
