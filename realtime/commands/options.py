@@ -71,7 +71,7 @@ def add_encoding(parser: argparse.ArgumentParser, default: str | None = "studio"
         type=whole_number(0, 1000),
         metavar="N",
         help="effort: N gradient steps improve events before they are told; in studio N in each of twelve "
-        "rounds of picking, and 6 N at last; 0: as they are read (default: studio 6, live 16, tight 12, "
+        "rounds of picking, and 4 N at last; 0: as they are read (default: studio 6, live 16, tight 12, "
         "instant 20)",
     )
 

@@ -41,7 +41,7 @@ _ROUNDS: Final = 12
 #: In rounds fewer frames are looked at than at last.
 _ROUND_STRIDE: Final = 3
 #: Gradient steps at last, of those in a round.
-_LAST_ROUNDS: Final = 6
+_LAST_ROUNDS: Final = 4
 #: After so many rounds in a row in which nothing was picked, nothing is looked for; events are still fitted.
 _IDLE_ROUNDS: Final = 2
 #: Proposals of pitches, and of noise, that are read in a round.
@@ -67,8 +67,8 @@ _FORGET_DB_PER_SECOND: Final = 6.0
 _HOP_SHARE: Final = 0.67
 #: After the last frame all is silent within so many.
 _AFTER_FRAMES: Final = 24
-#: Of the lookahead so many frames are fitted: three quarters of it tell the hop's events as well.
-_AHEAD_FRAMES: Final = 192
+#: Of the lookahead so many frames are fitted: five eighths of it tell the hop's events as well, for less work.
+_AHEAD_FRAMES: Final = 160
 
 
 class JointEncoder(StreamingEncoder):
@@ -77,7 +77,7 @@ class JointEncoder(StreamingEncoder):
     Args:
         weights: trained codec weights.
         profile: lookahead and hop; it is made for ``studio``.
-        steps: gradient steps in each round, >= 1; at last six times as many.
+        steps: gradient steps in each round, >= 1; at last four times as many.
         mel_weight: what a dB of mean mel difference counts, beside the share of the energy that is left.
         observer: told of every round.
         amends: whether events are amended while they sound; else they are told once, and ended.

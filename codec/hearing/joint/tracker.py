@@ -29,7 +29,7 @@ _JUDGED_ROWS: Final = 12
 _SOON: Final = 10.0
 #: Rows after its onset before an event is followed.
 _LEAST_AGE: Final = 4
-_STEPS: Final = 5
+_STEPS: Final = 4
 #: The loudest of the events that sound are followed, so many, and none so far below the loudest bin (power).
 _MOST: Final = 16
 _UNHEARD_SHARE: Final = 1e-6
