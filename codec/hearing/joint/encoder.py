@@ -67,7 +67,7 @@ _FORGET_DB_PER_SECOND: Final = 6.0
 _HOP_SHARE: Final = 0.67
 #: After the last frame all is silent within so many.
 _AFTER_FRAMES: Final = 24
-#: Of the lookahead so many frames are fitted: five eighths of it tell the hop's events as well, for less work.
+#: Of the lookahead so many frames are fitted: five eighths of it tell the hop's events as well.
 _AHEAD_FRAMES: Final = 160
 
 
