@@ -49,7 +49,7 @@ def test_no_option_is_told_that_does_not_exist(name):
         for a in p._actions
         for option in a.option_strings
     }
-    for option in re.findall(r"--[a-z][a-z-]*", usage):
+    for option in re.findall(r"--[a-z][a-z0-9-]*", usage):
         assert option in known
 
 
