@@ -7,36 +7,21 @@ from numba import njit
 from struck.codec.hearing.fast_math import fast_exp, fast_log, fast_log10, fast_tanh
 
 
-@njit
-def exponentials(x):
-    out = np.empty_like(x)
-    for i in range(x.shape[0]):
-        out[i] = fast_exp(x[i])
-    return out
+def over(function):
+    """A kernel that fills an array with ``function`` of each number."""
+
+    @njit
+    def run(x):
+        out = np.empty_like(x)
+        for i in range(x.shape[0]):
+            out[i] = function(x[i])
+        return out
+
+    return run
 
 
-@njit
-def logarithms(x):
-    out = np.empty_like(x)
-    for i in range(x.shape[0]):
-        out[i] = fast_log10(x[i])
-    return out
-
-
-@njit
-def natural_logarithms(x):
-    out = np.empty_like(x)
-    for i in range(x.shape[0]):
-        out[i] = fast_log(x[i])
-    return out
-
-
-@njit
-def tangents(x):
-    out = np.empty_like(x)
-    for i in range(x.shape[0]):
-        out[i] = fast_tanh(x[i])
-    return out
+exponentials, tangents = over(fast_exp), over(fast_tanh)
+logarithms, natural_logarithms = over(fast_log10), over(fast_log)
 
 
 def test_the_exponential_is_the_library_s():

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
 from struck.codec.hearing.refit.bands import gather_bands, make_band_matrix, spread_bands
 from struck.codec.hearing.spectrum import mel_band_matrix, noise_band_matrix
+
+from ...playing.inner_kernels import outer
 
 #: Three bands meet in the third bin.
 CROWDED = np.array([[0, 0, 1, 2, 0], [3, 0, 4, 0, 0], [0, 0, 6, 0, 5]], np.float32)
@@ -16,16 +17,7 @@ MATRICES = [
 ]
 
 
-@njit
-def gather(matrix, frames, start, stop, out):
-    """The kernel, which only kernels call."""
-    gather_bands(matrix, frames, start, stop, out)
-
-
-@njit
-def spread(matrix, x, start, stop, out):
-    """The kernel, which only kernels call."""
-    spread_bands(matrix, x, start, stop, out)
+gather, spread = outer(gather_bands), outer(spread_bands)
 
 
 @pytest.mark.parametrize("matrix", MATRICES)
