@@ -73,10 +73,14 @@ class Patch:
     text: TomlText | None = field(default=None, repr=False, compare=False)
     path: Path | None = field(default=None, repr=False, compare=False)
 
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """The line on which ``path`` stands, for the end of a message; empty where it is not known."""
+        line = None if self.text is None else self.text.line(path)
+        return "" if line is None else f" (line {line})"
+
     def refuse(self, path: tuple[str | int, ...], message: str) -> NoReturn:
         """Raise StruckError with the patch's name, ``message``, and the line on which ``path`` stands."""
-        line = None if self.text is None else self.text.line(path)
-        raise StruckError(f"patch {self.name}{message}" + ("" if line is None else f" (line {line})"))
+        raise StruckError(f"patch {self.name}{message}{self.place(path)}")
 
 
 def shipped_patches() -> list[str]:

@@ -113,8 +113,11 @@ def insert_chain(options: argparse.Namespace, console: Console) -> Through | Non
         return None
     from ...patches.shelf import Shelf
     from ..inserts.rack.offline import OfflineInserts
+    from .patch_check import refuse_faults
 
-    inserts = Shelf(options.patches).open(options.patch).inserts
+    patch = Shelf(options.patches).open(options.patch)
+    refuse_faults(patch)
+    inserts = patch.inserts
     for insert in inserts:
         if insert.place not in FILE_PLACES:
             console.note(f"insert {insert.name} stands at {insert.place}, where no sound from a file passes")

@@ -6,12 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...codec.events.errors import StruckError
 from .console import Console
 from .options import Commands, add_command, add_patches
 
 if TYPE_CHECKING:
-    from ...patches.patch import Patch
     from ...patches.shelf import Shelved
 
 
@@ -100,9 +98,7 @@ def run_check(options: argparse.Namespace, console: Console) -> None:
 def _check(path: Path, console: Console) -> tuple[list[str], list[str]]:
     """Faults of a patch, and what is only worth knowing."""
     from ...patches.patch import inspect_patch
-    from ..engine.parameters import check_controls
-    from ..mapping.targets import check_target
-    from ..phrases.band import check_phrases
+    from .patch_check import find_faults
 
     try:
         data = path.read_bytes()
@@ -112,35 +108,6 @@ def _check(path: Path, console: Console) -> tuple[list[str], list[str]]:
     faults = [str(error) for error in errors]
     if patch is None:
         return faults, []
-    for check in (check_controls, check_phrases):
-        try:
-            check(patch)
-        except StruckError as error:
-            faults.append(str(error))
-    for number, entry in enumerate(patch.map):
-        try:
-            check_target(entry.target, entry.low, entry.high)
-        except StruckError as error:
-            line = None if patch.text is None else patch.text.line(("map", number, "target"))
-            faults.append(f"patch {patch.name} [[map]] {number + 1}: {error} (line {line})")
-    return faults, _missing_plugins(patch, console)
-
-
-def _missing_plugins(patch: Patch, console: Console) -> list[str]:
-    """What a patch names and this machine lacks: the patch plays without it."""
-    wanted = [(number, insert) for number, insert in enumerate(patch.inserts) if insert.plugin]
-    if not wanted:
-        return []
-    from ..inserts.hosts.catalogue import Catalogue, cache_path
-
-    with console.progress("looking at plug-ins", None, "") as advance:
-        catalogue = Catalogue(cache_path(), console.note, advance)
-        notes = []
-        for number, insert in wanted:
-            try:
-                catalogue.find(insert.plugin, insert.host)
-            except StruckError as error:
-                line = None if patch.text is None else patch.text.line(("insert", number, "plugin"))
-                where = "" if line is None else f" (line {line})"
-                notes.append(f"insert {insert.name}: {error}; the sound passes it dry{where}")
-    return notes
+    with console.progress("looking at plug-ins", None, ""):
+        found, notes = find_faults(patch)
+    return [*faults, *found], notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..engine.shared_memory import EVENTS_LANE, INPUT_LANE, MASTER_LANE
 from ..engine.state import SLICE_FRAMES, EngineState
 from ..inserts.instruments.note_rows import Send, send_sounding
 from ..inserts.rack.bay import RackBay
+from ..inserts.rack.controls import find_by_names
 from ..inserts.rack.plan import RackPlan
 from ..inserts.rack.rack import Rack
 from ..mapping.targets import INSERT
@@ -225,16 +226,13 @@ class Inserts:
         except ValueError:
             return "toggle"
 
-    def _find(self, insert: str, symbol: str) -> dict[str, Any]:
+    def _find(self, insert: str, symbol: str) -> Mapping[str, Any]:
         rack = self._rack
-        for number, patch in enumerate(self._inserts):
-            if insert in (patch.name, address_part(patch.name)):
-                if symbol in ("wet", "bypass"):
-                    return {"low": 0.0, "high": 1.0, "scale": "linear" if symbol == "wet" else "toggle"}
-                for parameter in () if rack is None else rack.controls.parameters(number):
-                    if symbol in (parameter["symbol"], address_part(parameter["symbol"])):
-                        return parameter
-        raise ValueError(f"no insert {insert} has a parameter {symbol}")
+
+        def parameters(number: int) -> list[dict[str, Any]]:
+            return [] if rack is None else rack.controls.parameters(number)
+
+        return find_by_names(self._inserts, parameters, insert, symbol)
 
     def played(self, patch: Patch) -> list[InsertValues]:
         """What is to be written of each insert of ``patch``, as it is played now.

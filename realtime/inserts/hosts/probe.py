@@ -1,6 +1,7 @@
-"""Opens one plug-in and tells about it: ``python -m struck.realtime.inserts.hosts.probe HOST NAME``.
+"""Opens one plug-in and tells about it: ``python -m struck.realtime.inserts.hosts.probe``.
 
-A process of its own: what a plug-in does when it is loaded is its own affair, and may take for ever.
+A process of its own: what a plug-in does when it is loaded is its own affair, and may take for ever. It reads
+an insert's fields from standard input, as a state may be longer than an argument.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +27,14 @@ _BLOCK_FRAMES: Final = 64
 _BLOCKS: Final = 60
 
 
-def probe_plugin(host: str, name: str, seconds: float = _SECONDS) -> dict[str, Any]:
+def probe_plugin(
+    host: str, name: str, seconds: float = _SECONDS, preset: str = "", state: str = ""
+) -> dict[str, Any]:
     """What a plug-in tells once it is open, and how it did.
+
+    Args:
+        host, name: as a patch names it.
+        preset, state: that it is opened with.
 
     Returns:
         ``info``, ``parameters``, ``presets``, ``latency_samples``; ``is_finite`` (its sound) and
@@ -36,10 +43,9 @@ def probe_plugin(host: str, name: str, seconds: float = _SECONDS) -> dict[str, A
     Raises:
         StruckError: it cannot be opened, crashed, or took longer than ``seconds``.
     """
+    wanted = json.dumps({"host": host, "plugin": name, "preset": preset, "state": state}).encode()
     try:
-        done = subprocess.run(
-            [*_COMMAND, host, name], capture_output=True, timeout=seconds, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run(_COMMAND, input=wanted, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         raise StruckError(f"{name} did not answer within {seconds:g} s") from None
     lines = done.stdout.splitlines()
@@ -51,20 +57,20 @@ def probe_plugin(host: str, name: str, seconds: float = _SECONDS) -> dict[str, A
     return found
 
 
-def main(host: str, name: str) -> None:
+def main() -> None:
     """Print one JSON object, and end without tidying up: many plug-ins crash at that."""
+    insert = InsertPatch("master", **json.load(sys.stdin))
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what plug-ins print does not stand before it
     try:
-        values = _describe(host, name)
+        values = _describe(insert)
     except StruckError as error:
         values = {"error": str(error)}
     print(json.dumps(values), file=out, flush=True)
     os._exit(0)
 
 
-def _describe(host: str, name: str) -> dict[str, Any]:
-    insert = InsertPatch("master", host, name)
+def _describe(insert: InsertPatch) -> dict[str, Any]:
     plugin = open_plugin(insert, _RATE, 2, _BLOCK_FRAMES)
     generator = np.random.default_rng(1)
     out = np.zeros((2, _BLOCK_FRAMES), np.float32)
@@ -76,13 +82,14 @@ def _describe(host: str, name: str) -> dict[str, Any]:
         plugin.process(sound, out)
         is_finite = is_finite and bool(np.isfinite(out).all())
     values = [plugin.get(number) for number in range(len(plugin.parameters))]
-    again = open_plugin(InsertPatch("master", host, name, state=plugin.save_state()), _RATE, 2, _BLOCK_FRAMES)
+    as_saved = replace(insert, preset="", state=plugin.save_state())
+    again = open_plugin(as_saved, _RATE, 2, _BLOCK_FRAMES)
     again.process(np.zeros_like(out), out)
     restored = [again.get(number) for number in range(len(again.parameters))]
     return {
         "info": plugin.info.to_dict(),
         "parameters": [asdict(parameter) for parameter in plugin.parameters],
-        "presets": _presets(host, name),
+        "presets": _presets(insert.host, insert.plugin),
         "latency_samples": plugin.latency_samples,
         "is_finite": is_finite,
         "keeps_state": np.allclose(values, restored, rtol=1e-6, atol=1e-6),
@@ -100,4 +107,4 @@ def _presets(host: str, name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
 from .plugin import FloatArray, Plugin, PluginInfo, PluginParameter
+
+#: Why a group cannot be made of every plug-in.
+NO_VOICES: Final = "it takes no notes, so it has no voices"
 
 
 class PluginGroup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -33,15 +33,23 @@ class PluginParameter:
     scale: str = "linear"
     choices: Mapping[float, str] | None = None
 
-    def check(self, value: float) -> float:
-        """``value``, if it is in the range.
 
-        Raises:
-            ValueError: it is not.
-        """
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{self.symbol} is {value:g}; the range is {self.low:g} to {self.high:g}")
-        return float(value)
+def find_parameter(parameters: Sequence[Mapping[str, Any]], symbol: str, value: float) -> int:
+    """Place of the parameter ``symbol``, which may be ``value``.
+
+    Args:
+        parameters: the fields of :class:`PluginParameter` of each.
+
+    Raises:
+        ValueError: there is none of that name, or the value is out of its range.
+    """
+    for place, parameter in enumerate(parameters):
+        if parameter["symbol"] == symbol:
+            low, high = parameter["low"], parameter["high"]
+            if not low <= value <= high:
+                raise ValueError(f"{symbol} is {value:g}; the range is {low:g} to {high:g}")
+            return place
+    raise ValueError(f"there is no parameter {symbol}")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
-from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
+from ..plugins.value_state import read_values, write_values
 from .classes import describe_class, latency_of, make_object, read_parameters
 from .program import PyoProgram
 from .server import PyoServer
@@ -58,7 +57,8 @@ class PyoPlugin:
         self._values = [parameter.default for parameter in self.parameters]
         self._made.out()
         if state:
-            self._restore(state)
+            for number, value in read_values(state, "pyo", self.info.name, self.parameters):
+                self.set(number, value)
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
         step = self.least_frames
@@ -84,20 +84,7 @@ class PyoPlugin:
         self._notes.append((frame, message))
 
     def save_state(self) -> str:
-        values = {p.symbol: value for p, value in zip(self.parameters, self._values, strict=True)}
-        return json.dumps({"pyo": self.info.name, "values": values})
-
-    def _restore(self, state: str) -> None:
-        try:
-            found = json.loads(state)
-            owner, values = found["pyo"], dict(found["values"])
-        except (ValueError, KeyError, TypeError):
-            raise StruckError("the state is none of pyo's") from None
-        if owner != self.info.name:
-            raise StruckError(f"the state is that of pyo's {owner}, not of {self.info.name}")
-        for number, parameter in enumerate(self.parameters):
-            if parameter.symbol in values:
-                self.set(number, parameter.check(values[parameter.symbol]))
+        return write_values("pyo", self.info.name, self.parameters, self._values)
 
     def close(self) -> None:
         self._made.stop()

@@ -6,16 +6,20 @@ never at anybody's word over the network. The process in which it runs keeps cra
 
 from __future__ import annotations
 
+import ast
 import runpy
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import PluginParameter
 from .server import load_pyo
 
 _SMOOTHING_SECONDS: Final = 0.02
+
+T = TypeVar("T")
 
 
 class PyoProgram:
@@ -34,14 +38,13 @@ class PyoProgram:
     """
 
     def __init__(self, path: Path, source: Any) -> None:
-        self._path = path
         pyo = load_pyo()
         #: What the file defines; objects play only while somebody keeps them.
-        names = self._names = self._call(lambda: runpy.run_path(str(path)))
+        names = self._names = _told_in_one_line(path, lambda: runpy.run_path(str(path)))
         build = names.get("build")
         if not callable(build):
             raise StruckError(f"{path} has no function build(input)")
-        self.parameters = self._read_parameters(names.get("parameters", {}))
+        self.parameters = _read_parameters(path, names.get("parameters", {}))
         #: Signals by the parameters' names.
         self.signals = {
             p.symbol: pyo.SigTo(value=p.default, time=_SMOOTHING_SECONDS, init=p.default)
@@ -49,37 +52,51 @@ class PyoProgram:
         }
         self.takes_notes = bool(names.get("takes_notes", False))
         #: What is heard.
-        self.made = self._call(lambda: build(source, **self.signals))
+        self.made = _told_in_one_line(path, lambda: build(source, **self.signals))
         if not isinstance(self.made, pyo.PyoObject):
             raise StruckError(f"build(input) of {path} returns {self.made!r}, not one of pyo's objects")
 
-    def _call(self, function: Any) -> Any:
-        """What ``function`` returns; what it raises in one line."""
-        try:
-            return function()
-        except OSError as error:
-            raise StruckError(f"cannot read {self._path}: {error.strerror}") from None
-        except SyntaxError as error:
-            raise StruckError(f"{self._path}, line {error.lineno}: {error.msg}") from None
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raise StruckError(
-                f"{place.filename}, line {place.lineno}: {type(error).__name__}: {error}"
-            ) from None
 
-    def _read_parameters(self, table: Any) -> tuple[PluginParameter, ...]:
-        found = []
-        try:
-            for name, (low, high, default, *unit) in dict(table).items():
-                text = str(unit[0]) if unit else ""
-                found.append(
-                    PluginParameter(str(name), str(name), float(low), float(high), float(default), text)
-                )
-        except (TypeError, ValueError):
-            raise StruckError(
-                f"parameters of {self._path} must be {{name: (low, high, default, unit)}}"
-            ) from None
-        for parameter in found:
-            if not parameter.low <= parameter.default <= parameter.high:
-                raise StruckError(f"the default of {parameter.symbol} in {self._path} is outside its range")
-        return tuple(found)
+def look_into_program(path: Path) -> tuple[PluginParameter, ...] | None:
+    """The parameters of a file that is read and not run; None where only running it would tell.
+
+    Raises:
+        StruckError: it cannot be read, has a syntax error, or its parameters are wrong.
+    """
+    tree = _told_in_one_line(path, lambda: ast.parse(path.read_bytes(), str(path)))
+    named = sum(isinstance(node, ast.Name) and node.id == "parameters" for node in ast.walk(tree))
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="parameters")], value=table) if named == 1:
+                try:
+                    return _read_parameters(path, ast.literal_eval(table))
+                except (TypeError, ValueError):  # it is computed
+                    return None
+    return None if named else ()
+
+
+def _told_in_one_line(path: Path, function: Callable[[], T]) -> T:
+    """What ``function`` returns; what it raises in one line."""
+    try:
+        return function()
+    except OSError as error:
+        raise StruckError(f"cannot read {path}: {error.strerror}") from None
+    except SyntaxError as error:
+        raise StruckError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise StruckError(f"{place.filename}, line {place.lineno}: {type(error).__name__}: {error}") from None
+
+
+def _read_parameters(path: Path, table: Any) -> tuple[PluginParameter, ...]:
+    found = []
+    try:
+        for name, (low, high, default, *unit) in dict(table).items():
+            text = str(unit[0]) if unit else ""
+            found.append(PluginParameter(str(name), str(name), float(low), float(high), float(default), text))
+    except (TypeError, ValueError):
+        raise StruckError(f"parameters of {path} must be {{name: (low, high, default, unit)}}") from None
+    for parameter in found:
+        if not parameter.low <= parameter.default <= parameter.high:
+            raise StruckError(f"the default of {parameter.symbol} in {path} is outside its range")
+    return tuple(found)

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ....patches.insert_patch import InsertPatch
 from ...engine.shared_memory import SET_BYPASS, SET_PARAMETER, SET_WET
+from ...osc.namespace import address_part
+from ..plugins.plugin import find_parameter
 from .commands import CommandSender
+
+
+def find_by_names(
+    inserts: Sequence[InsertPatch],
+    parameters: Callable[[int], Sequence[Mapping[str, Any]]],
+    insert: str,
+    symbol: str,
+) -> Mapping[str, Any]:
+    """A parameter of an insert, both named as they are or as they stand in addresses of OSC.
+
+    Args:
+        parameters: of an insert, by its number, see :func:`~..plugins.plugin.find_parameter`.
+
+    Raises:
+        ValueError: there is no such insert or parameter.
+    """
+    for number, patch in enumerate(inserts):
+        if insert in (patch.name, address_part(patch.name)):
+            if symbol in ("wet", "bypass"):
+                return {"low": 0.0, "high": 1.0, "scale": "linear" if symbol == "wet" else "toggle"}
+            for parameter in parameters(number):
+                if symbol in (parameter["symbol"], address_part(parameter["symbol"])):
+                    return parameter
+    raise ValueError(f"no insert {insert} has a parameter {symbol}")
 
 
 class InsertControls:
@@ -57,14 +83,8 @@ class InsertControls:
         Raises:
             ValueError: there is none of that name, or the value is out of its range.
         """
-        for place, parameter in enumerate(self._parameters[number]):
-            if parameter["symbol"] == symbol:
-                low, high = parameter["low"], parameter["high"]
-                if not low <= value <= high:
-                    raise ValueError(f"{symbol} is {value:g}; the range is {low:g} to {high:g}")
-                self._keep(SET_PARAMETER, number, place, value, ramped)
-                return
-        raise ValueError(f"there is no parameter {symbol}")
+        place = find_parameter(self._parameters[number], symbol, value)
+        self._keep(SET_PARAMETER, number, place, value, ramped)
 
     def set_wet(self, number: int, share: float) -> None:
         """Set the share of an insert's sound, 0 to 1."""

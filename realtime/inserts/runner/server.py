@@ -37,7 +37,7 @@ from ...engine.shared_memory import (
     map_memory,
 )
 from ...engine.waking import PacedWaiter, Waiter, publish
-from ..plugins.group import PluginGroup
+from ..plugins.group import NO_VOICES, PluginGroup
 from ..plugins.plugin import Plugin
 from ..rack.wire import DAMAGED, FAILED, READY, STATE, TOLD, RackJob, to_line
 from .chain import Chain
@@ -186,7 +186,7 @@ class RackServer:
         group = PluginGroup(open_one, patch.voices)
         if not group.info.takes_notes:
             group.close()
-            raise StruckError("it takes no notes, so it has no voices")
+            raise StruckError(NO_VOICES)
         return group
 
     def _describe(self, insert: Insert) -> list[dict[str, Any]]:

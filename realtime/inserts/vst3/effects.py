@@ -6,13 +6,13 @@ ranges: the table is ours.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import numpy as np
 
 from ....codec.events.errors import StruckError
 from ..plugins.plugin import FloatArray, PluginInfo, PluginParameter
+from ..plugins.value_state import read_values, write_values
 from .module import load_pedalboard
 
 _Row = tuple[str, float, float, float, str, str]
@@ -140,7 +140,8 @@ class PedalboardEffect:
         for number, parameter in enumerate(self.parameters):
             self.set(number, parameter.default)
         if state:
-            self._restore(state)
+            for number, value in read_values(state, "pedalboard", self.info.name, self.parameters):
+                self.set(number, value)
 
     def process(self, block: FloatArray, out: FloatArray) -> None:
         out[:] = self._effect.process(np.ascontiguousarray(block), self._rate, self._frames, reset=False)
@@ -155,20 +156,8 @@ class PedalboardEffect:
         """Effects take no notes."""
 
     def save_state(self) -> str:
-        values = {p.symbol: self.get(number) for number, p in enumerate(self.parameters)}
-        return json.dumps({"pedalboard": self.info.name, "values": values})
-
-    def _restore(self, state: str) -> None:
-        try:
-            found = json.loads(state)
-            owner, values = found["pedalboard"], dict(found["values"])
-        except (ValueError, KeyError, TypeError):
-            raise StruckError("the state is none of pedalboard's") from None
-        if owner != self.info.name:
-            raise StruckError(f"the state is that of pedalboard's {owner}, not of {self.info.name}")
-        for number, parameter in enumerate(self.parameters):
-            if parameter.symbol in values:
-                self.set(number, parameter.check(values[parameter.symbol]))
+        values = [self.get(number) for number in range(len(self.parameters))]
+        return write_values("pedalboard", self.info.name, self.parameters, values)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -27,8 +27,16 @@ def test_an_unknown_uri():
     ]
 
 
+def opened_state(uri):
+    """The state of a plug-in that was just opened."""
+    plugin = opened(uri)
+    state = plugin.save_state()
+    plugin.close()
+    return state
+
+
 def test_a_state_of_another_plugin():
-    state = opened(MDA + "Ambience").save_state()
+    state = opened_state(MDA + "Ambience")
     (line,) = told(insert(MDA + "Overdrive", name="a", state=state))
     assert line.startswith(f"insert a: the state is that of {MDA}Ambience, not of {MDA}Overdrive")
 
