@@ -293,19 +293,23 @@ class Stage:
         return lambda id, at_seconds: self._correct([replace(amendment, id=id, at_seconds=at_seconds)])
 
     def _correct(self, amendments: Sequence[Amendment]) -> None:
-        becoming = []
+        becoming: dict[int, tuple[int, Life, float]] = {}
+        told: list[SoundingAmendment] = []
         with self._lock:
             for amendment in amendments:
                 life = self._lives.get(amendment.id)
                 if life is None:
                     self.count("amendments_unknown")
                     continue
+                if amendment.id in becoming:  # the first is not to know of the second
+                    told += self._become(list(becoming.values()))
+                    becoming.clear()
                 life.raw = amendment.apply(life.raw)
                 self._reshape(life)
                 if amendment.at_seconds * self.clock.rate < int(self._state.numbers[POSITION]):
                     self.count("amendments_late")
-                becoming.append((amendment.id, life, amendment.at_seconds))
-            told = self._become(becoming)
+                becoming[amendment.id] = amendment.id, life, amendment.at_seconds
+            told += self._become(list(becoming.values()))
         self._tell_sinks(told)
 
     def raw(self, id: int) -> Event | None:

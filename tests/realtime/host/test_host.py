@@ -133,6 +133,17 @@ def test_nothing_was_lost(show):
     assert show.performance.stage.least_margin_samples > 0
 
 
+@pytest.mark.parametrize("profile", ["live", "tight"])
+def test_what_is_told_at_the_end_all_at_once_comes_in_its_order(weights, tmp_path, profile):
+    """A tone that fades over the end of the file: its last amendments and its end are told together."""
+    t = np.arange(96_000) / 48_000
+    tone = 0.2 * np.sin(2 * np.pi * 440.0 * t) * np.exp(-3.0 * (t % 0.5))
+    soundfile.write(tmp_path / "tone.wav", tone.astype(np.float32), 48_000)
+    found = Show(weights, tmp_path / "tone.wav", profile=profile)
+    assert found.counters["events_heard"] > 0
+    assert found.counters["amendments_unknown"] == 0
+
+
 def test_the_summary_is_json_and_whole(show):
     values = json.loads(json.dumps(show.summary, allow_nan=False))
     assert values["rate_hz"] == RATE

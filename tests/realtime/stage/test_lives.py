@@ -6,7 +6,7 @@ import pytest
 from struck.codec.events.amendments import Amendment, End, in_stream_order
 from struck.codec.events.descriptors import read_descriptors
 from struck.codec.events.event_spec import read_field
-from struck.codec.playing.changes import AMENDED, ENDED
+from struck.codec.playing.changes import AMENDED, ENDED, UNKNOWN
 from struck.codec.playing.decoder import Decoder
 from struck.realtime.stage.shaping import Expression
 from struck.realtime.stage.soundings import SoundingAmendment, SoundingEnd
@@ -38,6 +38,30 @@ def test_amended_fields_and_descriptors_are_what_was_asked_for(show):
     assert amended.amendment.apply(sounding.event) == amended.event
     assert amended.amendment.at_seconds == pytest.approx(0.1, abs=1 / 22_050)
     assert (amended.id, amended.event.id) == (sounding.id, sounding.id)
+
+
+def test_of_corrections_that_come_together_each_acts_at_its_own_time(show):
+    """Several hops of hearing may be told at once: what the last says must not be heard before its time."""
+    first = show.stage.play(note(0.0, hold=1.0, release=0.5, decay=8.0), "heard")
+    other = show.stage.play(note(0.0, pitch=40.0), "heard")
+    show.blocks(4)
+    show.stage.correct(
+        [
+            Amendment.of_fields(first.id, 0.05, {"hold": 0.02}),
+            Amendment.of_fields(other.id, 0.05, {"pitch": 41.0}),
+            Amendment.of_fields(first.id, 0.1, {"release": 0.01}),
+        ]
+    )
+    show.stage.end(first.id, 0.1)
+    amended = [s for s in heard(show, SoundingAmendment) if s.id == first.id]
+    assert [s.at_sample for s in amended] == pytest.approx([0.05 * RATE, 0.1 * RATE], abs=4)
+    assert [value(s.event, "release") for s in amended] == pytest.approx([0.5, 0.01], rel=0.1)
+    assert [value(s.event, "hold") for s in amended] == pytest.approx([0.02, 0.02], abs=0.01)
+    assert [s.id for s in heard(show, SoundingAmendment)] == [first.id, other.id, first.id]
+    # it sounds until its end: an amendment that waited for a voice which is over would be counted
+    show.blocks(400)
+    assert show.engine.decoder.changes.numbers[UNKNOWN] == 0
+    assert show.engine.decoder.changes.numbers[ENDED] == 1
 
 
 def test_what_changes_nothing_is_not_sent(show):
