@@ -33,6 +33,8 @@ _SAVE_SECONDS: Final = 5.0
 _PATIENT_HANG_SECONDS: Final = 10.0
 #: One whose side of the pipe has closed is dead within this.
 _DEATH_SECONDS: Final = 0.2
+#: One that ends by itself tidies up first; while it is loaded there is time for that.
+_LEAVING_SECONDS: Final = 2.0
 _WATCH_SECONDS: Final = 0.02
 #: An insert that failed so often is passed by; a process that died so often without an insert's doing stays
 #: away.
@@ -115,16 +117,16 @@ class Rack:
             skipped = tuple(n for n, count in enumerate(self._failures) if count >= _MOST_FAILURES)
             self.slot.forget_current()
             process.begin(replace(self._job, skipped=skipped, realtime_priority=self._priority))
-            ready = self._await_ready(process)
+            ready, ended = self._await_ready(process)
             if ready is not None:
                 break
             number = self._current()
-            code = process.wait(_DEATH_SECONDS)  # None: it still runs, and is not ready
+            code = process.wait(_LEAVING_SECONDS) if ended else None
             process.end()
             self._process = None
             if self._closing.is_set():
                 return
-            what = f"was not ready within {LOAD_SECONDS:g} s" if code is None else describe_end(code)
+            what = describe_end(code) if ended else f"was not ready within {LOAD_SECONDS:g} s"
             if number is None:
                 raise StruckError(f"the inserts' process {what} when it was started")
             self._failures[number] = _MOST_FAILURES
@@ -133,17 +135,18 @@ class Rack:
             self._take_description(ready)
         self.controls.send_again()
 
-    def _await_ready(self, process: RackProcess) -> dict[str, Any] | None:
+    def _await_ready(self, process: RackProcess) -> tuple[dict[str, Any] | None, bool]:
+        """What it says when it is ready; None, and whether it has ended before that."""
         loading = Loading(self._current, lambda number: self._tell(f"insert {self._name(number)} is loading"))
         while not self._closing.is_set() and loading.may_go_on():
             messages, ended = process.receive(0.1)
             for values in messages:
                 if values["kind"] == READY:
-                    return values
+                    return values, False
                 self._hear(values, loading=True)
             if ended:
-                break
-        return None
+                return None, True
+        return None, False
 
     def _take_description(self, ready: dict[str, Any]) -> None:
         """What the plug-ins say of themselves; it holds for processes that take over, too."""

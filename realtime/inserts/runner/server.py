@@ -160,7 +160,7 @@ class RackServer:
                 plugin = open_again()
             except StruckError as error:
                 self._send(kind=FAILED, insert=number, line=str(error))
-            except Exception as error:  # a plug-in's own Python code may raise anything
+            except (Exception, SystemExit) as error:  # a plug-in's own Python code may raise anything
                 self._send(kind=FAILED, insert=number, line=f"{type(error).__name__}: {error}")
             self._indices[CURRENT] = 0
         stated = job.latencies[number] if job.latencies else 0
@@ -249,7 +249,7 @@ class RackServer:
         dry = self._memory.dry[lane, :channels, place:end]
         try:
             sound = self._chains[lane].process(dry)
-        except Exception as error:  # a plug-in's own Python code may raise anything
+        except (Exception, SystemExit) as error:  # a plug-in's own Python code may raise anything
             insert = self._inserts[int(self._indices[CURRENT]) - 1]
             insert.plugin = None
             line = f"{type(error).__name__}: {error}"

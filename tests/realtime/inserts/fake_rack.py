@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from typing import Any
 
@@ -20,7 +21,7 @@ class FakePlugin:
     0. crash, kill, hang, nan: in block NUMBER; nans: from then on. raise: an exception, in block NUMBER.
     slow: sleeps NUMBER ms in every block. slows: takes ten blocks' time for each from NUMBER on. click: an
     impulse of 1 at every note-on. log: prints every message and its frame in the stream. crash_at_load: at
-    once.
+    once; exit_at_load: the process ends; quit_at_load: Python is asked to end.
     """
 
     def __init__(self, insert: Any, rate: int, channels: int, block_frames: int) -> None:
@@ -32,6 +33,10 @@ class FakePlugin:
             raise StruckError("there is no such plug-in")
         if self._kind == "crash_at_load":
             os.kill(os.getpid(), signal.SIGSEGV)
+        if self._kind == "exit_at_load":
+            os._exit(3)
+        if self._kind == "quit_at_load":
+            sys.exit(3)
         self.info = PluginInfo("fake", insert.plugin, self._kind, takes_notes=self._kind in ("click", "log"))
         self.least_frames = min(4, block_frames)
         self.parameters = (PluginParameter("gain", "Gain", 0.0, 2.0, 1.0),)

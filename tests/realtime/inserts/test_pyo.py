@@ -89,9 +89,13 @@ def test_a_program_may_be_an_instrument(tmp_path):
         ("parameters = {'a': 1}\ndef build(input, a):\n    return input\n", "must be {name: "),
         ("parameters = {'a': (0, 1, 2)}\ndef build(input, a):\n    return input\n", "outside its range"),
         ("import nothing_of_the_kind\n", "ModuleNotFoundError"),
+        ("raise SystemExit(3)\n", r"p\.py, line 1: SystemExit: 3"),
+        ("def build(input):\n    return 1\n\0", r"p\.py: source code .*null bytes"),
+        ("import tkinter\nwindow = tkinter.Tk()\n", "TclError: no display|ModuleNotFoundError|ImportError"),
     ],
 )
-def test_a_broken_program_is_told_of_in_one_line(tmp_path, text, message):
+def test_a_broken_program_is_told_of_in_one_line(tmp_path, text, message, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
     (tmp_path / "p.py").write_text(text)
     with pytest.raises(StruckError, match=message) as told:
         open_named("pyo", file=str(tmp_path / "p.py"))
@@ -107,8 +111,15 @@ def test_what_is_no_effect_is_refused():
         open_named("pyo", "Freeverb", preset="Hall")
     with pytest.raises(StruckError, match="that of pyo's Chorus, not of Freeverb"):
         open_named("pyo", "Freeverb", state='{"pyo": "Chorus", "values": {}}')
-    with pytest.raises(StruckError, match="none of pyo's"):
-        open_named("pyo", "Freeverb", state="<xml>")
+    for state in (
+        "<xml>",
+        '{"pyo": "Freeverb", "values": {"bal": "wet"}}',
+        '{"pyo": "Freeverb", "values": 3}',
+    ):
+        with pytest.raises(StruckError, match="none of pyo's"):
+            open_named("pyo", "Freeverb", state=state)
+    with pytest.raises(StruckError, match="the state of pyo's Freeverb: bal is 7; the range is 0 to 1"):
+        open_named("pyo", "Freeverb", state='{"pyo": "Freeverb", "values": {"bal": 7}}')
 
 
 def test_the_list_needs_no_pyo():
