@@ -15,6 +15,7 @@ from ..engine.parameters import PARAMETERS, from_control
 from ..mapping.targets import FindParameter, Targets
 from ..midi.captured_sounds import CapturedSounds
 from ..midi.connections import MidiInput, MidiOutput
+from ..midi.echoes import EchoGuard
 from ..midi.file_port import MidiFilePort, is_midi_file
 from ..midi.mpe_out import MpeSender
 from ..midi.note_sounds import NoteSettings
@@ -129,6 +130,7 @@ class Messages:
             return
         stage = self._stage
         controls = map_controls(stage, PARAMETERS, from_control)
+        echoes = EchoGuard(stage.count, stage.tell)
         for name in settings.midi_in:
             assert self._maps is not None
             mapper = self._maps.open(name, lambda output: self._system().open_output(output).send)
@@ -142,6 +144,7 @@ class Messages:
                 on_midi=self._record_midi,
                 phrases=self._phrases,
                 on_control=mapper.receive,
+                refuses=partial(echoes.refuses, name),
             )
             self._players.append(player)
             if is_midi_file(name):
@@ -157,12 +160,15 @@ class Messages:
                     self._clock.expect(name, opened.step_seconds, beginning)
         if settings.midi_out is not None:
             self._output = self._system().open_output(settings.midi_out)
-            mpe = self._mpe = MpeSender(self._output, stage.clock, stage.count, sysex=settings.sysex)
+            mpe = self._mpe = MpeSender(
+                self._output, stage.clock, stage.count, sysex=settings.sysex, on_sent=echoes.note_sent
+            )
             stage.add_sink(mpe)
             stage.add_panic(lambda at_seconds: mpe.panic())
         if settings.clock_out is not None:
             self._clock_output = self._system().open_output(settings.clock_out)
-            self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats)
+            followed = {} if self._clock is None else {"on_sent": self._clock.note_sent}
+            self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats, **followed)
 
     def _system(self) -> MidiPorts:
         """The ports of the machine, which files do not need."""

@@ -59,6 +59,7 @@ class MpeSender:
             away, or the note half a second late.
         sysex: send the whole vector before each note too.
         now: seconds that only grow, as ``clock.monotonic_at`` has them.
+        on_sent: called with ``now()`` and each message, just before it is sent.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class MpeSender:
         *,
         sysex: bool = False,
         now: Callable[[], float] = time.perf_counter,
+        on_sent: Callable[[float, bytes], None] = lambda now, message: None,
     ) -> None:
         self._output, self._clock, self._count = output, clock, count
+        self._on_sent = on_sent
         self._sysex = sysex
         self._now = now
         self._notes = MpeNotes()
@@ -185,7 +188,7 @@ class MpeSender:
         if self._sysex:
             note_on = messages[-1]
             data.insert(-1, encode_vector(event, sounding.id, note_on.channel, note_on.note))
-        return all(self._output.send(bytes(message)) for message in data)
+        return all(self._send_bytes(bytes(message)) for message in data)
 
     def _end_all(self) -> None:
         self._send(message for _, message in self._notes.until(inf))
@@ -194,4 +197,8 @@ class MpeSender:
 
     def _send(self, messages: Iterable[mido.Message]) -> None:
         for message in messages:
-            self._output.send(bytes(message.bytes()))
+            self._send_bytes(bytes(message.bytes()))
+
+    def _send_bytes(self, message: bytes) -> bool:
+        self._on_sent(self._now(), message)
+        return self._output.send(message)

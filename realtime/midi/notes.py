@@ -134,6 +134,8 @@ class NotePlayer:
         phrases: plays the notes of its channel.
         on_control: called with every message of a channel; if it returns True, a map has it, and it plays and
             turns nothing here; but what ends a note always does.
+        refuses: asked with the arrival in monotonic seconds and every message; if it returns True, nobody is
+            to hear it.
     """
 
     def __init__(
@@ -148,11 +150,13 @@ class NotePlayer:
         on_midi: Callable[[int, bytes], None] | None = None,
         phrases: PhraseKeys | None = None,
         on_control: Callable[[bytes], bool] | None = None,
+        refuses: Callable[[float, bytes], bool] = lambda arrival_seconds, message: False,
     ) -> None:
         self._stage, self._clock, self._on_control = stage, clock, on_control
         self._phrases = phrases
         self._controls = dict(controls or {})
         self._on_program, self._on_clock, self._on_midi = on_program, on_clock, on_midi
+        self._refuses = refuses
         self._channels = MidiChannels(self._bend, notes.bend_range_semitones)
         self._sounding: dict[int, _Note] = {}  # by 1 + 128 * channel + note, until it is released
         self._phrase_notes: set[tuple[int, int]] = set()  # channel and note of the keys held for phrases
@@ -179,6 +183,8 @@ class NotePlayer:
             if message[0] == 0xFE:  # active sensing says only that the cable is there
                 continue
             self._stage.count("midi_messages")
+            if self._refuses(arrival_seconds, message):
+                continue
             at_sample = max(0, self._clock.sample_at(arrival_seconds) + self._clock.block_frames)
             if self._on_midi:
                 self._on_midi(at_sample, message)

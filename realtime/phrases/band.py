@@ -18,7 +18,7 @@ from ...patches.phrase_patch import HELD, PhrasePatch
 from ..engine.state import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
-from ..tempo.leader import Leader
+from ..tempo.leader import ClockState, Leader
 from .bank import PhraseBank
 from .beats import Beats
 from .hand import ALONE
@@ -217,8 +217,9 @@ class Accompaniment:
         return BeatLine(beats.origin_sample / rate, 0.0, beat_seconds, self._grid)
 
     def own_beats(self) -> Beats | None:
-        """The grid of the own tempo; None while a clock leads."""
-        return self._beats if self._led_bpm is None else None
+        """The grid of the own tempo; None while a clock leads, or has led and is to come back."""
+        gone = self._clock is None or self._clock.state(time.perf_counter()) is ClockState.OFF
+        return self._beats if self._led_bpm is None or gone else None
 
     @property
     def busy_seconds(self) -> float:

@@ -56,6 +56,7 @@ class ClockSender:
         clock: of the stream.
         beats: the grid of now; None sends nothing.
         now: seconds that only grow, as ``clock.monotonic_at`` has them.
+        on_sent: called with ``now()`` and each message, just before it is sent.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class ClockSender:
         clock: SendClock,
         beats: Callable[[], Grid | None],
         now: Callable[[], float] = time.perf_counter,
+        on_sent: Callable[[float, bytes], None] = lambda now, message: None,
     ) -> None:
+        self._on_sent = on_sent
         self._output, self._clock, self._beats, self._now = output, clock, beats, now
         self._grid: Grid | None = None
         self._connections = 0
@@ -97,12 +100,12 @@ class ClockSender:
         while True:
             left = self._clock.monotonic_at(self._sample_of(grid, self._number)) - self._now()
             if not self._started and left <= _WARNING_SECONDS:
-                self._output.send(bytes((START,)))
+                self._send(START)
                 self._started = True
             if left > 0.0:
                 return min(left if self._started else left - _WARNING_SECONDS, _IDLE_SECONDS)
             if left > -_LATE_SECONDS:
-                self._output.send(bytes((CLOCK,)))
+                self._send(CLOCK)
             self._number += 1
 
     @staticmethod
@@ -111,8 +114,13 @@ class ClockSender:
 
     def _end(self) -> None:
         if self._started:
-            self._output.send(bytes((STOP,)))
+            self._send(STOP)
             self._started = False
+
+    def _send(self, status: int) -> None:
+        message = bytes((status,))
+        self._on_sent(self._now(), message)
+        self._output.send(message)
 
     def _run(self) -> None:
         while not self._thread.closing.wait(max(0.0, self.send_due())):

@@ -22,6 +22,9 @@ _LOST_INTERVALS: Final = 4.0
 _LONGEST_LOSS_SECONDS: Final = 8.0
 #: Clocks after which a new clock is followed: a beat.
 _CLOCKS_TO_LOCK: Final = 24
+#: A start or stop that comes so soon after one that was sent, or before that by an error of the clocks, is
+#: that one come back, or the answer of somebody who follows.
+_ANSWER_SECONDS: Final = (-0.03, 0.1)
 #: A first clock of a song this far off begins a new phase: senders may begin their clock anew with it.
 _RESTART_SECONDS: Final = 0.005
 
@@ -37,6 +40,9 @@ class ClockFollower(Leader):
     where a song position put it. A song position while the song runs, as Live sends at the end of a loop,
     puts the next clock there; that moves the song by whole sixteenths, whichever of the two came first.
     After *stop* beats go on by the clock, as long as it comes; without it they go on in the last tempo.
+
+    A sender whose starts and stops answer those that are sent out only sends back what it gets, or follows:
+    it does not lead, until it starts by itself.
 
     Args:
         offset_seconds: everything so much later; negative: earlier, such as for a sound card's delay.
@@ -57,6 +63,8 @@ class ClockFollower(Leader):
         self._steps: dict[object, Callable[[], float]] = {}
         self._beginnings: dict[object, Callable[[], float]] = {}
         self._told_of_another = False
+        self._sent: dict[int, float] = {}  # when start and stop were sent last
+        self._answering: set[object] = set()  # senders
         self._forget()
 
     def _forget(self) -> None:
@@ -88,6 +96,12 @@ class ClockFollower(Leader):
         if beginning is not None:
             self._beginnings[sender] = beginning
 
+    def note_sent(self, now_seconds: float, message: bytes) -> None:
+        """A clock of our own has sent a message; from any thread."""
+        if message[0] in (START, STOP):
+            with self._lock:
+                self._sent[message[0]] = now_seconds
+
     def receive(self, sender: object, arrival_seconds: float, message: bytes) -> None:
         """Take in a message; from any thread.
 
@@ -96,10 +110,13 @@ class ClockFollower(Leader):
             arrival_seconds: those of ``time.perf_counter()``.
             message: whole; others than clock, start, continue, stop and song position mean nothing here.
         """
+        status = message[0]
         with self._lock:
+            if self._answers(sender, arrival_seconds, status):
+                self._count("clock_ignored", 1)
+                return
             if sender is not self._sender and not self._accept(sender, arrival_seconds):
                 return
-            status = message[0]
             if status == CLOCK:
                 self._clock(arrival_seconds - self._beginning())
             elif status == START:
@@ -118,6 +135,20 @@ class ClockFollower(Leader):
                     self._move(position)
                 else:
                     self._stopped_at = position
+
+    def _answers(self, sender: object, arrival_seconds: float, status: int) -> bool:
+        """Whether a sender says only what is sent to it."""
+        least, most = _ANSWER_SECONDS
+        if status in self._sent and least <= arrival_seconds - self._sent[status] <= most:
+            if sender not in self._answering:
+                self._answering.add(sender)
+                self._tell(f"MIDI in {sender} sends back the clock that goes out; it is not followed")
+            if sender is self._sender:
+                self._sender = None
+                self._forget()
+        elif status == START:
+            self._answering.discard(sender)
+        return sender in self._answering
 
     def _accept(self, sender: object, arrival_seconds: float) -> bool:
         """Whether to follow this sender from now on."""

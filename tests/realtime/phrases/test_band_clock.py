@@ -12,6 +12,7 @@ from struck.realtime.engine.state import make_engine_state
 from struck.realtime.midi.note_sounds import NoteSettings, NoteTemplates
 from struck.realtime.phrases.band import Accompaniment, BandSettings
 from struck.realtime.stage.stage import Stage
+from struck.realtime.tempo.leader import ClockState
 
 from ...codec.playing.decoder_events import RANDOM_WEIGHTS
 from .phrase_fakes import FakeMaker
@@ -31,6 +32,9 @@ class Clock:
 
     def line(self):
         return self.found
+
+    def state(self, now_seconds):
+        return ClockState.OFF if self.found is None else ClockState.LOCKED
 
     def play(self, tempo_bpm, song=1):
         self.found = BeatLine(time.perf_counter(), 0.25, 60.0 / tempo_bpm, song)
@@ -68,6 +72,15 @@ def made_for(band):
     band.note_on(0, 60, 100)
     band.advance()
     return next(iter(band._accompanist.likely())).conditions.tempo_bpm
+
+
+def test_a_clock_that_is_given_up_as_none_leaves_the_beats_to_the_band(band, clock):
+    clock.play(140.0)
+    band.advance()
+    assert band.own_beats() is None
+    clock.found = None  # such as our own, come back
+    band.advance()
+    assert band.own_beats().tempo_bpm(RATE) == pytest.approx(140.0, rel=1e-3)
 
 
 def test_until_a_clock_is_locked_the_tempo_is_the_own(band):

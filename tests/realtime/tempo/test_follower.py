@@ -302,6 +302,75 @@ def test_the_first_of_two_masters_is_followed_until_it_is_lost():
     assert first.follower.line().song != song
 
 
+def answering_clock():
+    """A follower that tells, and a master whose messages go to it; what is told."""
+    lines = []
+    master = Master(120.0)
+    master.follower = ClockFollower(count=master.count, tell=lines.append)
+    return master, lines
+
+
+def test_our_own_clock_that_comes_back_from_its_start_on_is_not_followed():
+    master, lines = answering_clock()
+    master.follower.note_sent(master.now - 0.005, bytes((START,)))
+    master.say(START)
+    master.clock(100)
+    assert master.follower.line() is None
+    assert master.follower.state(master.last) is ClockState.OFF
+    assert lines == ["MIDI in port sends back the clock that goes out; it is not followed"]
+    assert master.counts == {"clock_ignored": 101}
+
+
+def test_our_own_clock_that_comes_back_in_its_middle_is_let_go_with_its_stop():
+    """It is followed at first; so ours ends, and that comes back."""
+    master, lines = answering_clock()
+    master.clock(60)
+    assert master.follower.state(master.last) is ClockState.LOCKED
+    master.follower.note_sent(master.now - 0.005, bytes((STOP,)))
+    master.say(STOP)
+    assert master.follower.state(master.last) is ClockState.OFF
+    master.follower.note_sent(master.now + 0.4, bytes((START,)))
+    master.now += 0.41
+    master.say(START)
+    master.clock(60)
+    assert master.follower.line() is None
+    assert len(lines) == 1
+
+
+def test_who_answered_leads_once_it_starts_by_itself():
+    master, _ = answering_clock()
+    master.follower.note_sent(master.now - 0.005, bytes((START,)))
+    master.say(START)
+    master.clock(60)
+    master.say(STOP)
+    master.now += 3.0
+    master.say(START)
+    master.clock(60)
+    assert master.follower.state(master.last) is ClockState.LOCKED
+    assert master.follower.line().tempo_bpm == pytest.approx(120.0)
+
+
+def test_a_storm_of_starts_and_stops_ends_where_the_last_says():
+    master, lines = answering_clock()
+    master.clock(60)
+    for number in range(1_000):
+        for message in ((START,), (STOP,), (CONTINUE,), (SONG_POSITION, number % 128, 3)):
+            master.say(*message)
+        if number % 50 == 0:
+            master.clock()
+    master.say(STOP)
+    master.say(SONG_POSITION, 16, 0)
+    master.say(CONTINUE)
+    at = master.now
+    master.clock(60)
+    line = master.follower.line()
+    assert line.beat_at(at) == pytest.approx(4.0, abs=1e-6)
+    assert line.tempo_bpm == pytest.approx(120.0, rel=1e-3)
+    assert line.song < 100  # a song is one that has had a clock
+    assert lines == []
+    assert master.counts == {}
+
+
 def test_the_offset_moves_every_beat():
     master = Master(follower=ClockFollower(-0.012))
     master.say(START)
