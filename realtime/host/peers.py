@@ -167,8 +167,9 @@ class Messages:
             stage.add_panic(lambda at_seconds: mpe.panic())
         if settings.clock_out is not None:
             self._clock_output = self._system().open_output(settings.clock_out)
-            followed = {} if self._clock is None else {"on_sent": self._clock.note_sent}
-            self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats, **followed)
+            sender = self._clock_sender = ClockSender(self._clock_output, stage.clock, self._beats)
+            if self._clock is not None:
+                sender.on_sent = self._clock.note_sent
 
     def _system(self) -> MidiPorts:
         """The ports of the machine, which files do not need."""

@@ -56,7 +56,6 @@ class ClockSender:
         clock: of the stream.
         beats: the grid of now; None sends nothing.
         now: seconds that only grow, as ``clock.monotonic_at`` has them.
-        on_sent: called with ``now()`` and each message, just before it is sent.
     """
 
     def __init__(
@@ -65,9 +64,9 @@ class ClockSender:
         clock: SendClock,
         beats: Callable[[], Grid | None],
         now: Callable[[], float] = time.perf_counter,
-        on_sent: Callable[[float, bytes], None] = lambda now, message: None,
     ) -> None:
-        self._on_sent = on_sent
+        #: Called with ``now()`` and each message, just before it is sent.
+        self.on_sent: Callable[[float, bytes], None] = lambda now, message: None
         self._output, self._clock, self._beats, self._now = output, clock, beats, now
         self._grid: Grid | None = None
         self._connections = 0
@@ -119,7 +118,7 @@ class ClockSender:
 
     def _send(self, status: int) -> None:
         message = bytes((status,))
-        self._on_sent(self._now(), message)
+        self.on_sent(self._now(), message)
         self._output.send(message)
 
     def _run(self) -> None:

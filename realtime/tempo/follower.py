@@ -8,6 +8,7 @@ from typing import Final
 
 from ...codec.events.beat_line import BeatLine
 from .clock_fit import CLOCKS_PER_BEAT, ClockFit
+from .clock_sieve import ClockSieve
 from .leader import ClockState, Leader
 
 SONG_POSITION: Final = 0xF2
@@ -22,6 +23,10 @@ _LOST_INTERVALS: Final = 4.0
 _LONGEST_LOSS_SECONDS: Final = 8.0
 #: Clocks after which a new clock is followed: a beat.
 _CLOCKS_TO_LOCK: Final = 24
+#: So many clocks of another master, or that come so unevenly, as a share of their interval, are told.
+_OTHERS_CLOCKS: Final = 24
+_CLOCKS_TO_TELL: Final = 96
+_UNEVEN: Final = 0.2
 #: A start or stop that comes so soon after one that was sent, or before that by an error of the clocks, is
 #: that one come back, or the answer of somebody who follows.
 _ANSWER_SECONDS: Final = (-0.03, 0.1)
@@ -68,7 +73,10 @@ class ClockFollower(Leader):
         self._forget()
 
     def _forget(self) -> None:
-        self._fit = ClockFit(self._steps.get(self._sender, _zero)())
+        self._step_seconds = self._steps.get(self._sender, _zero)()
+        self._fit = ClockFit(self._step_seconds)
+        self._sieve = ClockSieve()
+        self._told_of_others = False
         #: By this the times that are kept are earlier than those of ``time.perf_counter()``.
         self._beginning = self._beginnings.get(self._sender, _zero)
         self._origin = 0  # number of the clock that is beat 0
@@ -176,6 +184,31 @@ class ClockFollower(Leader):
             self._next_position = position
 
     def _clock(self, arrival_seconds: float) -> None:
+        if self._next_position is not None or self._is_lost(arrival_seconds):
+            arrivals = [*self._sieve.pass_all(), arrival_seconds]
+        else:
+            left_out = self._sieve.left_out
+            arrivals = self._sieve.sift(self._fit, arrival_seconds)
+            if self._sieve.left_out > left_out:
+                self._count("clock_ignored", self._sieve.left_out - left_out)
+        for seconds in arrivals:
+            self._take(seconds)
+        self._tell_of_others()
+
+    def _tell_of_others(self) -> None:
+        """Tell, once, where two masters send to one input."""
+        line = self._fit.line
+        if self._told_of_others or line is None or len(self._fit) < _CLOCKS_TO_TELL:
+            return
+        told = f"two MIDI clocks come in at {self._sender}; "
+        if self._sieve.left_out >= _OTHERS_CLOCKS:
+            self._told_of_others = True
+            self._tell(told + "the first is followed")
+        elif line.spread_seconds > max(_UNEVEN * line.interval_seconds, self._step_seconds):
+            self._told_of_others = True
+            self._tell(told + "neither can be followed")
+
+    def _take(self, arrival_seconds: float) -> None:
         fit = self._fit
         missing = self._missing(arrival_seconds) if self._is_lost(arrival_seconds) else 0
         if self._next_position is not None and fit.line is not None:

@@ -82,8 +82,8 @@ def _told_in_one_line(path: Path, function: Callable[[], T]) -> T:
     except OSError as error:
         raise StruckError(f"cannot read {path}: {error.strerror}") from None
     except SyntaxError as error:
-        place = "" if error.lineno is None else f", line {error.lineno}"
-        raise StruckError(f"{path}{place}: {error.msg}") from None
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        raise StruckError(f"{path}{line}: {error.msg}") from None
     except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise StruckError(f"{place.filename}, line {place.lineno}: {type(error).__name__}: {error}") from None

@@ -5,7 +5,7 @@ import pytest
 from struck.realtime.tempo.follower import CONTINUE, SONG_POSITION, START, STOP, ClockFollower
 from struck.realtime.tempo.leader import ClockState
 
-from .midi_master import JITTERS, Master, in_periods
+from .midi_master import JITTERS, Master, gauss, in_periods
 
 TWO_BARS = 192
 
@@ -251,7 +251,7 @@ def test_a_clock_that_jumps_is_followed_from_where_it_is(part, jitter):
     assert abs(clocks) * master.interval < 0.002
 
 
-def test_clocks_that_come_twice_are_told_counted_and_taken_out():
+def test_clocks_that_come_twice_are_left_out_and_move_nothing():
     lines = []
     master = Master(120.0)
     master.follower = ClockFollower(count=master.count, tell=lines.append)
@@ -259,10 +259,62 @@ def test_clocks_that_come_twice_are_told_counted_and_taken_out():
     master.clock(TWO_BARS)
     for _ in range(2):
         master.follower.receive(master.sender, master.last, b"\xf8")
+    for clock in range(TWO_BARS, 2 * TWO_BARS):
+        assert abs(master.off_seconds(clock / 24)) < 0.002
+        master.clock()
+    assert master.counts == {"clock_ignored": 2}
+    assert lines == []
+
+
+def test_clocks_that_come_twice_at_first_are_told_counted_and_taken_out():
+    lines = []
+    master = Master(120.0)
+    master.follower = ClockFollower(count=master.count, tell=lines.append)
+    master.say(START)
+    master.clock(60)
+    for _ in range(2):
+        master.follower.receive(master.sender, master.last, b"\xf8")
     master.clock(TWO_BARS)
-    assert abs(master.off_seconds(2 * TWO_BARS / 24)) < 0.002
+    assert abs(master.off_seconds((60 + TWO_BARS) / 24)) < 0.002
     assert master.counts == {"clock_jumps": 1}
     assert lines == ["the MIDI clock jumped: 2 clocks too many"]
+
+
+@pytest.mark.parametrize("jitter", [None, gauss])
+@pytest.mark.parametrize("other_bpm", [60.0, 90.0, 120.0, 121.0, 174.0, 240.0])
+def test_of_two_masters_at_one_input_the_first_is_followed(other_bpm, jitter):
+    lines = []
+    first = Master(120.0, jitter)
+    first.follower = ClockFollower(count=first.count, tell=lines.append)
+    first.say(START)
+    first.clock(TWO_BARS)
+    second = Master(other_bpm, jitter, follower=first.follower, seed=2)
+    second.now = first.now + 0.3 * first.interval
+    for clock in range(TWO_BARS, 4 * TWO_BARS):
+        while second.now < first.now:
+            second.clock()
+        first.clock()
+        assert abs(first.off_seconds((clock + 1) / 24)) < 0.004
+    assert first.follower.state(first.last) is ClockState.LOCKED
+    assert lines == ["two MIDI clocks come in at port; the first is followed"]
+    # the second goes on alone
+    left = second.now
+    second.clock(4 * TWO_BARS)
+    assert second.now > left
+    assert first.follower.line().tempo_bpm == pytest.approx(other_bpm, rel=0.01)
+
+
+def test_two_masters_that_begin_together_are_told():
+    lines = []
+    first = Master(120.0)
+    first.follower = ClockFollower(count=first.count, tell=lines.append)
+    second = Master(90.0, follower=first.follower)
+    second.now += 0.005
+    for _ in range(TWO_BARS):
+        while second.now < first.now:
+            second.clock()
+        first.clock()
+    assert lines == ["two MIDI clocks come in at port; neither can be followed"]
 
 
 def test_states():
