@@ -14,7 +14,7 @@ from typing import Final
 
 #: What comes back within this of being sent is an echo.
 _ECHO_SECONDS: Final = 0.5
-#: So many echoes on end are a loop.
+#: So many notes on end that are echoes are a loop; what sets up a receiver is the same from others, too.
 _LOOP_ECHOES: Final = 8
 #: Without an echo for so long the loop has been opened.
 _OPEN_SECONDS: Final = 10.0
@@ -53,15 +53,16 @@ class EchoGuard:
         if not 0x80 <= message[0] < 0xF0:
             return False
         with self._lock:
-            if not self._take(now_seconds, message):
-                self._echoes[source] = 0
+            is_echo = self._take(now_seconds, message)
+            if message[0] & 0xF0 == 0x90:
+                self._echoes[source] = self._echoes.get(source, 0) + 1 if is_echo else 0
+            if not is_echo:
                 return False
-            echoes = self._echoes[source] = self._echoes.get(source, 0) + 1
             looped = source in self._looped
             if looped and now_seconds - self._looped[source] > _OPEN_SECONDS:
                 del self._looped[source]
-                looped, echoes, self._echoes[source] = False, 1, 1
-            if not looped and echoes < _LOOP_ECHOES:
+                looped, self._echoes[source] = False, 1
+            if not looped and self._echoes.get(source, 0) < _LOOP_ECHOES:
                 return False
             self._looped[source] = now_seconds
         if not looped:

@@ -69,8 +69,27 @@ def test_what_comes_back_late_or_altered_or_in_between_is_no_echo():
     for number in range(200, 240):
         assert not rig.turn(number)
         if number % 7 == 6:
-            rig.refuses(0.02 * number, 0xB0, 1, number)
+            rig.refuses(0.02 * number, 0x90, 50, 64)
     assert rig.lines == []
+
+
+def test_what_sets_up_a_receiver_is_said_by_others_too():
+    rig = Rig()
+    zone = [(0xB0, 101, 0), (0xB0, 100, 6), (0xB0, 6, 15)]
+    for _ in range(10):
+        for message in zone:
+            rig.send(0.0, *message)
+        assert not any(rig.refuses(0.1, *message) for message in zone)
+    assert rig.lines == []
+
+
+def test_in_a_loop_bends_and_controllers_are_not_heard_either():
+    rig = Rig()
+    for number in range(10):
+        rig.turn(number)
+    rig.send(0.3, 0xE1, 0, 70)
+    assert rig.refuses(0.31, 0xE1, 0, 70)
+    assert not rig.refuses(0.31, 0xE1, 0, 71)
 
 
 def test_what_is_remembered_is_bounded_and_clocks_are_nobodys_echo():

@@ -7,8 +7,8 @@ import pytest
 from struck.realtime.midi.connections import close_client
 from struck.realtime.midi.ports import import_rtmidi
 
-from .jack_rig import jack_server, may_be_realtime
-from .live_host import LiveHost, keyboard
+from ..rig.jack_rig import jack_server, may_be_realtime
+from ..rig.live_host import LiveHost, keyboard
 
 pytestmark = pytest.mark.jack
 
