@@ -4,13 +4,18 @@ Numba optimises each function and makes machine code of it, then links it into t
 optimised as a whole again::
 
     Numba      leaf: optimise, emit    inner: + leaf, optimise, emit    outer: + both, optimise, emit
-    here       leaf: optimise          inner: + leaf, optimise          outer: + both, optimise, emit
-    joining    leaf: optimise          inner: -                         outer: + both, optimise, emit
+    here       leaf: optimise          inner: + leaf, optimise          outer: + both, simplify, emit
+    joining    leaf: optimise          inner: -                         outer: + both, simplify, emit
 
 What only other kernels call is never run by itself, so :class:`InnerCompiler` makes no machine code of it.
 :class:`JoiningCompiler`, for what calls others in turn, does not optimise it either. What computes is
 optimised by itself all the same: left as it was written, it gets other vector instructions once all is one
-large function; it ran slower, and a sum's last bits hung on who called it.
+large function; it ran slower, and a sum's last bits hung on who called it. So :class:`OuterCompiler`, for
+what Python calls, neither unrolls loops nor makes vector instructions of them: done again, that made the code
+longer and slower.
+
+Numba runs its passes over each function, then a cheap and a full set of them over the module. The last does
+the work of all three where no references are counted.
 
 Two habits of Numba are left out, too: it looks up overloads by all flags, which it puts together again for
 each comparison (:class:`_Flags`), and Python's collector goes through the growing trees of the compiler again
@@ -22,6 +27,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+from llvmlite import binding as llvm
 from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags, _LowerResult
@@ -70,16 +76,17 @@ class KernelCompiler(Compiler):
                 gc.enable()
 
 
-class _InnerLibrary(JITCodeLibrary):
+class _Library(JITCodeLibrary):
+    """LLVM code that is optimised as a whole, once."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+
+class _InnerLibrary(_Library):
     """LLVM code for other libraries to link in, of which no machine code is made."""
 
     optimised: bool
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        if self.optimised:
-            super()._optimize_functions(ll_module)
-        else:
-            ll_module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
         if self.optimised:
@@ -88,6 +95,28 @@ class _InnerLibrary(JITCodeLibrary):
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
+
+
+class _OuterLibrary(_Library):
+    """Machine code of all that is linked in, which is optimised already: it is only simplified."""
+
+    def _optimize_final_module(self) -> None:
+        tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+        tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
+        builder = llvm.create_pass_builder(self._codegen._tm, tuning)
+        builder.getModulePassManager().run(self._final_module, builder)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _OuterLowering(NativeLowering):
+    """Lowers to an :class:`_OuterLibrary`."""
+
+    _name = "outer_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _OuterLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -122,10 +151,10 @@ class _JoiningLowering(_InnerLowering):
     optimised = False
 
 
-class InnerCompiler(KernelCompiler):
-    """Compiles what only other kernels call."""
+class OuterCompiler(KernelCompiler):
+    """Compiles what Python calls and whose inner kernels are optimised already."""
 
-    lowering = _InnerLowering
+    lowering: type[NativeLowering] = _OuterLowering
 
     def define_pipelines(self) -> list[Any]:
         pipelines = super().define_pipelines()
@@ -135,6 +164,12 @@ class InnerCompiler(KernelCompiler):
             ]
             pipeline.finalize()
         return pipelines
+
+
+class InnerCompiler(OuterCompiler):
+    """Compiles what only other kernels call."""
+
+    lowering = _InnerLowering
 
 
 class JoiningCompiler(InnerCompiler):

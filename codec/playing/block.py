@@ -38,7 +38,7 @@ from .changes import (
     was_lately_over,
 )
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .kernel_options import EXACT, JOINING
+from .kernel_options import BORROWING, JOINING
 from .partials import add_chunk, render_chunk
 from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .slides import add_sliding_chunk, add_sliding_noise_power, render_sliding_chunk
@@ -383,7 +383,7 @@ def _mix_segment(state, position, out):
         exchange_room(state.rooms, r, position, buses[1 + r], out, frames)
 
 
-@njit(void(_STATE_TYPE, float32[::1]), **EXACT)
+@njit(void(_STATE_TYPE, float32[::1]), **BORROWING)
 def process_block(state, out):
     """Render the next ``len(out)`` samples into ``out``: float32, contiguous, any length.
 
@@ -414,7 +414,7 @@ def _is_finite(record):
     return finite
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **BORROWING)
 def insert_event(state, record, onset, event_id):
     """Copy a voice record to a place of its own, to start at stream sample ``onset``; False if refused.
 
@@ -465,7 +465,7 @@ def _find_voice(counts, numbers, active, pending, event_id):
     return found
 
 
-@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **EXACT)
+@njit(boolean(_STATE_TYPE, float64[::1], int64, int64), **BORROWING)
 def amend_voice(state, record, event_id, at_sample):
     """From stream sample ``at_sample`` on, let an event sound as if born with ``record``; False if refused.
 
@@ -483,7 +483,7 @@ def amend_voice(state, record, event_id, at_sample):
     return add_change(state.changes, state.voices.counts, v, record, at_sample, 0)
 
 
-@njit(boolean(_STATE_TYPE, int64, int64), **EXACT)
+@njit(boolean(_STATE_TYPE, int64, int64), **BORROWING)
 def end_voice(state, event_id, at_sample):
     """Let an event go into its release at stream sample ``at_sample``; False if refused, see
     :func:`amend_voice`. Of several ends the first counts; one of an event that has just faded by itself is
@@ -496,7 +496,7 @@ def end_voice(state, event_id, at_sample):
     return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, 1)
 
 
-@njit(void(_STATE_TYPE), **EXACT)
+@njit(void(_STATE_TYPE), **BORROWING)
 def drop_voices(state):
     """Drop all voices, sounding or pending, and the sound of the rooms: silence from the next sample on."""
     numbers = state.numbers

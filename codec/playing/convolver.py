@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .kernel_options import EXACT, LINKED
+from .kernel_options import BORROWING, LINKED
 from .room import partition_samples, room_impulse_responses
 
 #: Samples between two control points of the stream: noise gains and rooms step on this grid.
@@ -75,7 +75,7 @@ def make_room_state(rate: int) -> RoomState:
     )
 
 
-@njit(**EXACT)
+@njit(**BORROWING)
 def silence_rooms(rooms):
     """Forget all sound, as if just made; the stream position stays."""
     rooms.history[:] = np.float32(0.0)

@@ -19,7 +19,7 @@ from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, Use
 
 from ..events.errors import StruckWarning
 from ..kernels.cache import LOCATORS, PACKAGE, Index
-from ..kernels.compiler import InnerCompiler, JoiningCompiler, KernelCompiler
+from ..kernels.compiler import InnerCompiler, JoiningCompiler, KernelCompiler, OuterCompiler
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -69,12 +69,20 @@ EXACT: Final[dict[str, Any]] = {
     "no_cfunc_wrapper": True,
     "pipeline_class": KernelCompiler,
 }
+#: As EXACT, for what plays: its arrays belong to its caller, so no references to them are counted, which was
+#: a quarter of the code. Numba refuses to compile an allocation or an exception so.
+BORROWING: Final[dict[str, Any]] = EXACT | {
+    "_nrt": False,
+    "no_rewrites": True,
+    "pipeline_class": OuterCompiler,
+}
 #: How those are compiled that only other kernels call: they are kept inside these, and Python cannot call
 #: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
 #: apart tuples of arrays, and they were compiled again in each kernel that calls it.
-INNER: Final[dict[str, Any]] = EXACT | {"cache": False, "no_cpython_wrapper": True}
-#: As INNER, without machine code of their own, which takes three fifths of the time again. What plays runs as
-#: fast so; what hears ran slower in `studio`, and stays with INNER.
-LINKED: Final[dict[str, Any]] = INNER | {"pipeline_class": InnerCompiler}
+_INSIDE: Final[dict[str, Any]] = {"cache": False, "no_cpython_wrapper": True}
+INNER: Final[dict[str, Any]] = EXACT | _INSIDE
+#: As INNER and BORROWING, without machine code of their own, which takes three fifths of the time again. What
+#: plays runs as fast so; what hears ran slower in `studio`, and stays with INNER.
+LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}
 #: As LINKED, for what calls other kernels in turn and computes little itself.
-JOINING: Final[dict[str, Any]] = INNER | {"pipeline_class": JoiningCompiler}
+JOINING: Final[dict[str, Any]] = LINKED | {"pipeline_class": JoiningCompiler}

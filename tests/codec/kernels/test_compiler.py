@@ -5,8 +5,9 @@ import gc
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import NumbaError
 
-from struck.codec.playing.kernel_options import EXACT, JOINING, LINKED
+from struck.codec.playing.kernel_options import BORROWING, EXACT, JOINING, LINKED
 
 
 @njit(**JOINING)
@@ -30,7 +31,7 @@ def inner(x, count):
     return leaf(x, count) + leaf(x[1:], count) + small(x, count)
 
 
-@njit(**EXACT | {"cache": False})
+@njit(**BORROWING | {"cache": False})
 def outer(x, count):
     return inner(x, count)
 
@@ -65,17 +66,25 @@ def test_the_garbage_collector_is_left_as_it_was():
     assert gc.isenabled()
 
 
-def test_an_error_in_an_inner_kernel_is_told():
-    @njit(**LINKED)
-    def checked(x):
-        if x < 0.0:
-            raise ValueError("below zero")
-        return x
+def allocates(x):
+    return np.zeros(3)[0] + x
 
-    @njit(**EXACT | {"cache": False})
+
+def raises(x):
+    if x < 0.0:
+        raise ValueError("below zero")
+    return x
+
+
+@pytest.mark.parametrize("function", [allocates, raises])
+@pytest.mark.parametrize("options", [BORROWING | {"cache": False}, JOINING, LINKED])
+def test_what_plays_can_neither_allocate_nor_raise(function, options):
+    assert njit(**EXACT | {"cache": False})(function)(1.0) == 1.0
+    kernel = njit(**options)(function)
+
+    @njit(**BORROWING | {"cache": False})
     def caller(x):
-        return checked(x) + 1.0
+        return kernel(x)
 
-    assert caller(1.0) == 2.0
-    with pytest.raises(ValueError, match="below zero"):
-        caller(-1.0)
+    with pytest.raises(NumbaError, match=r"NRT required|Only accept returning of array"):
+        caller(1.0)
