@@ -82,19 +82,38 @@ class _Library(JITCodeLibrary):
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
 
+    def add_linking_library(self, library: Any) -> None:
+        if library not in self._linking_libraries:
+            super().add_linking_library(library)
+            if isinstance(library, _JoiningLibrary):
+                for below in library._linking_libraries:
+                    self.add_linking_library(below)
+
 
 class _InnerLibrary(_Library):
     """LLVM code for other libraries to link in, of which no machine code is made."""
 
-    optimised: bool
-
-    def _optimize_final_module(self) -> None:
-        if self.optimised:
-            super()._optimize_final_module()
+    _shared_module: Any
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
+
+    def _get_module_for_linking(self) -> Any:
+        if self._shared_module is None:
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage == llvm.Linkage.external:
+                    function.linkage = "linkonce_odr"  # several libraries may bring it along
+            self._shared_module = self._final_module
+        return self._shared_module
+
+
+class _JoiningLibrary(_InnerLibrary):
+    """As it was written, and without what it calls: whoever links it in does that, too."""
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        self._finalize_final_module()
 
 
 class _OuterLibrary(_Library):
@@ -124,12 +143,10 @@ class _InnerLowering(NativeLowering):
     """Lowers to an :class:`_InnerLibrary`."""
 
     _name = "inner_lowering"
-    optimised = True
+    library: type[_InnerLibrary] = _InnerLibrary
 
     def run_pass(self, state: Any) -> bool:
-        library = _InnerLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        library.optimised = self.optimised
-        state.library = library
+        library = state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
         lowered = state["cr"]
@@ -145,10 +162,10 @@ class _InnerLowering(NativeLowering):
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _JoiningLowering(_InnerLowering):
-    """Lowers to an :class:`_InnerLibrary` that is left as it was written."""
+    """Lowers to a :class:`_JoiningLibrary`."""
 
     _name = "joining_lowering"
-    optimised = False
+    library = _JoiningLibrary
 
 
 class OuterCompiler(KernelCompiler):

@@ -38,7 +38,7 @@ from .changes import (
     was_lately_over,
 )
 from .convolver import GRID, RoomState, exchange_room, make_room_state, silence_rooms, step_rooms
-from .kernel_options import BORROWING, JOINING
+from .kernel_options import BORROWING, JOINING, NOUGHT, ONE
 from .partials import add_chunk, render_chunk
 from .shared_noise import NoiseState, aim_noise, make_noise_state, mix_noise, settle_noise
 from .slides import add_sliding_chunk, add_sliding_noise_power, render_sliding_chunk
@@ -153,26 +153,45 @@ _STATE_TYPE: Final = typeof(make_decoder_state(22_050, 1, 1, True))
 
 
 @njit(**JOINING)
-def _render_ahead(voices, v, ahead, cell, last_gain):
-    """Render the next chunk of voice ``v`` into ``ahead``, which begins at stream sample ``cell``.
+def _render_voices(voices, chosen, ahead, power, cell, last_gain):
+    """Render what the ``chosen`` voices begin in the grid cell at stream sample ``cell``: each its next chunk
+    into ``ahead``, and what its noise has at the cell's end into ``power``.
 
-    Its level goes from 1 to ``last_gain``, a float: of two truths Numba would compile a kernel each.
+    Levels go from 1 to ``last_gain``, a float: of two truths Numba would compile a kernel each. Returns how
+    many voices live on; they keep their order and come first.
     """
     slow, fast, scalars = voices.slow, voices.fast, voices.scalars
     levels, counts, chunk = voices.levels, voices.counts, voices.chunk
-    place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
-    sliding = counts[v, SLIDING] != 0
-    if sliding:
-        render_sliding_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v)
-    elif not render_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v):
-        return
-    if last_gain != 1.0:
-        for n in range(CHUNK):
-            chunk[n] *= np.float32(1.0 - (1.0 - last_gain) * (n / CHUNK))
-    if sliding:
-        add_sliding_chunk(chunk, voices.bus, voices.bus_from, scalars, counts, v, ahead, place)
-    else:
-        add_chunk(chunk, voices.bus, v, ahead, place)
+    kept = 0
+    for i in range(len(chosen)):
+        v = chosen[i]
+        place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
+        sliding = counts[v, SLIDING] != 0
+        heard = sliding
+        if sliding:
+            render_sliding_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v)
+        elif counts[v, TONE_ON] == 0:
+            counts[v, CHUNK_NUMBER] += 1  # an amendment may bring its tone back
+        else:
+            heard = render_chunk(slow, fast, scalars, levels, counts, voices.scratch, chunk, v)
+        if heard and last_gain != 1.0:
+            for n in range(CHUNK):
+                chunk[n] *= np.float32(1.0 - (1.0 - last_gain) * (n / CHUNK))
+        if sliding:
+            add_sliding_chunk(chunk, voices.bus, voices.bus_from, scalars, counts, v, ahead, place)
+        elif heard:
+            add_chunk(chunk, voices.bus, v, ahead, place)
+        if counts[v, NOISE_SLIDING] != 0:
+            add_sliding_noise_power(
+                scalars, levels, counts, voices.bus, voices.noise, voices.noise_from, v, power, cell + GRID
+            )
+        elif counts[v, NOISE_ON] != 0:
+            add_noise_power(scalars, levels, counts, voices.bus, voices.noise, v, power, cell + GRID)
+        if counts[v, TONE_ON] != 0 or counts[v, NOISE_ON] != 0:
+            chosen[i] = chosen[kept]
+            chosen[kept] = v
+            kept += 1
+    return kept
 
 
 @njit(**JOINING)
@@ -217,14 +236,14 @@ def _pop_pending(pending, count, counts):
 @njit(**JOINING)
 def _free_count(free, numbers):
     # Small kernels get the arrays they need: of a state, all are handed over one by one, at each call.
-    return free.shape[0] - numbers[ACTIVE] - numbers[PENDING]
+    return len(free) - numbers[ACTIVE] - numbers[PENDING]
 
 
 @njit(**JOINING)
 def _log(log, numbers, outcome, event_id, at_sample):
     """Note what became of an event, if it has an id."""
     row = numbers[LOGGED]
-    if event_id != 0 and row < log.shape[0]:
+    if event_id != 0 and row < len(log):
         log[row, OUTCOME] = outcome
         log[row, LOGGED_ID] = event_id
         log[row, LOGGED_SAMPLE] = at_sample
@@ -249,8 +268,10 @@ def _steal_quietest(state):
             lowest = level
             quietest = i
     v = active[quietest]
-    if state.voices.counts[v, TONE_ON] != 0:
-        _render_ahead(state.voices, v, state.ahead, state.numbers[NEXT_GRID] - GRID, 0.0)
+    state.voices.counts[v, NOISE_ON] = 0
+    state.voices.counts[v, NOISE_SLIDING] = 0
+    cell = state.numbers[NEXT_GRID] - GRID
+    _render_voices(state.voices, active[quietest : quietest + 1], state.ahead, state.noise.power, cell, 0.0)
     forget_changes(state.changes, state.voices.counts, v)
     for i in range(quietest, count - 1):
         active[i] = active[i + 1]
@@ -275,7 +296,7 @@ def _start_due(state, position):
             break
         if numbers[CELL_STARTS] >= numbers[START_LIMIT]:
             break  # the rest in the next cell
-        if numbers[ACTIVE] == state.active.shape[0]:
+        if numbers[ACTIVE] == len(state.active):
             _steal_quietest(state)
         v = _pop_pending(state.pending, numbers[PENDING], voices.counts)
         numbers[PENDING] -= 1
@@ -291,50 +312,12 @@ def _start_due(state, position):
         outcome = CAME_LATE if position > voices.counts[v, ASKED] else DID_SOUND
         _log(state.log, state.numbers, outcome, voices.counts[v, EVENT_ID], position)
         apply_changes(state.changes, voices, v)
-        _render_ahead(voices, v, state.ahead, cell_end - GRID, 1.0)
-        if voices.counts[v, NOISE_ON] != 0:
-            power = state.noise.power
-            add_noise_power(
-                voices.scalars, voices.levels, voices.counts, voices.bus, voices.noise, v, power, cell_end
-            )
-            noisy = True
+        noisy |= voices.counts[v, NOISE_ON] != 0
+        started = state.active[numbers[ACTIVE] - 1 : numbers[ACTIVE]]
+        _render_voices(voices, started, state.ahead, state.noise.power, cell_end - GRID, 1.0)
     if noisy:
         aim_noise(state.noise, position, cell_end)
     return next_onset
-
-
-@njit(**JOINING)
-def _render_cell(
-    slow, fast, scalars, levels, counts, own_noise, bus, noise_from, bus_from, chunk, scratch, active, ahead,
-    power, cell, count,
-):  # fmt: skip
-    """Render what begins in the grid cell at stream sample ``cell``: the first ``count`` of the ``active``
-    voices.
-
-    The arrays are those of the states. Returns how many voices live on; they keep their order and come first.
-    """
-    kept = 0
-    for i in range(count):
-        v = active[i]
-        place = counts[v, ONSET] + counts[v, CHUNK_NUMBER] * CHUNK - cell
-        if counts[v, SLIDING] != 0:
-            render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
-            add_sliding_chunk(chunk, bus, bus_from, scalars, counts, v, ahead, place)
-        elif counts[v, TONE_ON] == 0:
-            counts[v, CHUNK_NUMBER] += 1  # an amendment may bring its tone back
-        elif render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
-            add_chunk(chunk, bus, v, ahead, place)
-        if counts[v, NOISE_SLIDING] != 0:
-            add_sliding_noise_power(
-                scalars, levels, counts, bus, own_noise, noise_from, v, power, cell + GRID
-            )
-        elif counts[v, NOISE_ON] != 0:
-            add_noise_power(scalars, levels, counts, bus, own_noise, v, power, cell + GRID)
-        if counts[v, TONE_ON] != 0 or counts[v, NOISE_ON] != 0:
-            active[i] = active[kept]
-            active[kept] = v
-            kept += 1
-    return kept
 
 
 @njit(**JOINING)
@@ -355,11 +338,7 @@ def _step_grid(state, position):
     for i in range(count):
         if voices.counts[state.active[i], FIRST_CHANGE] != NO_CHANGE:
             apply_changes(state.changes, voices, state.active[i])
-    kept = _render_cell(
-        voices.slow, voices.fast, voices.scalars, voices.levels, voices.counts, voices.noise, voices.bus,
-        voices.noise_from, voices.bus_from, voices.chunk, voices.scratch, state.active, state.ahead,
-        state.noise.power, position, count,
-    )  # fmt: skip
+    kept = _render_voices(voices, state.active[:count], state.ahead, state.noise.power, position, 1.0)
     for i in range(kept, count):
         forget_changes(state.changes, voices.counts, state.active[i])
         state.free[_free_count(state.free, state.numbers)] = state.active[i]
@@ -370,7 +349,7 @@ def _step_grid(state, position):
 @njit(**JOINING)
 def _mix_segment(state, position, out):
     """One segment ``out [frames]`` inside a grid cell."""
-    frames = out.shape[0]
+    frames = len(out)
     buses = state.buses
     start = position - (state.numbers[NEXT_GRID] - GRID)
     for bus in range(BUS_COUNT):
@@ -392,12 +371,12 @@ def process_block(state, out):
     """
     numbers = state.numbers
     done = 0
-    while done < out.shape[0]:
+    while done < len(out):
         position = numbers[POSITION]
         if position == numbers[NEXT_GRID]:
             _step_grid(state, position)
         next_onset = _start_due(state, position)
-        end = min(position + out.shape[0] - done, numbers[NEXT_GRID], next_onset)
+        end = min(position + len(out) - done, numbers[NEXT_GRID], next_onset)
         frames = end - position
         _mix_segment(state, position, out[done : done + frames])
         done += frames
@@ -409,7 +388,7 @@ def process_block(state, out):
 @njit(**JOINING)
 def _is_finite(record):
     finite = True
-    for i in range(record.shape[0]):
+    for i in range(len(record)):
         finite = finite and np.isfinite(record[i])
     return finite
 
@@ -437,7 +416,7 @@ def insert_event(state, record, onset, event_id):
             _log(state.log, state.numbers, WAS_DROPPED, event_id, asked)
             return False
         onset = numbers[POSITION]
-    if numbers[PENDING] == state.pending.shape[0]:
+    if numbers[PENDING] == len(state.pending):
         numbers[DROPPED] += 1
         _log(state.log, state.numbers, WAS_DROPPED, event_id, asked)
         return False
@@ -480,7 +459,7 @@ def amend_voice(state, record, event_id, at_sample):
     if v < 0:
         state.changes.numbers[UNKNOWN] += 1
         return False
-    return add_change(state.changes, state.voices.counts, v, record, at_sample, 0)
+    return add_change(state.changes, state.voices.counts, v, record, at_sample, NOUGHT)
 
 
 @njit(boolean(_STATE_TYPE, int64, int64), **BORROWING)
@@ -493,7 +472,7 @@ def end_voice(state, event_id, at_sample):
         if not was_lately_over(state.changes, event_id):
             state.changes.numbers[UNKNOWN] += 1
         return False
-    return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, 1)
+    return add_change(state.changes, state.voices.counts, v, state.changes.records[0], at_sample, ONE)
 
 
 @njit(void(_STATE_TYPE), **BORROWING)

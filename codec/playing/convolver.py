@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .kernel_options import BORROWING, LINKED
+from .kernel_options import BORROWING, LINKED, NOUGHT, ONE
 from .room import partition_samples, room_impulse_responses
 
 #: Samples between two control points of the stream: noise gains and rooms step on this grid.
@@ -82,7 +82,7 @@ def silence_rooms(rooms):
     rooms.sums[:] = np.float32(0.0)
     rooms.inputs[:] = np.float32(0.0)
     rooms.outputs[:] = np.float32(0.0)
-    for r in range(rooms.place.shape[0]):
+    for r in range(len(rooms.place)):
         rooms.place[r, HEAD] = 0
         rooms.place[r, DONE] = 1
         rooms.place[r, QUIET] = rooms.place[r, PARTITIONS] + 2
@@ -131,7 +131,7 @@ def complex_fft(re, im, re2, im2, cosines, sines, size, direction):
 @njit(**LINKED, fastmath={"contract"})
 def real_fft(signal, out, work, twiddles):
     """Spectrum ``out [2, B + 1]`` of ``signal [2B]``: even and odd samples as one complex transform."""
-    size = signal.shape[0] // 2
+    size = len(signal) // 2
     re, im = work[0], work[1]
     for k in range(size):
         re[k] = signal[2 * k]
@@ -154,7 +154,7 @@ def real_fft(signal, out, work, twiddles):
 @njit(**LINKED, fastmath={"contract"})
 def inverse_real_fft_second_half(spectrum, out, work, twiddles):
     """Samples B to 2B of the inverse transform of ``spectrum [2, B + 1]``, to ``out [B]``."""
-    size = out.shape[0]
+    size = len(out)
     re, im = work[0], work[1]
     for k in range(size):
         even_re = spectrum[0, k] + spectrum[0, size - k]
@@ -184,7 +184,7 @@ def _accumulate(sums, response, history, first, count, head, start, stop):
         if place < 0:
             place += count
         x_re, x_im = history[first + place, 0], history[first + place, 1]
-        for k in range(s_re.shape[0]):
+        for k in range(len(s_re)):
             s_re[k] += x_re[k] * h_re[k] - x_im[k] * h_im[k]
             s_im[k] += x_re[k] * h_im[k] + x_im[k] * h_re[k]
 
@@ -194,7 +194,7 @@ def step_rooms(rooms, position):
     """Advance all rooms after ``GRID`` more samples; ``position`` in samples is a multiple of GRID."""
     size = rooms.outputs.shape[1]
     slices = size // GRID
-    for r in range(rooms.place.shape[0]):
+    for r in range(len(rooms.place)):
         place = rooms.place[r]
         count = place[PARTITIONS]
         at = (position // GRID - r) % slices  # sub-block just finished: 1 .. slices - 1, or 0 for the last
@@ -213,7 +213,7 @@ def step_rooms(rooms, position):
         _accumulate(
             rooms.sums[r], rooms.response, rooms.history, place[SPECTRUM], count, head, place[DONE], count
         )
-        _accumulate(rooms.sums[r], rooms.response, rooms.history, place[SPECTRUM], count, head, 0, 1)
+        _accumulate(rooms.sums[r], rooms.response, rooms.history, place[SPECTRUM], count, head, NOUGHT, ONE)
         inverse_real_fft_second_half(rooms.sums[r], rooms.outputs[r], rooms.work, rooms.twiddles)
         rooms.sums[r, :, :] = np.float32(0.0)
         for n in range(size):  # an assignment of slices would compile its messages of faulty shapes too

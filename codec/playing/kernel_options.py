@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from numba import config
 from numba.core import caching
 from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
@@ -86,3 +87,6 @@ INNER: Final[dict[str, Any]] = EXACT | _INSIDE
 LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}
 #: As LINKED, for what calls other kernels in turn and computes little itself.
 JOINING: Final[dict[str, Any]] = LINKED | {"pipeline_class": JoiningCompiler}
+
+#: To hand to kernels: of a constant of Python's, Numba compiles a kernel of its own.
+NOUGHT, ONE = np.arange(2)

@@ -19,10 +19,11 @@ import numpy as np
 from numba import njit
 
 from ..events.event_spec import BANDWIDTH_HZ, MODE_COUNT
-from .kernel_options import LINKED
+from .kernel_options import LINKED, NOUGHT
 from .voice_records import AUDIBLE, BUS_COUNT, CHUNK, MODE, SCALAR
 from .voice_state import (
     AIM,
+    ALL_MODES,
     AMPLITUDE,
     BEGIN,
     C_IM,
@@ -53,6 +54,7 @@ from .voice_state import (
     TONE_ON,
     TURN_IM,
     TURN_RE,
+    WHOLE_CHUNK,
     Z_IM,
     Z_RE,
     A,
@@ -197,7 +199,7 @@ def aim_rotation(slow, fast, scalars, levels, v, number):
         for m in range(MODE_COUNT):
             slow[v, C_RE, m] = slow[v, SETTLED_RE, m]
             slow[v, C_IM, m] = slow[v, SETTLED_IM, m]
-    set_rotation(slow, fast, v, MODE_COUNT)
+    set_rotation(slow, fast, v, ALL_MODES)
 
 
 @njit(**LINKED, forceinline=True)
@@ -278,8 +280,7 @@ def _prepare_partials(slow, fast, scratch, v, count, force, boundary, bend):
 def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     """Compute the next chunk of voice ``v`` to ``chunk``; False if no mode is heard any more.
 
-    The arrays are those of :class:`VoiceState`, passed one by one: taking them out of the tuple, or taking
-    views, for every voice would cost a third of the time in reference counts.
+    The arrays are those of :class:`~struck.codec.playing.voice_state.VoiceState`.
     """
     number = counts[v, CHUNK_NUMBER]
     modes = counts[v, MODES]
@@ -301,7 +302,7 @@ def render_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v):
     levels[v, TONE_LEVEL] = power * released * released
     if counts[v, ENDED] != NEVER_ENDED and levels[v, TONE_LEVEL] < AUDIBLE**2:
         counts[v, MODES] = 0  # released early, it is silent before the lives of its modes are over
-    sum_partials(scratch, count, chunk, 0, CHUNK)
+    sum_partials(scratch, count, chunk, NOUGHT, WHOLE_CHUNK)
     return True
 
 

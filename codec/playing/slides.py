@@ -39,6 +39,7 @@ from .shared_noise import NOISE_COLUMNS
 from .voice_records import BUS_COUNT, CHUNK, MODE_FIELDS, SCALAR
 from .voice_state import (
     AIM,
+    ALL_MODES,
     BEGIN,
     CHUNK_NUMBER,
     D_A,
@@ -157,7 +158,7 @@ def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
     force, released = advance_force(scalars, levels, v, boundary)
     bend = 1.0 + glide_at(scalars, v, boundary)
     power = advance_levels(
-        fast, scratch, v, MODE_COUNT, np.float32(force), np.float32(boundary), np.float32(bend)
+        fast, scratch, v, ALL_MODES, np.float32(force), np.float32(boundary), np.float32(bend)
     )
     levels[v, TONE_LEVEL] = power * released * released
     ratio = 1.0 + glide_left(scalars, v, number)
@@ -171,7 +172,7 @@ def render_sliding_chunk(slow, fast, scalars, levels, counts, scratch, chunk, v)
             np.float32(slide_weight((passed + first + STEP) / length)),
             np.float32(first / CHUNK), np.float32((first + STEP) / CHUNK),
         )  # fmt: skip
-        sum_partials(scratch, MODE_COUNT, chunk, first, first + STEP)
+        sum_partials(scratch, ALL_MODES, chunk, first, first + STEP)
     if boundary - counts[v, SLIDE_FROM] >= scalars[v, _SLIDE_CHUNKS]:
         counts[v, SLIDING] = 0
         aim_rotation(slow, fast, scalars, levels, v, number)

@@ -37,6 +37,9 @@ Y, D_Y, K, A, D_A, BEGIN, AIM = range(7)
     RELEASE, TONE_LEVEL, NOISE_LEVEL, NOISE_DECAY, NOISE_RELEASE, RISEN, NOISE_NOW, NOISE_SHARE, NOISE_BEGUN,
 ) = range(9)  # fmt: skip
 
+#: As :data:`~struck.codec.playing.kernel_options.NOUGHT`.
+ALL_MODES, WHOLE_CHUNK = np.array([MODE_COUNT, CHUNK])
+
 NEVER_ENDED: Final = 2**62
 #: No amendment or end waits for a voice.
 NO_CHANGE: Final = -1

@@ -13,6 +13,7 @@ from .partials import set_rotation
 from .shared_noise import NOISE_COLUMNS
 from .voice_records import AUDIBLE, BUS_AT, BUS_COUNT, CHUNK, MODE, NOISE_AT, SCALAR, SCALARS
 from .voice_state import (
+    ALL_MODES,
     AMPLITUDE,
     ARRIVAL,
     C_IM,
@@ -122,7 +123,7 @@ def begin_voice(voices, v, record):
         slow[v, C_RE, m] = record[(_ROTATION_RE if gliding else _SETTLED_RE) + m]
         slow[v, C_IM, m] = record[(_ROTATION_IM if gliding else _SETTLED_IM) + m]
         fast[v, AMPLITUDE, m] = _ZERO
-    set_rotation(slow, fast, v, MODE_COUNT)
+    set_rotation(slow, fast, v, ALL_MODES)
     counts = voices.counts
     counts[v, CHUNK_NUMBER] = 0
     counts[v, MODES] = MODE_COUNT
