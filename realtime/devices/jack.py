@@ -23,7 +23,8 @@ from ...codec.events.errors import StruckError
 from ..engine.c_pointers import c_callback
 from .bounded_call import GuardedCall
 
-_AUDIO_TYPE: Final = b"32 bit float mono audio"
+AUDIO: Final = b"32 bit float mono audio"
+MIDI: Final = b"8 bit raw midi"
 _PORT_IS_INPUT, _PORT_IS_OUTPUT = 1, 2
 _NO_START_SERVER: Final = 1
 CAPTURE_LATENCY, PLAYBACK_LATENCY = 0, 1
@@ -47,6 +48,10 @@ _SIGNATURES: Final[dict[str, tuple]] = {
     "jack_set_process_callback": (ctypes.c_int, _pointer, _pointer, _pointer),
     "jack_set_xrun_callback": (ctypes.c_int, _pointer, _pointer, _pointer),
     "jack_on_shutdown": (None, _pointer, _pointer, _pointer),
+    "jack_midi_get_event_count": (ctypes.c_uint32, _pointer),
+    "jack_midi_event_get": (ctypes.c_int, _pointer, _pointer, ctypes.c_uint32),
+    "jack_port_get_buffer": (_pointer, _pointer, ctypes.c_uint32),
+    "jack_last_frame_time": (ctypes.c_uint32, _pointer),
     "jack_port_register": (_pointer, _pointer, _string, _string, ctypes.c_ulong, ctypes.c_ulong),
     "jack_port_by_name": (_pointer, _pointer, _string),
     "jack_set_latency_callback": (ctypes.c_int, _pointer, _pointer, _pointer),
@@ -128,6 +133,8 @@ class JackClient:
         self.name: str = self._call.jack_get_client_name(pointer).decode()
         self.rate: int = self._call.jack_get_sample_rate(pointer)
         self.period_frames: int = self._call.jack_get_buffer_size(pointer)
+        #: What the callbacks use; it lives as long as this.
+        self.keep: object = None
         library.open_clients.add(self)
 
     @property
@@ -135,18 +142,28 @@ class JackClient:
         """The server is gone, or threw the client out, or it is being closed."""
         return bool(self._down[0])
 
-    def set_callbacks(self, process: int, xrun: int, latency: int, userdata: int) -> None:
+    @property
+    def address(self) -> int:
+        """For compiled code to hand to libjack, while it is open."""
+        assert self._pointer is not None
+        return self._pointer
+
+    def set_callbacks(
+        self, process: int, userdata: int, xrun: int | None = None, latency: int | None = None
+    ) -> None:
         """Addresses of compiled functions, before :meth:`activate`; the caller keeps them alive."""
         failed = self._call.jack_set_process_callback(self._pointer, process, userdata)
-        failed |= self._call.jack_set_xrun_callback(self._pointer, xrun, userdata)
-        failed |= self._call.jack_set_latency_callback(self._pointer, latency, userdata)
+        if xrun is not None:
+            failed |= self._call.jack_set_xrun_callback(self._pointer, xrun, userdata)
+        if latency is not None:
+            failed |= self._call.jack_set_latency_callback(self._pointer, latency, userdata)
         if failed:
             raise StruckError("JACK refuses callbacks")
 
-    def add_port(self, name: str, is_input: bool) -> int:
-        """Register an audio port; its address."""
+    def add_port(self, name: str, is_input: bool, kind: bytes = AUDIO) -> int:
+        """Register a port of :data:`AUDIO` or :data:`MIDI`; its address."""
         flags = _PORT_IS_INPUT if is_input else _PORT_IS_OUTPUT
-        port = self._call.jack_port_register(self._pointer, name.encode(), _AUDIO_TYPE, flags, 0)
+        port = self._call.jack_port_register(self._pointer, name.encode(), kind, flags, 0)
         if not port:
             raise StruckError(f"JACK refuses the port {self.name}:{name}")
         return port
@@ -161,10 +178,10 @@ class JackClient:
         if not self.is_dead:
             self._call.jack_recompute_total_latencies(self._pointer)
 
-    def find_ports(self, sources: bool) -> list[str]:
-        """Full names of the audio ports one can listen to (``sources``) or play to, in JACK's order."""
+    def find_ports(self, sources: bool, kind: bytes = AUDIO) -> list[str]:
+        """Full names of the ports one can listen to (``sources``) or play to, in JACK's order."""
         flags = _PORT_IS_OUTPUT if sources else _PORT_IS_INPUT
-        found = self._call.jack_get_ports(self._pointer, None, _AUDIO_TYPE, flags)
+        found = self._call.jack_get_ports(self._pointer, None, kind, flags)
         if not found:
             return []
         names = ctypes.cast(found, ctypes.POINTER(_string))

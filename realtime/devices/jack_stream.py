@@ -28,8 +28,7 @@ from ..engine.c_pointers import (
     OUTPUT_UNDERFLOW,
     as_pointer,
     c_callback,
-    call_port_buffer,
-    call_port_latency,
+    call_c,
     call_stream_callback,
 )
 from .jack import CAPTURE_LATENCY, LONGEST_LATENCY_SECONDS, JackLibrary
@@ -92,7 +91,7 @@ def _process(frames, userdata):
     while done < frames:
         count = min(words[BLOCK], int64(frames) - done)
         for c in range(len(state.inputs)):
-            address = call_port_buffer(words[GET_BUFFER], state.inputs[c], int64(frames))
+            address = call_c(words[GET_BUFFER], state.inputs[c], int64(frames), int64(0))
             port = carray(as_pointer(address), (int64(frames),), np.float32)
             for n in range(count):  # loops: numba may copy, so allocate, for slices
                 state.source[n, c] = port[done + n]
@@ -109,7 +108,7 @@ def _process(frames, userdata):
             if result != CONTINUE:
                 words[ENDED] = 1
         for c in range(len(state.outputs)):
-            address = call_port_buffer(words[GET_BUFFER], state.outputs[c], int64(frames))
+            address = call_c(words[GET_BUFFER], state.outputs[c], int64(frames), int64(0))
             port = carray(as_pointer(address), (int64(frames),), np.float32)
             for n in range(count):
                 port[done + n] = state.sink[n, c]
@@ -136,13 +135,13 @@ def _tell_latency(mode, userdata):
     longest = int64(LONGEST_LATENCY_SECONDS / state.seconds[2])
     least, most = longest, int64(0)
     for n in range(len(known)):
-        call_port_latency(words[GET_LATENCY], known[n], int64(mode), span.ctypes.data)
+        call_c(words[GET_LATENCY], known[n], int64(mode), span.ctypes.data)
         if int64(span[1]) < longest:  # others have none set
             least, most = min(least, int64(span[0])), max(most, int64(span[1]))
     own = words[LATENCY] if len(state.inputs) and len(state.outputs) else int64(0)
     span[0], span[1] = np.uint32(min(least, most) + own), np.uint32(most + own)
     for n in range(len(told)):
-        call_port_latency(words[SET_LATENCY], told[n], int64(mode), span.ctypes.data)
+        call_c(words[SET_LATENCY], told[n], int64(mode), span.ctypes.data)
 
 
 class JackStream:
@@ -238,7 +237,7 @@ class JackStream:
         self._state.words[GET_LATENCY] = library.address_of("jack_port_get_latency_range")
         self._state.words[SET_LATENCY] = library.address_of("jack_port_set_latency_range")
         client.set_callbacks(
-            _process.address, _count_xrun.address, _tell_latency.address, self._table.ctypes.data
+            _process.address, self._table.ctypes.data, _count_xrun.address, _tell_latency.address
         )
 
     def _peer_ports(self, sources: bool) -> list[str]:

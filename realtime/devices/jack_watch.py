@@ -24,7 +24,8 @@ class JackWatch:
 
     def __init__(self, rtmidi: Any) -> None:
         self._client: JackClient | None = None
-        self._library = _library_of(rtmidi)
+        #: libjack, as rtmidi has it; None if it has none.
+        self.library = _library_of(rtmidi)
 
     @property
     def answers(self) -> bool:
@@ -32,17 +33,11 @@ class JackWatch:
         client = self._client
         return client is not None and not client.is_dead
 
-    @property
-    def period_seconds(self) -> float:
-        """Of the server that answers; 0 without one."""
-        client = self._client
-        return 0.0 if client is None else client.period_frames / client.rate
-
     def look(self) -> bool:
         """See whether a server answers, looking for one if none did before; some milliseconds."""
-        if self._library is not None and not self.answers:
+        if self.library is not None and not self.answers:
             self.close()
-            self._client = self._library.open_client("struck watch")
+            self._client = self.library.open_client("struck watch")
         return self.answers
 
     def close(self) -> None:

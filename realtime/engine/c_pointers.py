@@ -82,29 +82,14 @@ def call_stream_callback(typing_context, callback, source, sink, frames, time_in
 
 
 @intrinsic
-def call_port_buffer(typing_context, function, port, frames):
-    """Call ``void *jack_port_get_buffer(jack_port_t *, uint32_t)`` at an address; int64 in and out."""
+def call_c(typing_context, function, first, second, third):
+    """Call a C function at an address with up to three integers or pointers; all are int64, as is the result.
+
+    Of what is narrower only the low bits count, of arguments and of the result.
+    """
 
     def generate(context, builder, signature, arguments):
-        function, port, frames = arguments
-        values = [builder.inttoptr(port, cgutils.voidptr_t), builder.trunc(frames, ir.IntType(32))]
-        pointer = builder.call(_function_at(builder, function, cgutils.voidptr_t, values), values)
-        return builder.ptrtoint(pointer, ir.IntType(64))
+        function, *values = arguments
+        return builder.call(_function_at(builder, function, ir.IntType(64), values), values)
 
-    return types.int64(types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def call_port_latency(typing_context, function, port, mode, span):
-    """Call ``void jack_port_[gs]et_latency_range(jack_port_t *, mode, range *)`` at an address; all int64."""
-
-    def generate(context, builder, signature, arguments):
-        function, port, mode, span = arguments
-        values = [
-            builder.inttoptr(port, cgutils.voidptr_t), builder.trunc(mode, ir.IntType(32)),
-            builder.inttoptr(span, cgutils.voidptr_t),
-        ]  # fmt: skip
-        builder.call(_function_at(builder, function, ir.VoidType(), values), values)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64, types.int64), generate
+    return types.int64(*[types.int64] * 4), generate

@@ -33,12 +33,14 @@ class ArrivalClock:
         self._window_start = 0.0
         self._least = self._least_before = inf
 
-    def arrival(self, delta_seconds: float, now_seconds: float) -> float:
-        """Time of arrival, at most ``now_seconds`` and not before that of the message before.
+    def arrival(self, delta_seconds: float, now_seconds: float, offset_seconds: float = 0.0) -> float:
+        """Time of arrival, at most ``now_seconds`` and the offset, and not before that of the message before.
 
         Args:
             delta_seconds: from the message before, as the device says.
             now_seconds: ``time.perf_counter()`` after reading the message.
+            offset_seconds: by which it is meant later than the device's time: JACK hands a period's messages
+                over at its beginning.
         """
         if not 0.0 <= delta_seconds < inf:  # a driver's fault; false for NaN too
             delta_seconds = 0.0
@@ -50,7 +52,7 @@ class ArrivalClock:
         if distance - min(self._least_before, self._least) > _LOST_SECONDS:
             self._start_window()
         self._least = min(self._least, distance)
-        arrival = self._device_seconds + min(self._least_before, self._least)
+        arrival = self._device_seconds + min(self._least_before, self._least) + offset_seconds
         # a shorter delay than any so far moves the distance, but a note-off stays behind its note-on
         self._arrival_seconds = max(self._arrival_seconds, arrival)
         return self._arrival_seconds

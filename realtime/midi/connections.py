@@ -31,7 +31,6 @@ class Systems(Protocol):
     def errors(self) -> tuple[type[Exception], ...]: ...
     def apis(self, wanted: str | None) -> list[str]: ...
     def alive(self, api: str) -> bool: ...
-    def step_seconds(self, api: str) -> float: ...
     def client(self, api: str, direction: str) -> Any: ...
     def tell(self, line: str) -> None: ...
 
@@ -70,10 +69,6 @@ class _Port:
     @property
     def connected(self) -> bool:
         return self._client is not None
-
-    def step_seconds(self) -> float:
-        """To which the times of its messages are known; 0: exactly."""
-        return self._ports.step_seconds(self._api)
 
     @property
     def on_jack(self) -> bool:
@@ -178,6 +173,10 @@ class MidiInput(_Port):
         self._thread = threading.Thread(target=self._receive, name="midi input", daemon=True)
         self._thread.start()
 
+    def step_seconds(self) -> float:
+        """To which the times of its messages are known; 0: exactly."""
+        return getattr(self._client, "step_seconds", 0.0)
+
     def close(self) -> None:
         self._closing = True
         self._thread.join()
@@ -229,7 +228,8 @@ class MidiInput(_Port):
                 if message is None:
                     return
                 data, delta_seconds = message
-                arrival = self._arrivals.arrival(delta_seconds, time.perf_counter())
+                offset_seconds = getattr(self._client, "offset_seconds", 0.0)
+                arrival = self._arrivals.arrival(delta_seconds, time.perf_counter(), offset_seconds)
             yield arrival, bytes(data)
 
 

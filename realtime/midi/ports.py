@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from numba import config
+
 from ...codec.events.errors import StruckError
 from ..devices.jack_watch import JackWatch
 from .connections import MidiInput, MidiOutput, OnMessage
@@ -124,16 +126,17 @@ class MidiPorts:
         """Whether what was opened with ``api`` can still be used."""
         return api != "jack" or self._jack.answers
 
-    def step_seconds(self, api: str) -> float:
-        """To which the times of messages are known: rtmidi has of JACK the period in which they came."""
-        return self._jack.period_seconds if api == "jack" else 0.0
-
     def client(self, api: str, direction: str) -> Any:
-        """An rtmidi object without a port.
+        """An rtmidi object without a port, or what is used as one.
 
         Raises:
             StruckError: the system refuses.
         """
+        if api == "jack" and direction == "input" and not config.DISABLE_JIT:
+            from .jack_input import JackMidiInput  # compiled, and only where there is JACK
+
+            assert self._jack.library is not None
+            return JackMidiInput(self._jack.library, f"{OWN_CLIENT} {direction}")
         kind = self._rtmidi.MidiIn if direction == "input" else self._rtmidi.MidiOut
         options = {"queue_size_limit": _QUEUE_MESSAGES} if direction == "input" else {}
         try:

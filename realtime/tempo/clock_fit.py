@@ -86,12 +86,11 @@ class ClockFit:
     A clock is counted on from the one before. That one was lost shows in the clocks after it, and then those
     before it are counted anew.
 
-    Args:
-        step_seconds: arrivals are known to this only: the period of a JACK server, say; 0: exactly.
     """
 
-    def __init__(self, step_seconds: float = 0.0) -> None:
-        self._step_seconds = step_seconds
+    def __init__(self) -> None:
+        #: Arrivals are known to this only: the period of a JACK server, say; 0: exactly.
+        self.step_seconds = 0.0
         self._numbers: deque[int] = deque(maxlen=WINDOW_CLOCKS)
         self._seconds: deque[float] = deque(maxlen=WINDOW_CLOCKS)
         self._spread_seconds = _USUAL_SPREAD_SECONDS
@@ -159,10 +158,10 @@ class ClockFit:
         distance = numbers[before:].mean() - numbers[:before].mean()
         if before >= _CLOCKS_FOR_SPREAD:
             self._spread_seconds = line.spread_seconds
-        spread = max(line.spread_seconds, self._spread_seconds, self._step_seconds / np.sqrt(12.0))
+        spread = max(line.spread_seconds, self._spread_seconds, self.step_seconds / np.sqrt(12.0))
         expected = spread * np.sqrt(1.0 / _NEWEST + 1.0 / before + 12.0 * distance**2 / float(before) ** 3)
         beside = abs(float(np.median(off[before:])))
-        aliased = self._step_seconds * (1.0 if before < _CLOCKS_FOR_SPREAD else _ALIASED)
+        aliased = self.step_seconds * (1.0 if before < _CLOCKS_FOR_SPREAD else _ALIASED)
         if beside <= _DEVIATIONS * _MEDIAN * expected + aliased:
             return None
         first = _first_of_change(numbers, seconds, off)

@@ -73,8 +73,8 @@ class ClockFollower(Leader):
         self._forget()
 
     def _forget(self) -> None:
-        self._step_seconds = self._steps.get(self._sender, _zero)()
-        self._fit = ClockFit(self._step_seconds)
+        self._fit = ClockFit()
+        self._step = self._steps.get(self._sender, _zero)
         self._sieve = ClockSieve()
         self._told_of_others = False
         #: By this the times that are kept are earlier than those of ``time.perf_counter()``.
@@ -96,7 +96,7 @@ class ClockFollower(Leader):
 
         Args:
             sender: as of :meth:`receive`.
-            step_seconds: they are known to this only; asked for when it begins to be followed.
+            step_seconds: they are known to this only, as far as can be said by now.
             beginning: the second from which its time counts. That of a JACK server which loses blocks moves,
                 and no clock is lost by that. None: its time is that of ``time.perf_counter()``.
         """
@@ -204,7 +204,7 @@ class ClockFollower(Leader):
         if self._sieve.left_out >= _OTHERS_CLOCKS:
             self._told_of_others = True
             self._tell(told + "the first is followed")
-        elif line.spread_seconds > max(_UNEVEN * line.interval_seconds, self._step_seconds):
+        elif line.spread_seconds > max(_UNEVEN * line.interval_seconds, self._fit.step_seconds):
             self._told_of_others = True
             self._tell(told + "neither can be followed")
 
@@ -216,6 +216,7 @@ class ClockFollower(Leader):
             if abs(arrival_seconds - expected) > _RESTART_SECONDS:
                 fit.restart(arrival_seconds)
         self._lost = False
+        fit.step_seconds = self._step()
         number = fit.add(arrival_seconds, missing)
         if fit.recount is not None:
             lost = fit.recount.lost
