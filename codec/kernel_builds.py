@@ -1,15 +1,20 @@
 """Kernels compiled in a process beside this one, which leaves them in Numba's cache for it.
 
 Numba compiles one kernel at a time in a process. What hears and what plays share no kernels: two processes
-compile them in two thirds of the time.
+compile them in two thirds of the time. So they do what a decoder does in a block and between blocks.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
+
+from numba.core import event
 
 from .playing.kernel_options import CAN_CACHE
 
@@ -44,3 +49,28 @@ class KernelBuild:
         if kind is not None and self._process is not None:
             self._process.kill()
         self.wait()
+
+
+class _AtFirst(event.Listener):  # type: ignore[misc]
+    """Calls ``begin`` as soon as Numba compiles something in this process."""
+
+    def __init__(self, begin: Callable[[], object]) -> None:
+        self._begin: Callable[[], object] | None = begin
+
+    def on_start(self, event: Any) -> None:
+        if self._begin is not None:
+            begin, self._begin = self._begin, None
+            begin()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@contextmanager
+def built_beside(*modules: str) -> Iterator[None]:
+    """Where the body compiles, ``modules`` are built meanwhile, and waited for; else nothing is done."""
+    with ExitStack() as builds:
+        if (os.cpu_count() or 1) > 1:
+            begin = _AtFirst(lambda: builds.enter_context(KernelBuild(*modules)))
+            builds.enter_context(event.install_listener("numba:compile", begin))
+        yield

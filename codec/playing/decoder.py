@@ -4,10 +4,9 @@ Latency is zero; see :mod:`struck.codec.playing.block` for how a block is render
 :mod:`struck.codec.playing.convolver` for how the rooms manage without a delay of their own.
 
 Threads: :meth:`Decoder.schedule` and :meth:`Decoder.process` belong to one thread. A host with an audio
-thread computes records elsewhere (:mod:`struck.codec.playing.record_maker`), sends them through a ring, and
-calls :func:`~struck.codec.playing.block.insert_event`, :func:`~struck.codec.playing.block.amend_voice`,
-:func:`~struck.codec.playing.block.end_voice` and :func:`~struck.codec.playing.block.process_block` in the
-audio thread.
+thread computes records elsewhere (:class:`~struck.codec.playing.voice_records.RecordMaker`), sends them
+through a ring, and calls what is in :mod:`struck.codec.playing.arrivals`, and
+:func:`~struck.codec.playing.block.process_block`, in the audio thread.
 """
 
 from __future__ import annotations
@@ -23,7 +22,9 @@ from ..events.events import Event, FloatArray
 from ..events.present_events import PresentEvents
 from ..weights.codec_weights import CodecWeights
 from . import changes
-from .block import (
+from .arrivals import amend_voice, end_voice, insert_event
+from .block import process_block
+from .decoder_state import (
     ACTIVE,
     DROPPED,
     LATE,
@@ -31,15 +32,10 @@ from .block import (
     REJECTED,
     STARTED,
     STOLEN,
-    amend_voice,
     clear_state,
-    end_voice,
-    insert_event,
     make_decoder_state,
-    process_block,
 )
-from .record_maker import RecordMaker
-from .voice_records import CHUNK
+from .voice_records import CHUNK, RecordMaker
 from .voice_state import NO_ID
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from ...codec.events.controls import make_initial_timbre_weights
 from ...codec.events.event_spec import FIELDS, INDEX, MODE_COUNT, VECTOR_SIZE, from_physical
 from ...codec.events.events import Event
-from ...codec.playing.block import insert_event, process_block
+from ...codec.playing.arrivals import insert_event
+from ...codec.playing.block import process_block
 from ...codec.playing.convolver import GRID
 from ...codec.playing.decoder import Decoder
 from ...codec.playing.voice_state import MODES

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...codec.playing.block import ACTIVE
 from ...codec.playing.convolver import PARTITIONS, QUIET
 from ...codec.playing.decoder import Decoder
+from ...codec.playing.decoder_state import ACTIVE
 from ..engine.address_tables import make_address_table
 from ..engine.callback import BUSY, make_callback_state, portaudio_callback
 from ..engine.commands import AMEND, COMMAND_SIZE, PLAY, RECORD, Head

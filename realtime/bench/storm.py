@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...codec.playing.block import DELAYED, LATE, STARTED, STOLEN
 from ...codec.playing.changes import AMENDED, SPILLED
+from ...codec.playing.decoder_state import DELAYED, LATE, STARTED, STOLEN
 from ..engine.commands import CONTROL, OUTCOME, OUTCOMES, RESULT_SIZE
 from ..engine.cycles import CycleClock
 from ..engine.rings import pop_row

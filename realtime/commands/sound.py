@@ -134,8 +134,12 @@ def _make_hearing(options: argparse.Namespace, console: Console) -> tuple[CodecW
 
 
 def _get_ready_to_play(console: Console) -> None:
-    """Load the kernels that play, or compile them the first time."""
+    """Load the kernels that play, or compile them the first time, two at once."""
     with console.patience(COMPILING):
+        from ...codec.kernel_builds import built_beside
+
+        with built_beside("struck.codec.playing.arrivals"):
+            from ...codec.playing import block  # noqa: F401
         from ...codec.playing import decoder  # noqa: F401
 
 

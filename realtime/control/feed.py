@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...codec.events.event_spec import read_field
 from ...codec.events.lives import sounding_seconds
-from ...codec.playing.block import ACTIVE
+from ...codec.playing.decoder_state import ACTIVE
 from ..engine.slots import SLOT_COUNT
 from ..engine.state import (
     IN_PEAK,

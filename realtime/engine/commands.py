@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ...codec.playing.block import CAME_LATE, DID_SOUND, WAS_DROPPED, WAS_STOLEN
+from ...codec.playing.decoder_state import CAME_LATE, DID_SOUND, WAS_DROPPED, WAS_STOLEN
 from ...codec.playing.voice_records import RECORD_SIZE
 
 #: Columns of a head. The record begins where a cache line does; two columns are left.

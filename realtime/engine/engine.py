@@ -25,14 +25,9 @@ from typing import Final
 import numpy as np
 from numba import float32, njit, void
 
-from ...codec.playing.block import (
-    LOGGED,
-    amend_voice,
-    drop_voices,
-    end_voice,
-    insert_event,
-    process_block,
-)  # fmt: skip
+from ...codec.playing.arrivals import amend_voice, drop_voices, end_voice, insert_event
+from ...codec.playing.block import process_block
+from ...codec.playing.decoder_state import LOGGED
 from ...codec.playing.kernel_options import INNER
 from .commands import (
     AMEND,

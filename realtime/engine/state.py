@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit, typeof, void
 
-from ...codec.playing.block import DecoderState, make_decoder_state
+from ...codec.playing.decoder_state import DecoderState, make_decoder_state
 from ...codec.playing.noise import check_rate
 from .commands import COMMAND_SIZE, RESULT_SIZE
 from .exchange import RacksState, make_rack_table

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from ...codec.files.audio_files import AudioReader
-from ...codec.playing.block import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
 from ...codec.playing.changes import DROPPED as DROPPED_CHANGES
 from ...codec.playing.changes import SPILLED, UNKNOWN
+from ...codec.playing.decoder_state import ACTIVE, DELAYED, DROPPED, LATE, REJECTED, STOLEN
 from ..devices.driver import DeviceDriver
 from ..engine.callback import INPUT_OVERFLOWS, OUTPUT_UNDERFLOWS, CallbackState
 from ..engine.parameters import OFF_DB

@@ -18,7 +18,7 @@ from ...codec.files.audio_files import AudioReader, open_audio
 from ...codec.hearing.following.follower import Follower
 from ...codec.hearing.resampler import StreamingResampler
 from ...codec.pipeline import make_header
-from ...codec.playing.block import PENDING
+from ...codec.playing.decoder_state import PENDING
 from ...codec.takes.midi_file import TEMPO_MARK, Tempo
 from ...codec.weights.codec_weights import CodecWeights, shipped_codec_weights
 from ...patches.patch import Patch

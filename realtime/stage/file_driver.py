@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...codec.files.audio_files import AudioReader
-from ...codec.playing.block import ACTIVE, PENDING
+from ...codec.playing.decoder_state import ACTIVE, PENDING
 from ..engine.callback import CallbackState, run_block
 from ..engine.rings import READ, WRITE
 from ..engine.state import CAPTURING

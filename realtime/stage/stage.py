@@ -21,7 +21,7 @@ from ...codec.events.event_spec import ANALYSIS_RATE, VECTOR_SIZE
 from ...codec.events.events import Event
 from ...codec.events.lives import sounding_seconds
 from ...codec.events.quantize import quantize_events, restore_events
-from ...codec.playing.record_maker import RecordMaker
+from ...codec.playing.voice_records import RecordMaker
 from ...codec.transforms.chain import Link
 from ...codec.transforms.transform import Shaper, TransformSettings, same
 from ...codec.weights.codec_weights import CodecWeights

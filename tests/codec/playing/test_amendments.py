@@ -9,7 +9,7 @@ from scipy.signal import firwin, oaconvolve
 from struck.codec.events.amendments import Amendment, End, end_sound, in_stream_order
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE
 from struck.codec.events.events import Event
-from struck.codec.playing.block import amend_voice, drop_voices, end_voice
+from struck.codec.playing.arrivals import amend_voice, drop_voices, end_voice
 from struck.codec.playing.changes import AMENDED_PER_CELL
 from struck.codec.playing.decoder import Decoder, render
 

@@ -11,7 +11,7 @@ import pytest
 
 from struck.codec.events.event_spec import VECTOR_SIZE
 from struck.codec.events.events import Event
-from struck.codec.playing.block import insert_event
+from struck.codec.playing.arrivals import insert_event
 from struck.codec.playing.decoder import Decoder, render
 
 from ...allocations import run_counting

@@ -5,7 +5,8 @@ import pytest
 
 from struck.codec.events.event_spec import FIELDS, INDEX, VECTOR_SIZE, from_physical
 from struck.codec.events.events import Event
-from struck.codec.playing.block import drop_voices, end_voice, insert_event, process_block
+from struck.codec.playing.arrivals import drop_voices, end_voice, insert_event
+from struck.codec.playing.block import process_block
 from struck.codec.playing.decoder import Decoder
 
 from .decoder_events import RANDOM_WEIGHTS

@@ -4,9 +4,9 @@ callback, through its C pointer: 200 voices, two rooms, commands of every kind, 
 import numpy as np
 from numba import njit
 
-from struck.codec.playing.block import ACTIVE, LATE, STARTED, STOLEN
 from struck.codec.playing.changes import AMENDED, ENDED, UNKNOWN
 from struck.codec.playing.decoder import Decoder
+from struck.codec.playing.decoder_state import ACTIVE, LATE, STARTED, STOLEN
 from struck.realtime.bench.decoder import plain_weights, sustained_events
 from struck.realtime.bench.loaded_callback import CALL
 from struck.realtime.engine.address_tables import make_address_table

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from struck.codec.playing.block import (
-    DELAYED,
-    LATE,
-    PENDING,
-    STARTED,
-    STOLEN,
-    amend_voice,
-    end_voice,
-    insert_event,
-)  # fmt: skip
+from struck.codec.playing.arrivals import amend_voice, end_voice, insert_event
 from struck.codec.playing.changes import UNKNOWN
 from struck.codec.playing.decoder import Decoder
+from struck.codec.playing.decoder_state import DELAYED, LATE, PENDING, STARTED, STOLEN
 from struck.codec.playing.voice_records import RECORD_SIZE
 from struck.realtime.engine import commands
 from struck.realtime.engine.commands import (

@@ -8,7 +8,7 @@ import pytest
 
 from struck.codec.events.event_spec import ANALYSIS_RATE, FIELDS, INDEX, from_physical, read_field
 from struck.codec.events.quantize import quantize_events, restore_events
-from struck.codec.playing.block import ACTIVE, LATE, PENDING, STARTED
+from struck.codec.playing.decoder_state import ACTIVE, LATE, PENDING, STARTED
 from struck.codec.transforms.transform import TransformSettings
 from struck.realtime.engine.commands import (
     AT_SAMPLE,
