@@ -9,6 +9,7 @@ get the library's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -106,29 +107,17 @@ def fast_tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-@overload(fast_exp, inline="always")
-def _compile_exp(x):
-    if x == types.float32:
-        return lambda x: _exp_single(x)
-    return lambda x: math.exp(x)
+def _serve(function: Callable[[Any], Any], single: Any, double: Callable[[float], float]) -> None:
+    """In kernels, let ``function`` be the kernel ``single`` of a float32, and ``double`` of other numbers."""
+
+    @overload(function, inline="always")
+    def choose(x):  # type: ignore[no-untyped-def]
+        if x == types.float32:
+            return lambda x: single(x)
+        return lambda x: double(x)
 
 
-@overload(fast_log, inline="always")
-def _compile_log(x):
-    if x == types.float32:
-        return lambda x: _log_single(x)
-    return lambda x: math.log(x)
-
-
-@overload(fast_log10, inline="always")
-def _compile_log10(x):
-    if x == types.float32:
-        return lambda x: _log10_single(x)
-    return lambda x: math.log10(x)
-
-
-@overload(fast_tanh, inline="always")
-def _compile_tanh(x):
-    if x == types.float32:
-        return lambda x: _tanh_single(x)
-    return lambda x: math.tanh(x)
+_serve(fast_exp, _exp_single, math.exp)
+_serve(fast_log, _log_single, math.log)
+_serve(fast_log10, _log10_single, math.log10)
+_serve(fast_tanh, _tanh_single, math.tanh)

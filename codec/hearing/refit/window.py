@@ -160,6 +160,20 @@ def _sound(renderer, sounding, e, first_second, tracks):
     )  # fmt: skip
 
 
+@njit(**INNER)
+def _place(scalars, frequency_hz, amplitude, age, count, bins_per_hz, found, placed):
+    """Place partials at an age into an empty frame; where they stand is found anew where the glide has moved.
+
+    ``found`` is the scale at which that was found last. Returns the scale now, and how far the glide still is
+    from its end, see :func:`_bins_per_hz`.
+    """
+    scale, bend = _bins_per_hz(scalars, age, bins_per_hz)
+    if scale != found:
+        find_places(frequency_hz, count, scale, placed)
+    place_partials(amplitude, count, placed)
+    return scale, bend
+
+
 @njit(
     void(_RENDERER, _FRAMES, _ROWS, _ROWS, int64, _SCRATCH, _FRAMES, _FRAMES),
     **EXACT,
@@ -193,12 +207,11 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
         found = _NOT_FOUND
         for k in range(max(0, -first // stride), count):
             t = first // stride + k
-            scale, _ = _bins_per_hz(scalars, tracks.envelope[k, AGE], renderer.bins_per_hz[0])
-            if scale != found:
-                find_places(tracks.heard[FREQUENCY], heard_count, scale, placed)
-                found = scale
             amplitude = tracks.modes[k, AMPLITUDE]
-            place_partials(amplitude, heard_count, placed)
+            found, _ = _place(
+                scalars, tracks.heard[FREQUENCY], amplitude, tracks.envelope[k, AGE], heard_count,
+                renderer.bins_per_hz[0], found, placed,
+            )  # fmt: skip
             take_powers(amplitude, heard_count, placed, power[t], fourth[t])
             for b in range(NOISE_BAND_COUNT):
                 scratch.noise_rows[t, b] += tracks.noise[k] * bands[b]
@@ -250,17 +263,16 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         for k in range(skipped, count):
             t = first // stride + k
             age = tracks.envelope[k, AGE]
-            scale, bend = _bins_per_hz(scalars, age, renderer.bins_per_hz[0])
-            if scale != found:
-                find_places(tracks.heard[FREQUENCY], heard_count, scale, placed)
-                found = scale
             amplitude = tracks.modes[k, AMPLITUDE]
-            place_partials(amplitude, heard_count, placed)
+            found, bend = _place(
+                scalars, tracks.heard[FREQUENCY], amplitude, age, heard_count, renderer.bins_per_hz[0], found,
+                placed,
+            )  # fmt: skip
             place_partials_back(
                 amplitude, heard_count, placed, d_power[t], d_fourth[t], back.amplitude[k], back.place
             )
             d_scale = renderer.bins_per_hz[0] * _add_places(
-                tracks.heard[FREQUENCY], back.place, heard_count, scale, back.heard[FREQUENCY]
+                tracks.heard[FREQUENCY], back.place, heard_count, found, back.heard[FREQUENCY]
             )
             back.scalars[GLIDE_RATIO] += bend * d_scale
             if 0.0 < bend < 1.0:
