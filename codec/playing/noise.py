@@ -1,7 +1,9 @@
 """Shared loops of band noise, one per noise band: voices set gains, nobody filters noise per voice.
 
-A loop is a sum of sinusoids with seeded random phases, so it repeats without a seam. Loop ``b``
-lasts ``_LOOP_UNITS[b] / 150`` seconds, a whole number of samples at every rate that is a multiple of 150 Hz
+A loop is a sum of sinusoids, so it repeats without a seam. Their phases are chosen so that its short-time
+spectra fluctuate less than those of Gaussian noise, as in low-noise noise (Pumplin, "Low-noise noise", JASA 78,
+1985), but at several window lengths instead of in the envelope: what sounds is nearer to the level that an
+event asks for. :mod:`struck.models.noise_phases` makes them. Loop ``b`` lasts ``_LOOP_UNITS[b] / 150`` seconds, a whole number of samples at every rate that is a multiple of 150 Hz
 (22,050, 44,100, 48,000, 88,200, 96,000 ...): the noise is then the *same* waveform at every device rate. All
 units lie in [200, 400), so no loop length is a multiple of another, and the sum repeats only after days.
 
@@ -13,7 +15,8 @@ spectrum without ripple (power per mel constant), and each loop has an RMS of ex
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import scipy.fft
@@ -29,7 +32,9 @@ _LOOP_UNITS: Final = (
     256, 270, 243, 300, 225, 320, 216, 343, 250, 375, 210, 288,
     360, 240, 392, 224, 315, 280, 378, 252, 336, 294, 350, 324,
 )  # fmt: skip
-_SEED: Final = 24_011
+_PHASE_FILE: Final = Path(__file__).with_name("noise_phases.npz")
+#: Phases are stored in so many steps of a turn.
+PHASE_STEPS: Final = 256
 _LOWEST_HZ: Final = 20.0
 _OVERLAP_SHARE: Final = 0.25
 _LAST_SLOPE_SHARE: Final = 0.1  # short: the last band holds its power of 1 without its upper half slope
@@ -73,6 +78,28 @@ def noise_band_density(frequency_hz: np.ndarray, band: int) -> np.ndarray:
     return _band_window(frequency_hz, band) * density * (frequency_hz >= _LOWEST_HZ)
 
 
+def loop_amplitudes(band: int) -> np.ndarray:
+    """Amplitudes ``[bins from 0 Hz to the bandwidth]`` of loop ``band``'s sinusoids, but for a constant."""
+    bin_hz = RATE_UNIT_HZ / _LOOP_UNITS[band]
+    return np.sqrt(noise_band_density(bin_hz * np.arange(int(BANDWIDTH_HZ / bin_hz) + 1), band))
+
+
+def make_loop(amplitudes: np.ndarray, phases: np.ndarray, first: int, length: int) -> np.ndarray:
+    """A loop of RMS 1, float32 ``[length]``.
+
+    Args:
+        amplitudes: from :func:`loop_amplitudes`.
+        phases: in radians, of the bins from ``first`` on; the others are silent.
+    """
+    spectrum = np.zeros(length // 2 + 1, dtype=np.complex64)
+    inside = slice(first, first + len(phases))
+    spectrum[inside] = amplitudes[inside] * np.exp(1j * phases)
+    spectrum[-1] = 0.0  # at 22,050 Hz the bandwidth is Nyquist, whose phase is not free
+    power = 2.0 * np.sum(np.abs(spectrum.astype(np.complex128)) ** 2)
+    loop: Any = scipy.fft.irfft(spectrum * np.float32(length / np.sqrt(power)), n=length)
+    return np.asarray(loop, np.float32)
+
+
 @lru_cache(maxsize=4)
 def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
     """The loops at ``rate`` Hz: ``NOISE_BAND_COUNT`` read-only float32 arrays, RMS 1 each, made once per
@@ -80,19 +107,14 @@ def noise_loops(rate: int) -> tuple[np.ndarray, ...]:
 
     Band noise of band ``b`` at stream sample ``t`` is ``loops[b][t % len(loops[b])]``.
     """
+    with np.load(_PHASE_FILE) as file:
+        first, count = file["first"], file["count"]
+        phases = file["step"].astype(np.float64) * (2.0 * np.pi / PHASE_STEPS)
     loops = []
     for band, length in enumerate(loop_lengths_samples(rate)):
-        bin_hz = RATE_UNIT_HZ / _LOOP_UNITS[band]
-        count = int(BANDWIDTH_HZ / bin_hz) + 1  # bins up to the bandwidth: as many at every rate
-        frequency = bin_hz * np.arange(count)
-        amplitude = np.sqrt(noise_band_density(frequency, band))
-        rng = np.random.default_rng((_SEED, band))
-        spectrum = np.zeros(length // 2 + 1, dtype=np.complex64)
-        # random phases alone: hundreds of sines make Gaussian noise, and the spectrum has no random ripple
-        spectrum[:count] = amplitude * np.exp(2j * np.pi * rng.random(count))
-        spectrum[-1] = 0.0  # at 22,050 Hz the bandwidth is Nyquist, whose phase is not free
-        power = 2.0 * np.sum(np.abs(spectrum.astype(np.complex128)) ** 2)
-        loop = scipy.fft.irfft(spectrum * np.float32(length / np.sqrt(power)), n=int(length))
+        start = int(count[:band].sum())
+        own = phases[start : start + count[band]]
+        loop = make_loop(loop_amplitudes(band), own, int(first[band]), int(length))
         loop.flags.writeable = False
         loops.append(loop)
     return tuple(loops)

@@ -52,6 +52,22 @@ def test_equal_gains_sum_to_a_spectrum_without_ripple():
     assert np.max(np.abs(smooth - np.median(smooth))) < 0.5
 
 
+@pytest.mark.parametrize(("window_samples", "most"), [(512, 0.19), (1024, 0.17), (2048, 0.15)])
+def test_spectra_fluctuate_less_than_those_of_gaussian_noise(window_samples, most):
+    """Which gives ``2 - sqrt(pi)``, 0.23, at any length; here all loops sound at once."""
+    rate, length = 22_050, 1 << 17
+    total = sum(repeated(loop, length) for loop in noise_loops(rate))
+    white = np.random.default_rng(5).standard_normal(length)
+    assert fluctuation(white, window_samples) == pytest.approx(2.0 - np.sqrt(np.pi), abs=0.01)
+    assert fluctuation(total, window_samples) < most
+
+
+def fluctuation(sound, window_samples):
+    frames = np.lib.stride_tricks.sliding_window_view(sound, window_samples)[:: window_samples // 8]
+    magnitude = np.abs(np.fft.rfft(frames * np.hanning(window_samples)))[:, 8:-8]
+    return np.mean((magnitude / np.sqrt(np.mean(magnitude**2, 0)) - 1.0) ** 2)
+
+
 def test_rates_must_fit():
     with pytest.raises(ValueError, match="rate"):
         noise_loops(11_025)
