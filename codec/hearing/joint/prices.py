@@ -33,6 +33,7 @@ class Prices:
         self._pitches, attack, hold, release, decay = (
             read_field(events.vectors, name) for name in ("pitch", "attack", "hold", "release", "decay")
         )
+        self._noise_like = read_field(events.vectors, "noisiness") > 0.5
         seconds = np.minimum(decay, attack + hold + release)
         self._faded = events.onset_rows + np.round(seconds * ANALYSIS_RATE / HOP)
         self._worths: dict[int, float] = {}
@@ -67,7 +68,9 @@ class Prices:
                 needed_worth(
                     price,
                     worth,
-                    is_part(pitch_midi, noise_like, float(self._pitches[j])),
+                    # Noise of another colour beside noise is no part of it.
+                    is_part(pitch_midi, noise_like, float(self._pitches[j]))
+                    and not (noise_like and self._noise_like[j]),
                     self.worth(j),
                     abs(int(rows[j]) - row),
                 )
