@@ -1,9 +1,9 @@
 """Phases of the decoder's noise loops, chosen so that their short-time spectra fluctuate little.
 
-Two draws of Gaussian noise with one spectrum differ as much as noise can: what is random in a copy adds to its
-distance from what it copies. A copy that shows the level asked for in every frame and bin is nearer. Phases
-alone decide it, for the amplitudes of a loop's sinusoids are given. They are found by gradient descent from
-random ones; the fluctuation of Gaussian noise is 0.23 here. Run it to make the file that is shipped::
+Two draws of Gaussian noise with one spectrum differ as much as noise can: what is random in a copy adds to
+its distance from what it copies. A copy that shows the level asked for in every frame and bin is nearer.
+Phases alone decide it, for the amplitudes of a loop's sinusoids are given. They are found by gradient descent
+from random ones; the fluctuation of Gaussian noise is 0.23 here. The file that is shipped is made so::
 
     python -m struck.models.noise_phases codec/playing/noise_phases.npz
 """
@@ -22,7 +22,7 @@ from ..codec.events.event_spec import ANALYSIS_RATE, NOISE_BAND_COUNT
 from ..codec.files.part_files import part_file
 from ..codec.playing.noise import PHASE_STEPS, loop_amplitudes, loop_lengths_samples
 
-#: Lengths of the windows looked through, and what each counts: what is heard of strokes, tones, and long noise.
+#: Lengths of the windows looked through, and what each counts.
 _WINDOWS: Final = {2048: 1.0, 1024: 0.5, 512: 0.25}
 _HOPS_PER_WINDOW: Final = 8
 _STEPS: Final = 100
@@ -35,7 +35,7 @@ _LEAST_POWER: Final = 1e-8
 
 
 def fluctuation(sound: Tensor, window_samples: int) -> Tensor:
-    """Mean ``(|S| / root mean square of its bin - 1)^2`` over the STFT of one loop ``[N]``, weighted by power.
+    """Mean ``(|S| / root mean square of its bin - 1)^2`` over the STFT of a loop ``[N]``, weighted by power.
 
     Gaussian noise gives ``2 - sqrt(pi)``, 0.23; a spectrum that stands still gives 0.
     """
@@ -70,7 +70,7 @@ def steady_phases(amplitudes: np.ndarray, length: int, seed: tuple[int, ...], st
 
 
 def make_phase_file(path: str | Path, steps: int = _STEPS) -> None:
-    """Write the phases of all loops: bins ``first [B]`` and ``count [B]``, phases ``step`` one after another."""
+    """Write what the loops are made from: first bin and count ``[B]``, and all phases one after another."""
     first, count, stored = [], [], []
     for band, length in enumerate(loop_lengths_samples(ANALYSIS_RATE)):
         amplitudes = loop_amplitudes(band)

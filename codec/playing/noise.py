@@ -1,10 +1,11 @@
 """Shared loops of band noise, one per noise band: voices set gains, nobody filters noise per voice.
 
 A loop is a sum of sinusoids, so it repeats without a seam. Their phases are chosen so that its short-time
-spectra fluctuate less than those of Gaussian noise, as in low-noise noise (Pumplin, "Low-noise noise", JASA 78,
-1985), but at several window lengths instead of in the envelope: what sounds is nearer to the level that an
-event asks for. :mod:`struck.models.noise_phases` makes them. Loop ``b`` lasts ``_LOOP_UNITS[b] / 150`` seconds, a whole number of samples at every rate that is a multiple of 150 Hz
-(22,050, 44,100, 48,000, 88,200, 96,000 ...): the noise is then the *same* waveform at every device rate. All
+spectra fluctuate less than those of Gaussian noise, as in low-noise noise (Pumplin, "Low-noise noise", JASA
+78, 1985), but at several window lengths instead of in the envelope: what sounds is nearer to the level an
+event asks for. :mod:`struck.models.noise_phases` makes them. Loop ``b`` lasts ``_LOOP_UNITS[b] / 150``
+seconds, a whole number of samples at every rate that is a multiple of 150 Hz (22,050, 44,100, 48,000, 88,200,
+96,000 ...): the noise is then the *same* waveform at every device rate. All
 units lie in [200, 400), so no loop length is a multiple of another, and the sum repeats only after days.
 
 Bands overlap by a quarter of their mel width on either side of each edge, with sine/cosine slopes, so the

@@ -75,7 +75,9 @@ def main() -> None:
         for gain_db in GAINS_DB:
             copy = sound * 10.0 ** (gain_db / 20.0)
             energy, mel = energy_removed_db(heard, copy), mel_distance_db(heard, copy)
-            print(f"  as a copy, {gain_db:+.1f} dB: energy removed {energy:.2f} dB, mel distance {mel:.2f} dB")
+            print(
+                f"  as a copy, {gain_db:+.1f} dB: energy removed {energy:.2f} dB, mel distance {mel:.2f} dB"
+            )
 
 
 if __name__ == "__main__":

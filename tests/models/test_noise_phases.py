@@ -14,7 +14,9 @@ def test_a_few_steps_make_the_spectra_of_a_loop_steadier():
     band = 6
     amplitudes, length = loop_amplitudes(band), int(loop_lengths_samples(RATE)[band])
     first, later = (
-        torch.from_numpy(make_loop(amplitudes, steady_phases(amplitudes, length, (1, band), steps), 0, length))
+        torch.from_numpy(
+            make_loop(amplitudes, steady_phases(amplitudes, length, (1, band), steps), 0, length)
+        )
         for steps in (0, 20)
     )
     assert float(fluctuation(first, 2048)) == pytest.approx(2.0 - np.sqrt(np.pi), abs=0.03)
