@@ -9,7 +9,7 @@ from ...codec.kernel_builds import KernelBuild
 
 #: Modules whose import compiles all kernels that hear, and all others.
 _HEARING: Final = ("struck.codec.hearing.refit.refitter", "struck.codec.hearing.following.follower")
-_PLAYING: Final = ("struck.realtime.host.host",)
+_PLAYING: Final = ("struck.realtime.host.host", "struck.realtime.midi.jack_input")
 
 
 def main() -> None:
