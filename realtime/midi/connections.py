@@ -153,10 +153,10 @@ class _Port:
 class MidiInput(_Port):
     """One input. Made by :meth:`MidiPorts.open_input`.
 
-    rtmidi's own thread (with JACK: its process thread) only fills a queue. Were it to call Python, it would
-    wait for the interpreter, miss JACK's cycle and lose messages: with two busy Python threads on two cores
-    30 of 100, beside 8 this way, and every client of the server would see overruns. A thread of ours looks
-    at the queue instead, and :class:`ArrivalClock` finds out when messages arrived.
+    rtmidi's own thread, or JACK's of :mod:`struck.realtime.midi.jack_input`, only fills a queue. Were it to
+    call Python, it would wait for the interpreter, miss JACK's cycle and lose messages: with two busy Python
+    threads on two cores 30 of 100, beside 8 this way, and every client of the server would see overruns. A
+    thread of ours looks at the queue instead, and :class:`ArrivalClock` finds out when messages arrived.
     """
 
     direction = "input"
