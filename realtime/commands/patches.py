@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...codec.events.errors import StruckError
 from .console import Console
 from .options import Commands, add_command, add_patches
 
@@ -41,11 +42,25 @@ def run_list(options: argparse.Namespace, console: Console) -> None:
     from ...patches.shelf import Shelf
 
     shelf = Shelf(options.patches)
-    entries = shelf.entries()
+    entries = [_with_faults(entry) for entry in shelf.entries()]
     for line in shelf.clashes():
         console.note(line)
     values = [_values(entry) for entry in entries]
     console.finish({"folder": str(shelf.folder), "patches": values}, _table(entries, shelf.folder))
+
+
+def _with_faults(entry: Shelved) -> Shelved:
+    """A patch as struck live would find it: one that it would refuse is broken, too."""
+    from dataclasses import replace
+
+    from .patch_check import refuse_faults
+
+    if entry.patch is not None:
+        try:
+            refuse_faults(entry.patch)
+        except StruckError as error:
+            return replace(entry, patch=None, fault=str(error))
+    return entry
 
 
 def _values(entry: Shelved) -> dict[str, Any]:

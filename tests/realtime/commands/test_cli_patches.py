@@ -160,6 +160,16 @@ def test_maps_that_fit_are_good(check):
         assert check(f'{insert}[[map]]\nsource = "cc 7"\ntarget = "{target}"\n') == ([], [])
 
 
+def test_the_list_shows_what_would_be_refused(tmp_path, capsys):
+    (tmp_path / "loud.toml").write_text("format = 2\nprogram = 90\n[controls]\nloudness = 3.0\n")
+    (tmp_path / "good.toml").write_text("format = 2\nprogram = 91\n[controls]\ndecay = 3.0\n")
+    assert main(["patches", "list", "--patches", str(tmp_path), "--json"]) == 0
+    patches = {patch["name"]: patch for patch in json.loads(capsys.readouterr().out)["patches"]}
+    assert patches["loud"]["fault"].startswith("patch loud: no control is called loudness")
+    assert patches["good"]["fault"] == ""
+    assert patches["bells"]["fault"] == ""
+
+
 @pytest.mark.parametrize("command", ["live", "render", "resynth"])
 @pytest.mark.parametrize(
     ("text", "line"),
