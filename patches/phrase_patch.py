@@ -6,21 +6,20 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
 from ..codec.events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW
+from ..models.mars.conditions import PhraseConditions
 from .section import Section
 
 #: Instead of a chord: the keys that are held name root and quality.
 HELD: Final = "held"
+#: Fields whose names MARS knows.
+_NAMES: Final = ("style", "instrument", "chord")
 #: Where in time something may happen.
 MOMENTS: Final = ("now", "beat", "bar")
 
 
 @dataclass(frozen=True)
 class PhrasePatch:
-    """How notes become phrases; :data:`PHRASE_FIELDS` says what each field means.
-
-    Names of styles, instruments and chords, and the tempo, are checked where phrases are made
-    (:func:`struck.realtime.phrases.band.check_phrases`).
-    """
+    """How notes become phrases; :data:`PHRASE_FIELDS` says what each field means."""
 
     channel: int = 0
     style: str = "arpeggio"
@@ -51,7 +50,7 @@ class PhraseField(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-#: In the order of :class:`PhrasePatch`. ``words`` is empty for names that are checked elsewhere.
+#: In the order of :class:`PhrasePatch`. ``words`` is empty for names that MARS knows.
 PHRASE_FIELDS: Final = (
     PhraseField("channel", "0 to 16", "MIDI channel whose notes are played as phrases; 0: none", 0, 16),
     PhraseField("style", "a style", "what is played"),
@@ -110,4 +109,10 @@ def read_phrases(section: Section) -> PhrasePatch:
         else:
             values[field.name] = section.take(field.name, type(default), default)
     section.refuse_rest()
+    for name in _NAMES:
+        if values[name] != HELD or name != "chord":
+            try:
+                PhraseConditions(**{name: values[name]})
+            except ValueError as error:
+                section.refuse(name, str(error))
     return PhrasePatch(**values)

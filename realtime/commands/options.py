@@ -112,11 +112,11 @@ def insert_chain(options: argparse.Namespace, console: Console) -> Through | Non
     if options.patch is None:
         return None
     from ...patches.shelf import Shelf
+    from ..engine.parameters import check_controls
     from ..inserts.rack.offline import OfflineInserts
-    from .patch_check import refuse_faults
 
     patch = Shelf(options.patches).open(options.patch)
-    refuse_faults(patch)
+    check_controls(patch)
     inserts = patch.inserts
     for insert in inserts:
         if insert.place not in FILE_PLACES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from ...codec.events.errors import StruckError
 from ...codec.transforms.chain import EventChain, Link
@@ -11,30 +11,15 @@ from ..engine.parameters import check_controls
 from ..inserts.hosts.insert_check import InsertFindings, look_into_inserts
 from ..inserts.rack.controls import find_by_names
 from ..mapping.targets import ACTIONS, VALUES, Scale, Targets
-from ..phrases.band import check_phrases
-
-#: What keeps a patch from being played at all.
-_CHECKS: Final = (check_controls, check_phrases)
-
-
-def refuse_faults(patch: Patch) -> None:
-    """Refuse a patch that ``struck live`` would refuse.
-
-    Raises:
-        StruckError: its first fault.
-    """
-    for check in _CHECKS:
-        check(patch)
 
 
 def find_faults(patch: Patch) -> tuple[list[str], list[str]]:
     """All faults of a patch that could be read, and what is only worth knowing; plug-ins are opened."""
     faults = []
-    for check in _CHECKS:
-        try:
-            check(patch)
-        except StruckError as error:
-            faults.append(str(error))
+    try:
+        check_controls(patch)
+    except StruckError as error:
+        faults.append(str(error))
     inserts = look_into_inserts(patch)
     return [*faults, *inserts.faults, *_find_map_faults(patch, inserts)], inserts.notes
 

@@ -53,11 +53,11 @@ def _with_faults(entry: Shelved) -> Shelved:
     """A patch as struck live would find it: one that it would refuse is broken, too."""
     from dataclasses import replace
 
-    from .patch_check import refuse_faults
+    from ..engine.parameters import check_controls
 
     if entry.patch is not None:
         try:
-            refuse_faults(entry.patch)
+            check_controls(entry.patch)
         except StruckError as error:
             return replace(entry, patch=None, fault=str(error))
     return entry

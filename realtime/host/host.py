@@ -41,7 +41,7 @@ from ..midi.captured_sounds import CapturedSounds
 from ..midi.note_sounds import NoteTemplates
 from ..phrases.backing import SLOT as BACKING_SLOT
 from ..phrases.backing import Backing
-from ..phrases.band import Accompaniment, BandSettings, check_phrases
+from ..phrases.band import Accompaniment, BandSettings
 from ..recording.recordings import Recordings
 from ..screen.status import Status
 from ..screen.teller import Teller
@@ -565,7 +565,6 @@ class Host:
 
     def _change_patch(self, patch: Patch) -> None:
         check_controls(patch)
-        check_phrases(patch)
         self.patch = patch
         self.stage.note_patch(patch.name)
         self._apply_controls(patch, patch.safe)

@@ -14,14 +14,13 @@ from ...codec.weights.codec_weights import default_codec_weights_path
 from ...models.mars.conditions import TEMPO_RANGE_BPM, PhraseConditions
 from ...models.mars_extra import require_torch
 from ...patches.patch import Patch
-from ...patches.phrase_patch import HELD, PhrasePatch
+from ...patches.phrase_patch import PhrasePatch
 from ..engine.state import POSITION, EngineState
 from ..midi.note_sounds import HIGHEST_NOTE, LOWEST_NOTE, NoteTemplates
 from ..stage.stage import Stage
 from ..tempo.leader import ClockState, Leader
 from .bank import PhraseBank
 from .beats import Beats
-from .hand import ALONE
 from .player import Accompanist
 from .process_client import ProcessMaker, thread_count
 from .slots import PhraseSlots
@@ -34,20 +33,6 @@ _IDLE_SECONDS: Final = 1.0
 _LEAST_SECONDS: Final = 0.001
 #: Phrases are made anew where the clock's tempo is so far from theirs: 20 ms in a pass of 4 s.
 _SAME_TEMPO: Final = 0.005
-
-
-def check_phrases(patch: Patch) -> None:
-    """Raise StruckError where a patch names a style, an instrument or a chord that there is not."""
-    phrases = patch.phrases
-    try:
-        PhraseConditions(
-            style=phrases.style,
-            instrument=phrases.instrument,
-            chord=ALONE if phrases.chord == HELD else phrases.chord,
-            tempo_bpm=phrases.tempo_bpm,
-        )
-    except (TypeError, ValueError) as error:
-        patch.refuse(("phrases",), f" [phrases]: {error}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +77,6 @@ class Accompaniment:
         maker: PhraseMaker | None = None,
         clock: Leader | None = None,
     ) -> None:
-        check_phrases(patch)
         if maker is None and settings.device is not None and patch.phrases.channel:
             require_torch(f"a patch with phrases ({patch.name})")
         self._settings, self._state, self._stage, self._notes = settings, state, stage, notes
