@@ -62,8 +62,9 @@ _FORGET_DB_PER_SECOND = 6.0
 _BEGUN_SHARE = 0.3
 #: Of the loudest bin's energy: quieter bins weigh no more than one as quiet as this.
 _WEIGHED_SHARE = 1e-3
-#: What a hop does, for whoever measures it: a round of the search, a step of refining, and telling.
-ROUND, STEP, TELLING = "round", "step", "telling"
+#: What a hop does, for whoever measures it: a round of the search, reading one of its proposals, a step of
+#: refining, and telling.
+ROUND, READING, STEP, TELLING = "round", "reading", "step", "telling"
 #: Gains tried around the one that matches the residual.
 _GAIN_STEPS_DB = (-2.0, -1.0, 0.0)
 
@@ -374,9 +375,11 @@ class StreamingEncoder:
             if _MOST_SHARE * float(np.square(residual[_CONTEXT:]).sum(0) @ self._worth) < needed:
                 break
             with self._pace.measure(ROUND):
-                found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, p.proposals)
+                most = max(1, self._pace.count(READING, p.proposals, TELLING))
+                found = self._proposer.propose(residual, _CONTEXT, _CONTEXT + self._hop_frames, most)
                 self._observer.on_round(self._observed, self._power[:known], self._fourth[:known], found)
-                read = self._encode(residual, found)
+                with self._pace.measure(READING, max(1, len(found.frame))):
+                    read = self._encode(residual, found)
             candidates = [
                 c for c in read if c.energy >= self._raise_needed(needed, c, self._lately + accepted)
             ]

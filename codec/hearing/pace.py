@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-#: What a piece of work took last counts so much of what it is expected to take next.
-_LATEST_SHARE: Final = 0.2
-#: Rare work is begun where there is time for so much of it.
-_BEGUN_SHARE: Final = 1.0 / 3.0
+#: What a piece of work took last counts so much of what it is expected to take next, where it took longer
+#: than expected and where it did not.
+_LONGER_SHARE: Final = 0.2
+_SHORTER_SHARE: Final = 0.4
+#: So many times as long as expected it took at most: now and then something else has the processor.
+_LONGEST: Final = 3.0
+#: What is not begun is not measured: by so much less is expected of it, until it is.
+_FORGOTTEN_SHARE: Final = 0.05
 
 
 class Pace:
@@ -36,7 +40,8 @@ class Pace:
         yield
         took = (self.clock() - began) / count
         before = self._took.get(work, took)
-        self._took[work] = before + _LATEST_SHARE * (took - before)
+        took = min(took, _LONGEST * before)
+        self._took[work] = before + (_LONGER_SHARE if took > before else _SHORTER_SHARE) * (took - before)
 
     def seconds(self, work: str) -> float:
         """What a piece of ``work`` takes; 0 where that is not known."""
@@ -50,14 +55,25 @@ class Pace:
         if left <= 0.0:
             return 0
         took = self.seconds(work)
-        return most if took <= 0.0 else min(most, int(left / took))
+        if took <= 0.0:
+            return most
+        if most and left < took:
+            self._doubt(work)
+        return min(most, int(left / took))
 
-    def may_begin(self, work: str, *then: str) -> bool:
-        """Whether a third of a piece of ``work`` can be done in time, with ``then`` to follow.
+    @property
+    def is_hurried(self) -> bool:
+        """Whether anything is due."""
+        return math.isfinite(self.due_seconds)
 
-        For what is done seldom, takes longer than a hop has and would else never be done: the next hop makes
-        up for it.
-        """
-        took = self.seconds(work)
-        left = self.due_seconds - self.clock() - sum(map(self.seconds, then))
-        return left > _BEGUN_SHARE * took
+    def may_begin(self, work: str, *then: str, later_seconds: float = 0.0) -> bool:
+        """Whether a piece of ``work`` can be done in time, with ``then`` to follow, if all is due so much
+        later."""
+        left = self.due_seconds + later_seconds - self.clock() - sum(map(self.seconds, then))
+        may = left > self.seconds(work)
+        if left > 0.0 and not may:
+            self._doubt(work)
+        return may
+
+    def _doubt(self, work: str) -> None:
+        self._took[work] *= 1.0 - _FORGOTTEN_SHARE

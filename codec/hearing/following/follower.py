@@ -59,7 +59,7 @@ _HASTY_READ_AGAIN: Final = 6
 #: The loudest of the events that sound are refitted, so many: that bounds a hop's work.
 _MOST_REFITTED: Final = 16
 #: What else a hop does, for whoever measures it.
-_READING, _REFIT, _AMENDING = "reading", "refit", "amending"
+_READING, _REFIT, _AMENDING = "reading again", "refit", "amending"
 #: Where the power of a hop's frames rises by more than this over the last ones', an event may begin, and time
 #: is kept for one: a round, some steps and telling it.
 _RISE: Final = 1.25
@@ -257,9 +257,11 @@ class Follower:
         self.let_go_searches += not self.searches
         if self._soundings:
             self._follow_old()
-            self._read_again(then)
+            if not self.pace.is_hurried:
+                self._read_again()
             self._refit(then)
-            self._forget()
+            if not self.pace.is_hurried:
+                self._forget()
         power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
 
     def take(self, events: list[Event]) -> None:
@@ -267,6 +269,9 @@ class Follower:
         if events:
             with self.pace.measure(TELLING):
                 self._begin(events)
+        if self.pace.is_hurried and self._soundings:  # what need not come before that
+            self._read_again()
+            self._forget()
         with self.pace.measure(_AMENDING):
             self._amend()
 
@@ -334,17 +339,18 @@ class Follower:
             if gain_db <= s.highest_db:
                 s.gain_db, s.vector = float(gain_db), vector
 
-    def _read_again(self, then: tuple[str, ...]) -> None:
+    def _read_again(self) -> None:
         """The loudest event of which enough more was heard by now is read as if it were new.
 
-        One a hop in each window, for that bounds its work; where there is no time with ``then`` to follow,
-        none.
+        One a hop in each window, for that bounds its work. Where time counts, after what is due has been
+        told, and only if a birth in the next hop will still be in time.
         """
+        hop_seconds = self.profile.hop_samples / ANALYSIS_RATE
         for number, reader in enumerate(self._second_readers):
             due = [s for s in self._soundings if s.readings == number and reader.is_due(s)]
             if not due:
                 continue
-            if not self.pace.may_begin(f"{_READING} {number}", *then):
+            if not self.pace.may_begin(f"{_READING} {number}", ROUND, TELLING, later_seconds=hop_seconds):
                 continue  # it stays due
             with self.pace.measure(f"{_READING} {number}"):
                 loudest = max(due, key=lambda s: s.gain_db)

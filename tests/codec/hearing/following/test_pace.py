@@ -68,12 +68,31 @@ def test_one_slow_piece_is_not_taken_for_the_rule_and_slow_ones_are(pace, clock)
     assert pace.seconds("step") == pytest.approx(0.010, rel=0.05)
 
 
-def test_rare_work_that_takes_longer_than_there_is_time_is_begun_where_a_third_of_it_can_be_done(pace, clock):
+def test_an_estimate_that_keeps_work_from_being_done_is_doubted(pace, clock):
+    work(pace, clock, "step", 0.200)  # its first time: code was loaded
+    for _ in range(200):
+        pace.due_seconds = clock() + 0.005
+        if pace.count("step", 1):
+            work(pace, clock, "step", 0.001)
+    assert pace.seconds("step") == pytest.approx(0.001, rel=0.05)
+
+
+def test_where_there_is_no_time_at_all_nothing_is_learnt(pace, clock):
+    work(pace, clock, "step", 0.002)
+    pace.due_seconds = clock()
+    assert pace.count("step", 3) == 0
+    assert not pace.may_begin("step")
+    assert pace.seconds("step") == pytest.approx(0.002)
+
+
+def test_work_that_may_be_done_later_is_begun_where_it_will_be_in_time_then(pace, clock):
+    assert not pace.is_hurried
     assert pace.may_begin("reading", "telling")  # nothing is due
     work(pace, clock, "reading", 0.012)
     work(pace, clock, "telling", 0.002)
-    pace.due_seconds = clock() + 0.0065
-    assert pace.count("reading", 1) == 0
-    assert pace.may_begin("reading", "telling")
+    pace.due_seconds = clock() + 0.003
+    assert pace.is_hurried
+    assert pace.may_begin("reading", "telling", later_seconds=0.0115)
     clock.seconds += 0.001
+    assert not pace.may_begin("reading", "telling", later_seconds=0.0115)
     assert not pace.may_begin("reading", "telling")
