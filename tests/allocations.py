@@ -8,11 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 import numpy as np
 from numba import njit
 from numba.core.runtime import rtsys
 
 ROOT = Path(__file__).parents[1]
+#: What counting may take of the processor, compiling included, and by the clock, which runs for others too.
+PROCESSOR_SECONDS, CLOCK_SECONDS = 120, 900
 
 
 @njit
@@ -34,6 +41,10 @@ def count_allocations(function, *arguments):
     return counts[2] - counts[1]
 
 
+def limit_processor_time():
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+
+
 def run_counting(module):
     """The numbers that a module of the tests prints, run in a process that counts allocations."""
     environment = {"NUMBA_NRT_STATS": "1", "PATH": "", "HOME": str(Path.home())}
@@ -41,6 +52,7 @@ def run_counting(module):
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "NUMBA_CACHE_DIR") if name in os.environ}
     run = subprocess.run(
         [sys.executable, "-m", module], cwd=ROOT, env=environment | kept,
-        capture_output=True, text=True, check=True, timeout=120,
+        capture_output=True, text=True, check=True, timeout=CLOCK_SECONDS,
+        preexec_fn=limit_processor_time if resource else None,
     )  # fmt: skip
     return [int(word) for word in run.stdout.split()]
