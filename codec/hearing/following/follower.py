@@ -143,10 +143,10 @@ class Follower:
         self._views: list[View] = []
 
         def look(n_fft: int, stride: int, steps: int, heard_frames: int, rows: int, recent: float) -> View:
-            memory = self._short if n_fft == profile.n_fft else Memory(n_fft, _YOUNG_FRAMES)
-            view = View(
-                memory, refitter(n_fft, 1), refitter(n_fft, stride, steps), heard_frames, rows, recent
-            )
+            memory, every_frame = self._short, self._every_frame
+            if n_fft != profile.n_fft:
+                memory, every_frame = Memory(n_fft, _YOUNG_FRAMES), refitter(n_fft, 1)
+            view = View(memory, every_frame, refitter(n_fft, stride, steps), heard_frames, rows, recent)
             self._views.append(view)
             return view
 
@@ -166,7 +166,7 @@ class Follower:
             self._second_readers.insert(0, reader)
         if n_fft < _LONG_N_FFT:
             look(n_fft, 1, 6, 0, 16, 3.0)
-        self._levels_refitter = refitter(n_fft, stride)
+        self._levels_refitter = self._every_frame if hasty else refitter(n_fft, stride)
         self._amender = Amender(self._levels_refitter, _PRICE[n_fft])
         self._mels = mel_band_matrix(n_fft)
         self._voice_lives = VoiceLives(weights)
