@@ -52,6 +52,7 @@ _SIGNATURES: Final[dict[str, tuple]] = {
     "jack_midi_event_get": (ctypes.c_int, _pointer, _pointer, ctypes.c_uint32),
     "jack_port_get_buffer": (_pointer, _pointer, ctypes.c_uint32),
     "jack_last_frame_time": (ctypes.c_uint32, _pointer),
+    "jack_frames_to_time": (ctypes.c_uint64, _pointer, ctypes.c_uint32),
     "jack_port_register": (_pointer, _pointer, _string, _string, ctypes.c_ulong, ctypes.c_ulong),
     "jack_port_by_name": (_pointer, _pointer, _string),
     "jack_set_latency_callback": (ctypes.c_int, _pointer, _pointer, _pointer),

@@ -23,29 +23,28 @@ _QUEUE_MESSAGES: Final = 8_192
 _LONGEST_BYTES: Final = 180
 #: Bytes that one of a row's numbers holds without a loss.
 _BYTES_PER_NUMBER: Final = 6
-#: Frames are counted in so many bits.
-_FRAME_MASK: Final = (1 << 32) - 1
 
-# columns of a row: frame at which the period began, frame in it, bytes of the message; then these
+# columns of a row: when the period began by JACK's clock, in microseconds, as JACK smooths it; frame in it;
+# bytes of the message; then these
 _BEGAN, _AT, _SIZE, _BYTES = range(4)
 _ROW_SIZE: Final = _BYTES + _LONGEST_BYTES // _BYTES_PER_NUMBER
 
 # places in _State.words: addresses of libjack's functions, of the client and of its port
-_GET_BUFFER, _COUNT_EVENTS, _GET_EVENT, _BEGIN_OF_PERIOD, _CLIENT, _PORT = range(6)
+_GET_BUFFER, _COUNT_EVENTS, _GET_EVENT, _LAST_FRAME, _TO_TIME, _CLIENT, _PORT = range(7)
 
 
 class _State(NamedTuple):
     """What the compiled callback knows."""
 
     ring: RecordRing
-    words: np.ndarray  # int64 [6]
+    words: np.ndarray  # int64 [7]
     event: np.ndarray  # int64 [3] a jack_midi_event_t: frame in the period, bytes, their address
     row: np.ndarray  # float64 [_ROW_SIZE]
 
 
 def _make_state() -> _State:
     ring = make_record_ring(_QUEUE_MESSAGES, _ROW_SIZE)
-    return _State(ring, np.zeros(6, np.int64), np.zeros(3, np.int64), np.zeros(_ROW_SIZE))
+    return _State(ring, np.zeros(7, np.int64), np.zeros(3, np.int64), np.zeros(_ROW_SIZE))
 
 
 _state_at = state_reader(typeof(_make_state()))
@@ -58,7 +57,8 @@ def _process(frames, userdata):
     words, event, row = state.words, state.event, state.row
     buffer = call_c(words[_GET_BUFFER], words[_PORT], int64(frames), int64(0))
     count = call_c(words[_COUNT_EVENTS], buffer, int64(0), int64(0)) & int64(0x7FFFFFFF)
-    began = call_c(words[_BEGIN_OF_PERIOD], words[_CLIENT], int64(0), int64(0)) & int64(0xFFFFFFFF)
+    first = call_c(words[_LAST_FRAME], words[_CLIENT], int64(0), int64(0)) & int64(0xFFFFFFFF)
+    began = call_c(words[_TO_TIME], words[_CLIENT], first, int64(0))
     for number in range(count):
         failed = call_c(words[_GET_EVENT], event.ctypes.data, buffer, int64(number)) & int64(0xFFFFFFFF)
         size = event[1]
@@ -99,7 +99,7 @@ class JackMidiInput:
         client.keep = self._state, self._table  # its thread may outlive us
         self._row = np.zeros(_ROW_SIZE)
         self._is_open = False
-        self._last_frame: int | None = None
+        self._began_microseconds: float | None = None  # the period of the latest message
         self._is_exact = False
         #: Of the latest message: how much later than the beginning of its period.
         self.offset_seconds = 0.0
@@ -134,7 +134,8 @@ class JackMidiInput:
             (_GET_BUFFER, "jack_port_get_buffer"),
             (_COUNT_EVENTS, "jack_midi_get_event_count"),
             (_GET_EVENT, "jack_midi_event_get"),
-            (_BEGIN_OF_PERIOD, "jack_last_frame_time"),
+            (_LAST_FRAME, "jack_last_frame_time"),
+            (_TO_TIME, "jack_frames_to_time"),
         ):
             words[place] = self._library.address_of(function)
         client.set_callbacks(_process.address, self._table.ctypes.data)
@@ -154,14 +155,13 @@ class JackMidiInput:
         if index[READ] == index[WRITE] or not pop_row(self._state.ring, self._row):
             return None
         row = self._row
-        size, frame = int(row[_SIZE]), int(row[_BEGAN])
+        size, began = int(row[_SIZE]), float(row[_BEGAN])
         numbers = row[_BYTES : _BYTES - (-size // _BYTES_PER_NUMBER)].astype(np.int64)
         data = b"".join(int(n).to_bytes(_BYTES_PER_NUMBER, "little") for n in numbers)[:size]
-        passed = 0 if self._last_frame is None else (frame - self._last_frame) & _FRAME_MASK
-        self._last_frame = frame
+        before, self._began_microseconds = self._began_microseconds, began
         self._is_exact = self._is_exact or row[_AT] > 0.0
         self.offset_seconds = float(row[_AT]) / self._client.rate
-        return data, passed / self._client.rate
+        return data, 0.0 if before is None else 1e-6 * (began - before)
 
     def close_port(self) -> None:
         """No message comes any more."""

@@ -56,6 +56,8 @@ def test_who_does_not_read_is_dropped_and_holds_nobody_up():
                 host.stage.tell(f"{number} {'x' * 250}")
             time.sleep(0.05)
         assert host.stage.counts()["control_slow"] == len(slow)
+        while host.control._viewers and time.monotonic() < deadline:  # their ends take a round of the loop
+            time.sleep(0.05)
         assert not host.control._viewers
         assert answers(host)
         assert SLOW_SECONDS <= 10.0
