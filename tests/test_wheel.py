@@ -56,7 +56,7 @@ def test_the_wheel_has_one_top_level_name_and_all_data(wheel):
     assert {name.split("/")[0] for name in names} == {"struck", info}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix in (".py", ".typed", ".safetensors", ".toml", ".flac"):
+            if path.is_file() and path.suffix in (".py", ".typed", ".safetensors", ".npz", ".toml", ".flac"):
                 assert f"struck/{path.relative_to(ROOT).as_posix()}" in names
 
 
