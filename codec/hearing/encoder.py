@@ -180,6 +180,7 @@ class StreamingEncoder:
         at_most: values that fields have at most when an event is found; for whoever amends them later.
         pace: tells when what is found is due: nothing more is searched for, and no step more taken, than
             there is time for.
+        together: whether what is read is fitted together with all else that sounds before it is told.
 
     Raises:
         StruckError: the weights lack the event network.
@@ -202,6 +203,7 @@ class StreamingEncoder:
         whitening: float = 0.0,
         at_most: Mapping[str, float] | None = None,
         pace: Pace | None = None,
+        together: bool = False,
     ) -> None:
         self.profile = profile
         self._pace = pace or Pace()
@@ -209,7 +211,7 @@ class StreamingEncoder:
         self.let_go = 0
         self.nonfinite_samples = 0
         self._quietest_db = QUIETEST_DB if profile.n_fft > SHORT_WINDOW else _SHORT_QUIETEST_DB
-        self._reader = EventReader(weights, profile.n_fft, at_most)
+        self._reader = EventReader(weights, profile.n_fft, at_most, together)
         self._refine = refine
         self._model = model
         self._shadow_samples = _SHADOW_SAMPLES if model is None else _FOLLOWED_SHADOW_SAMPLES

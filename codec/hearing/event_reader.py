@@ -26,13 +26,20 @@ class EventReader:
         weights: trained codec weights.
         n_fft: window length of the residual's frames.
         at_most: values that fields have at most, in their units.
+        together: whether events are fitted together before they are told.
 
     Raises:
         StruckError: the weights lack the event network.
     """
 
-    def __init__(self, weights: CodecWeights, n_fft: int, at_most: Mapping[str, float] | None = None) -> None:
-        network = weights.event_network(n_fft)
+    def __init__(
+        self,
+        weights: CodecWeights,
+        n_fft: int,
+        at_most: Mapping[str, float] | None = None,
+        together: bool = False,
+    ) -> None:
+        network = weights.event_network(n_fft, together)
         for name, shape in parameter_shapes().items():
             if name not in network or network[name].shape != shape:
                 raise StruckError(f"weights {weights.name} lack encoder weight {name} of shape {shape}")

@@ -19,7 +19,7 @@ from ..files.part_files import part_file
 _DECODER_PREFIX = "decoder."
 _ENCODER_PREFIX = "encoder."
 _SHORT_ENCODER_PREFIX = "short_encoder."
-#: Windows of so many samples, and shorter ones, have an event network of their own.
+#: Windows of so many samples, and shorter ones, are read by the network that learned from refitted events.
 SHORT_WINDOW: Final = 512
 
 
@@ -33,9 +33,9 @@ class CodecWeights:
     """What both directions need.
 
     ``decoder`` turns vectors to sound and alone decides what a take sounds like: ``decoder_hash`` names it
-    in every take. ``encoder`` may be retrained without touching old takes. ``short_encoder`` is the event
-    network of the shortest windows, which know next to nothing but the attack; empty where ``encoder`` serves
-    them as well.
+    in every take. ``encoder`` may be retrained without touching old takes. ``short_encoder`` learned
+    from refitted events as well: it reads the shortest windows, which know next to nothing but the attack, and
+    what is fitted together afterwards; empty where ``encoder`` serves them as well.
     """
 
     name: str
@@ -43,9 +43,14 @@ class CodecWeights:
     encoder: dict[str, np.ndarray]
     short_encoder: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def event_network(self, n_fft: int) -> dict[str, np.ndarray]:
-        """The event network for windows of ``n_fft`` samples."""
-        return self.short_encoder if self.short_encoder and n_fft <= SHORT_WINDOW else self.encoder
+    def event_network(self, n_fft: int, together: bool = False) -> dict[str, np.ndarray]:
+        """The event network for windows of ``n_fft`` samples.
+
+        Args:
+            together: whether what it reads is fitted together with all else that sounds before it is told.
+        """
+        refitted = together or n_fft <= SHORT_WINDOW
+        return self.short_encoder if self.short_encoder and refitted else self.encoder
 
     @property
     def decoder_hash(self) -> str:

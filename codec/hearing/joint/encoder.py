@@ -104,7 +104,7 @@ class JointEncoder(StreamingEncoder):
         self._every_frame = refitter(1, 1)
         self._mels = mel_band_matrix(profile.n_fft)
         self._tracker = Tracker(weights.decoder, profile.n_fft, mel_weight) if amends else None
-        super().__init__(weights, profile, observer, at_most=_AT_MOST)
+        super().__init__(weights, profile, observer, at_most=_AT_MOST, together=True)
 
     def reset(self) -> None:
         """Forget everything heard; the next sample is sample 0."""

@@ -33,6 +33,7 @@ def test_short_windows_may_have_an_event_network_of_their_own(tmp_path: Path) ->
     save_codec_weights(path, make_initial_timbre_weights(0), encoder, short)
     weights = load_codec_weights(path)
     assert [weights.event_network(n)["x"][0] for n in (2048, 1024, 512)] == [1.0, 1.0, 2.0]
+    assert [weights.event_network(n, together=True)["x"][0] for n in (2048, 512)] == [2.0, 2.0]
 
 
 def test_hash_names_the_decoder_alone(tmp_path: Path) -> None:
