@@ -34,7 +34,7 @@ class CodecWeights:
 
     ``decoder`` turns vectors to sound and alone decides what a take sounds like: ``decoder_hash`` names it
     in every take. ``encoder`` may be retrained without touching old takes. ``short_encoder`` learned
-    from refitted events as well: it reads the shortest windows, which know next to nothing but the attack, and
+    from refitted events as well: it reads the shortest windows, which know little but the attack, and
     what is fitted together afterwards; empty where ``encoder`` serves them as well.
     """
 
