@@ -18,7 +18,7 @@ from ..spectrum import HOP
 from .canvas import Canvas
 
 #: By how much an event must lessen the loss of a window.
-PRICE: Final = 0.0003
+PRICE: Final = 0.00035
 #: An event that does not begin with a rise of this much mends another: it costs up to so many times as much.
 _NO_RISE_DB: Final = 1.0
 _RISE_DB: Final = 4.0

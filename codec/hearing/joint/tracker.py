@@ -34,7 +34,7 @@ _STEPS: Final = 4
 _MOST: Final = 16
 _UNHEARD_SHARE: Final = 1e-6
 #: Loss times seconds that a bit of an amendment must save.
-_PRICE: Final = 4e-5
+_PRICE: Final = 5e-5
 #: Errors count as shares of the energy of the rows judged, but at least of this share of as many loud ones.
 _QUIET_SHARE: Final = 0.1
 #: A row is silent whose loudest bin is below this.
