@@ -17,6 +17,8 @@ from struck.codec.events.event_spec import ANALYSIS_RATE, NOISE_BAND_COUNT
 from struck.codec.measures.metrics import energy_removed_db, mel_distance_db
 from struck.codec.playing.noise import noise_band_density, noise_loops
 
+from ..codec.playing.steadiness import fluctuation
+
 Sound = NDArray[np.float64]
 
 LENGTH = 16 * ANALYSIS_RATE
@@ -39,13 +41,6 @@ def gaussian(seed: int) -> Sound:
 def loops() -> Sound:
     """All loops at once."""
     return np.sum([np.tile(one, -(-LENGTH // len(one)))[:LENGTH] for one in noise_loops(ANALYSIS_RATE)], 0)
-
-
-def fluctuation(sound: Sound, window: int) -> float:
-    """Mean ``(|S| / root mean square of its bin - 1)^2``."""
-    frames = np.lib.stride_tricks.sliding_window_view(sound, window)[:: window // 8]
-    magnitude = np.abs(np.fft.rfft(frames * np.hanning(window)))[:, 4:-4]
-    return float(np.mean((magnitude / np.sqrt(np.mean(magnitude**2, 0)) - 1.0) ** 2))
 
 
 def modulations_db(sound: Sound, centre_hz: float) -> list[float]:

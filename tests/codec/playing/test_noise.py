@@ -10,6 +10,7 @@ from struck.codec.playing.decoder import Decoder
 from struck.codec.playing.noise import loop_lengths_samples, noise_loops
 
 from .decoder_events import FLAT_WEIGHTS, event
+from .steadiness import fluctuation
 
 
 def repeated(loop, length):
@@ -60,12 +61,6 @@ def test_spectra_fluctuate_less_than_those_of_gaussian_noise(window_samples, mos
     white = np.random.default_rng(5).standard_normal(length)
     assert fluctuation(white, window_samples) == pytest.approx(2.0 - np.sqrt(np.pi), abs=0.01)
     assert fluctuation(total, window_samples) < most
-
-
-def fluctuation(sound, window_samples):
-    frames = np.lib.stride_tricks.sliding_window_view(sound, window_samples)[:: window_samples // 8]
-    magnitude = np.abs(np.fft.rfft(frames * np.hanning(window_samples)))[:, 8:-8]
-    return np.mean((magnitude / np.sqrt(np.mean(magnitude**2, 0)) - 1.0) ** 2)
 
 
 def test_rates_must_fit():
