@@ -16,9 +16,9 @@ NEAR_FRAMES: Final = 9
 STRONGER: Final = 8.0
 #: What a detail, and a part of another sound, must be worth: by how much it lessens the loss of a window.
 _DETAIL_PRICE: Final = 0.0015
-_PART_PRICE: Final = 0.0025
+_PART_PRICE: Final = 0.005
 #: What a part must be worth as a share of what the other is.
-_PART_SHARE: Final = 0.05
+_PART_SHARE: Final = 0.1
 _HIGHEST_RATIO: Final = 16.5
 
 

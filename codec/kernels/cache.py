@@ -28,7 +28,7 @@ PACKAGE: Final = Path(__file__).parents[2]
 KERNEL_ROOMS: Final = (
     "codec/events", "codec/hearing", "codec/hearing/joint", "codec/hearing/refit", "codec/kernels",
     "codec/measures", "codec/playing", "models/mars/sound", "realtime/bench", "realtime/devices",
-    "realtime/engine",
+    "realtime/engine", "realtime/midi",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ..encoder import StreamingEncoder
 from ..refit.profile_refiner import make_refiner
 
 #: What a dB of mel distance counts beside the share of energy left, where events are fitted together.
-JOINT_MEL_WEIGHT: Final = 0.1
+JOINT_MEL_WEIGHT: Final = 0.08
 
 
 def make_encoder(

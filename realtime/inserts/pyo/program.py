@@ -40,6 +40,7 @@ class PyoProgram:
     def __init__(self, path: Path, source: Any) -> None:
         pyo = load_pyo()
         #: What the file defines; objects play only while somebody keeps them.
+        _told_in_one_line(path, lambda: _parse(path))
         names = self._names = _told_in_one_line(path, lambda: runpy.run_path(str(path)))
         build = names.get("build")
         if not callable(build):
@@ -63,7 +64,7 @@ def look_into_program(path: Path) -> tuple[PluginParameter, ...] | None:
     Raises:
         StruckError: it cannot be read, has a syntax error, or its parameters are wrong.
     """
-    tree = _told_in_one_line(path, lambda: ast.parse(path.read_bytes(), str(path)))
+    tree = _told_in_one_line(path, lambda: _parse(path))
     named = sum(isinstance(node, ast.Name) and node.id == "parameters" for node in ast.walk(tree))
     for statement in tree.body:
         match statement:
@@ -73,6 +74,13 @@ def look_into_program(path: Path) -> tuple[PluginParameter, ...] | None:
                 except (TypeError, ValueError):  # it is computed
                     return None
     return None if named else ()
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except ValueError as error:  # null bytes, before Python 3.11.4
+        raise SyntaxError(str(error)) from None
 
 
 def _told_in_one_line(path: Path, function: Callable[[], T]) -> T:
