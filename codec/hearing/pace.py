@@ -61,11 +61,6 @@ class Pace:
             self._doubt(work)
         return min(most, int(left / took))
 
-    @property
-    def is_hurried(self) -> bool:
-        """Whether anything is due."""
-        return math.isfinite(self.due_seconds)
-
     def may_begin(self, work: str, *then: str, later_seconds: float = 0.0) -> bool:
         """Whether a piece of ``work`` can be done in time, with ``then`` to follow, if all is due so much
         later."""

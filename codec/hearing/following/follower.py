@@ -205,6 +205,7 @@ class Follower:
         self._loudest_power = 0.0
         self._loud_energy = 0.0
         self._at_frame = 0
+        self._reads_first = True  # before births are looked for; else after they have been told
 
     def process(self, samples: np.ndarray, rate: int = ANALYSIS_RATE) -> list[StreamItem]:
         """Take samples in, give back what is told by now, in the order of a stream per hop.
@@ -255,12 +256,15 @@ class Follower:
         then = _A_BIRTH if rises and self.searches else (_AMENDING,)
         self._encoder.searches = self.searches
         self.let_go_searches += not self.searches
+        # With time for all of it, a hop does on stage what it does for files.
+        readings = (f"{_READING} {number}" for number in range(len(self._second_readers)))
+        self._reads_first = self.pace.may_begin(_REFIT, *readings, *then)
         if self._soundings:
             self._follow_old()
-            if not self.pace.is_hurried:
+            if self._reads_first:
                 self._read_again()
             self._refit(then)
-            if not self.pace.is_hurried:
+            if self._reads_first:
                 self._forget()
         power[:], fourth[:] = self._every_frame.sums(as_known(self._soundings, first_frame), len(observed))
 
@@ -269,7 +273,7 @@ class Follower:
         if events:
             with self.pace.measure(TELLING):
                 self._begin(events)
-        if self.pace.is_hurried and self._soundings:  # what need not come before that
+        if not self._reads_first and self._soundings:  # what need not come before that
             self._read_again()
             self._forget()
         with self.pace.measure(_AMENDING):

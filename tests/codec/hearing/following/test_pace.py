@@ -86,12 +86,10 @@ def test_where_there_is_no_time_at_all_nothing_is_learnt(pace, clock):
 
 
 def test_work_that_may_be_done_later_is_begun_where_it_will_be_in_time_then(pace, clock):
-    assert not pace.is_hurried
     assert pace.may_begin("reading", "telling")  # nothing is due
     work(pace, clock, "reading", 0.012)
     work(pace, clock, "telling", 0.002)
     pace.due_seconds = clock() + 0.003
-    assert pace.is_hurried
     assert pace.may_begin("reading", "telling", later_seconds=0.0115)
     clock.seconds += 0.001
     assert not pace.may_begin("reading", "telling", later_seconds=0.0115)
