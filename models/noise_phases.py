@@ -69,7 +69,7 @@ def steady_phases(amplitudes: np.ndarray, length: int, seed: tuple[int, ...], st
     return phases.detach().numpy().astype(np.float64)
 
 
-def make_phase_file(path: str | Path, steps: int = _STEPS) -> None:
+def make_phase_file(path: str | Path) -> None:
     """Write what the loops are made from: first bin and count ``[B]``, and all phases one after another."""
     first, count, stored = [], [], []
     for band, length in enumerate(loop_lengths_samples(ANALYSIS_RATE)):
@@ -77,7 +77,7 @@ def make_phase_file(path: str | Path, steps: int = _STEPS) -> None:
         heard = np.flatnonzero(amplitudes**2 > _LEAST_POWER * np.max(amplitudes) ** 2)
         begin, end = int(heard[0]), int(heard[-1]) + 1
         inside = np.where(np.arange(len(amplitudes)) >= begin, amplitudes, 0.0)[:end]
-        phases = steady_phases(inside, int(length), (_SEED, band), steps)[begin:]
+        phases = steady_phases(inside, int(length), (_SEED, band), _STEPS)[begin:]
         first.append(begin)
         count.append(len(phases))
         stored.append(np.round(phases * (PHASE_STEPS / (2.0 * np.pi))) % PHASE_STEPS)

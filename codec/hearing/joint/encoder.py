@@ -328,7 +328,6 @@ class JointEncoder(StreamingEncoder):
         prices = Prices(canvas, events)
         worths = np.array([prices.worth(i) for i in range(len(events))])
         pitches = read_field(events.vectors, "pitch")
-        noise_like = read_field(events.vectors, "noisiness") > 0.5
         gain_db = events.gain_db.copy()
         order = np.argsort(worths, kind="stable")
         for i in order:
@@ -338,7 +337,7 @@ class JointEncoder(StreamingEncoder):
                 for j in prices.near(row, but=i)
                 if worths[j] >= worth and abs(pitches[j] - pitches[i]) < _MERGED_SEMITONES
             ]
-            needed = prices.needed(one, worth, float(pitches[i]), bool(noise_like[i]), but=i)
+            needed = prices.needed(one, worth, float(pitches[i]), bool(prices.noise_like[i]), but=i)
             if worth < _SAFE_PRICES * needed and canvas.worth(one) < needed:
                 canvas.remove(one)
                 prices.forget(i)

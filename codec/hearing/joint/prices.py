@@ -33,7 +33,8 @@ class Prices:
         self._pitches, attack, hold, release, decay = (
             read_field(events.vectors, name) for name in ("pitch", "attack", "hold", "release", "decay")
         )
-        self._noise_like = read_field(events.vectors, "noisiness") > 0.5
+        #: Which of the events are mostly noise.
+        self.noise_like = read_field(events.vectors, "noisiness") > 0.5
         seconds = np.minimum(decay, attack + hold + release)
         self._faded = events.onset_rows + np.round(seconds * ANALYSIS_RATE / HOP)
         self._worths: dict[int, float] = {}
@@ -70,7 +71,7 @@ class Prices:
                     worth,
                     # Noise of another colour beside noise is no part of it.
                     is_part(pitch_midi, noise_like, float(self._pitches[j]))
-                    and not (noise_like and self._noise_like[j]),
+                    and not (noise_like and self.noise_like[j]),
                     self.worth(j),
                     abs(int(rows[j]) - row),
                 )
