@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from struck.codec.events.amendments import Amendment, End
+from struck.codec.events.amendments import Amendment, End, in_stream_order
 from struck.codec.events.event_spec import ANALYSIS_RATE, INDEX, read_field
 from struck.codec.events.profiles import PROFILES
 from struck.codec.events.quantize import quantize_events, restore_events
@@ -108,7 +108,7 @@ def test_what_goes_on_for_longer_than_is_known_is_ended_when_it_stops():
     sound[:stop] = 0.1 * np.random.default_rng(6).standard_normal(stop)
     encoder = make_encoder(WEIGHTS, STUDIO)
     events = encode(sound, encoder=encoder)
-    told_once = [*events, *encoder.take_changes()]
+    told_once = in_stream_order([*events, *encoder.take_changes()])
     ends = [item.at_seconds for item in told_once if isinstance(item, End)]
     # Some end with it; others, that take over in the third hop, are told how long they sound.
     assert ends
