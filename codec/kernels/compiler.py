@@ -59,12 +59,23 @@ class _Flags(Flags):
 
 
 class KernelCompiler(Compiler):
-    """Compiles what Python calls."""
+    """Compiles what other kernels call."""
+
+    lowering: type[NativeLowering] = NativeLowering
 
     def __init__(  # type: ignore[no-untyped-def]
         self, typingctx, targetctx, library, args, return_type, flags, locals
     ) -> None:
         super().__init__(typingctx, targetctx, library, args, return_type, _Flags(flags), locals)
+
+    def define_pipelines(self) -> list[Any]:
+        pipelines = super().define_pipelines()
+        for pipeline in pipelines:
+            pipeline.passes = [
+                (self.lowering if step is NativeLowering else step, text) for step, text in pipeline.passes
+            ]
+            pipeline.finalize()
+        return pipelines
 
     def _compile_core(self) -> Any:
         collects = gc.isenabled()
@@ -116,10 +127,30 @@ class _JoiningLibrary(_InnerLibrary):
         self._finalize_final_module()
 
 
+def _close(module: Any) -> None:
+    """Let nothing outside see what was linked into ``module``.
+
+    Else the process has one of the copies that several kernels brought along for all of them, whichever it
+    got first; they differ in the last bits of sums, and so did the first start, which compiles, from later ones.
+    """
+    for function in module.functions:
+        if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
+            function.linkage = llvm.Linkage.internal
+
+
+class _ClosedLibrary(JITCodeLibrary):
+    """Machine code that runs the copies of other kernels that it was optimised with."""
+
+    def _optimize_final_module(self) -> None:
+        _close(self._final_module)
+        super()._optimize_final_module()
+
+
 class _OuterLibrary(_Library):
     """Machine code of all that is linked in, which is optimised already: it is only simplified."""
 
     def _optimize_final_module(self) -> None:
+        _close(self._final_module)
         tuning = llvm.create_pipeline_tuning_options(speed_level=3)
         tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
         builder = llvm.create_pass_builder(self._codegen._tm, tuning)
@@ -127,15 +158,24 @@ class _OuterLibrary(_Library):
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _OuterLowering(NativeLowering):
+class _ClosedLowering(NativeLowering):
+    """Lowers to a :class:`_ClosedLibrary`."""
+
+    _name = "closed_lowering"
+    library: type[JITCodeLibrary] = _ClosedLibrary
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _OuterLowering(_ClosedLowering):
     """Lowers to an :class:`_OuterLibrary`."""
 
     _name = "outer_lowering"
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _OuterLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return bool(super().run_pass(state))
+    library = _OuterLibrary
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -168,22 +208,19 @@ class _JoiningLowering(_InnerLowering):
     library = _JoiningLibrary
 
 
+class ClosedCompiler(KernelCompiler):
+    """Compiles what Python calls."""
+
+    lowering = _ClosedLowering
+
+
 class OuterCompiler(KernelCompiler):
     """Compiles what Python calls and whose inner kernels are optimised already."""
 
-    lowering: type[NativeLowering] = _OuterLowering
-
-    def define_pipelines(self) -> list[Any]:
-        pipelines = super().define_pipelines()
-        for pipeline in pipelines:
-            pipeline.passes = [
-                (self.lowering if step is NativeLowering else step, text) for step, text in pipeline.passes
-            ]
-            pipeline.finalize()
-        return pipelines
+    lowering = _OuterLowering
 
 
-class InnerCompiler(OuterCompiler):
+class InnerCompiler(KernelCompiler):
     """Compiles what only other kernels call."""
 
     lowering = _InnerLowering

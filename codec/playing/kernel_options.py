@@ -20,7 +20,7 @@ from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, Use
 
 from ..events.errors import StruckWarning
 from ..kernels.cache import LOCATORS, PACKAGE, Index
-from ..kernels.compiler import InnerCompiler, JoiningCompiler, KernelCompiler, OuterCompiler
+from ..kernels.compiler import ClosedCompiler, InnerCompiler, JoiningCompiler, KernelCompiler, OuterCompiler
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -68,7 +68,7 @@ EXACT: Final[dict[str, Any]] = {
     "cache": CAN_CACHE,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
-    "pipeline_class": KernelCompiler,
+    "pipeline_class": ClosedCompiler,
 }
 #: As EXACT, for what plays: its arrays belong to its caller, so no references to them are counted, which was
 #: a quarter of the code. Numba refuses to compile an allocation or an exception so.
@@ -81,7 +81,7 @@ BORROWING: Final[dict[str, Any]] = EXACT | {
 #: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
 #: apart tuples of arrays, and they were compiled again in each kernel that calls it.
 _INSIDE: Final[dict[str, Any]] = {"cache": False, "no_cpython_wrapper": True}
-INNER: Final[dict[str, Any]] = EXACT | _INSIDE
+INNER: Final[dict[str, Any]] = EXACT | _INSIDE | {"pipeline_class": KernelCompiler}
 #: As INNER and BORROWING, without machine code of their own, which takes three fifths of the time again. What
 #: plays runs as fast so; what hears ran slower in `studio`, and stays with INNER.
 LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}

@@ -4,10 +4,11 @@ import gc
 
 import numpy as np
 import pytest
+from llvmlite import binding as llvm
 from numba import njit
 from numba.core.errors import NumbaError
 
-from struck.codec.playing.kernel_options import BORROWING, EXACT, JOINING, LINKED
+from struck.codec.playing.kernel_options import BORROWING, EXACT, INNER, JOINING, LINKED
 
 
 @njit(**JOINING)
@@ -58,6 +59,28 @@ def test_all_of_it_is_optimised_in_what_python_calls():
     outer(np.arange(5.0), 20)
     (code,) = outer.inspect_llvm().values()
     assert code.count(" alloca ") < body_of(leaf).count(" alloca ")
+
+
+@pytest.mark.parametrize(
+    ("outer_options", "inner_options"),
+    [(EXACT, INNER), (BORROWING, LINKED), (BORROWING, JOINING)],
+    ids=["hears", "plays", "joins"],
+)
+def test_a_kernel_runs_its_own_copies_of_other_kernels(outer_options, inner_options):
+    """Whichever copy a process had first, as another kernel was compiled or loaded, would be run by all."""
+
+    @njit(**inner_options)
+    def halves(count):  # what calls itself is not dissolved in its callers
+        return 1.0 if count < 2 else 1.0 + halves(count // 2)
+
+    @njit(**outer_options | {"cache": False})
+    def calls(count):
+        return halves(count)
+
+    assert calls(9) == 4.0
+    (compiled,) = calls.overloads.values()
+    linkages = {f.name: f.linkage for f in compiled.library.get_defined_functions() if "halves" in f.name}
+    assert set(linkages.values()) == {llvm.Linkage.internal}
 
 
 def test_the_garbage_collector_is_left_as_it_was():
