@@ -130,8 +130,8 @@ class _JoiningLibrary(_InnerLibrary):
 def _close(module: Any) -> None:
     """Let nothing outside see what was linked into ``module``.
 
-    Else the process has one of the copies that several kernels brought along for all of them, whichever it
-    got first; they differ in the last bits of sums, and so did the first start, which compiles, from later ones.
+    Else a process has one of the copies that several kernels brought along for all of them, whichever it got
+    first; they differ in the last bits of sums, and so did the first start, which compiles, from later ones.
     """
     for function in module.functions:
         if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
