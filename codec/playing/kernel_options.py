@@ -81,7 +81,7 @@ BORROWING: Final[dict[str, Any]] = EXACT | {
 #: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
 #: apart tuples of arrays, and they were compiled again in each kernel that calls it.
 _INSIDE: Final[dict[str, Any]] = {"cache": False, "no_cpython_wrapper": True}
-INNER: Final[dict[str, Any]] = EXACT | _INSIDE | {"pipeline_class": KernelCompiler}
+INNER: Final[dict[str, Any]] = EXACT | _INSIDE | {"pipeline_class": InnerCompiler}
 #: As INNER and BORROWING, without machine code of their own, which takes three fifths of the time again. What
 #: plays runs as fast so; what hears ran slower in `studio`, and stays with INNER.
 LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}
