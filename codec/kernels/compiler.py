@@ -4,7 +4,8 @@ Numba optimises each function and makes machine code of it, then links it into t
 optimised as a whole again::
 
     Numba      leaf: optimise, emit    inner: + leaf, optimise, emit    outer: + both, optimise, emit
-    here       leaf: optimise          inner: + leaf, optimise          outer: + both, simplify, emit
+    closed     leaf: optimise          inner: + leaf, optimise          outer: + both, optimise, emit
+    outer      leaf: optimise          inner: + leaf, optimise          outer: + both, simplify, emit
     joining    leaf: optimise          inner: -                         outer: + both, simplify, emit
 
 What only other kernels call is never run by itself, so :class:`InnerCompiler` makes no machine code of it.
@@ -12,7 +13,7 @@ What only other kernels call is never run by itself, so :class:`InnerCompiler` m
 optimised by itself all the same: left as it was written, it gets other vector instructions once all is one
 large function; it ran slower, and a sum's last bits hung on who called it. So :class:`OuterCompiler`, for
 what Python calls, neither unrolls loops nor makes vector instructions of them: done again, that made the code
-longer and slower.
+of what plays longer and slower. What hears ran slower without, and has :class:`ClosedCompiler`.
 
 Numba runs its passes over each function, then a cheap and a full set of them over the module. The last does
 the work of all three where no references are counted.
@@ -58,10 +59,10 @@ class _Flags(Flags):
         return super().__eq__(other)
 
 
-class KernelCompiler(Compiler):
-    """Compiles what other kernels call."""
+class _KernelCompiler(Compiler):
+    """Lowers by ``lowering``; the collector waits meanwhile."""
 
-    lowering: type[NativeLowering] = NativeLowering
+    lowering: type[NativeLowering]
 
     def __init__(  # type: ignore[no-untyped-def]
         self, typingctx, targetctx, library, args, return_type, flags, locals
@@ -208,19 +209,19 @@ class _JoiningLowering(_InnerLowering):
     library = _JoiningLibrary
 
 
-class ClosedCompiler(KernelCompiler):
+class ClosedCompiler(_KernelCompiler):
     """Compiles what Python calls."""
 
     lowering = _ClosedLowering
 
 
-class OuterCompiler(KernelCompiler):
+class OuterCompiler(_KernelCompiler):
     """Compiles what Python calls and whose inner kernels are optimised already."""
 
     lowering = _OuterLowering
 
 
-class InnerCompiler(KernelCompiler):
+class InnerCompiler(_KernelCompiler):
     """Compiles what only other kernels call."""
 
     lowering = _InnerLowering

@@ -20,7 +20,7 @@ from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, Use
 
 from ..events.errors import StruckWarning
 from ..kernels.cache import LOCATORS, PACKAGE, Index
-from ..kernels.compiler import ClosedCompiler, InnerCompiler, JoiningCompiler, KernelCompiler, OuterCompiler
+from ..kernels.compiler import ClosedCompiler, InnerCompiler, JoiningCompiler, OuterCompiler
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -82,8 +82,7 @@ BORROWING: Final[dict[str, Any]] = EXACT | {
 #: apart tuples of arrays, and they were compiled again in each kernel that calls it.
 _INSIDE: Final[dict[str, Any]] = {"cache": False, "no_cpython_wrapper": True}
 INNER: Final[dict[str, Any]] = EXACT | _INSIDE | {"pipeline_class": InnerCompiler}
-#: As INNER and BORROWING, without machine code of their own, which takes three fifths of the time again. What
-#: plays runs as fast so; what hears ran slower in `studio`, and stays with INNER.
+#: As INNER, inside BORROWING.
 LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}
 #: As LINKED, for what calls other kernels in turn and computes little itself.
 JOINING: Final[dict[str, Any]] = LINKED | {"pipeline_class": JoiningCompiler}
