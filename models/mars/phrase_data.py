@@ -1,4 +1,4 @@
-"""Training sound for MARS: notes and phrases played by General MIDI sound fonts, and recorded single notes.
+"""Training sound for MARS: notes and phrases that players play, and recorded single notes.
 
 Made once into a folder and read from there::
 
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -26,42 +27,20 @@ from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.codec.files.part_files import part_file
 
-from ..codec.general_midi import render_midi
 from ..codec.notes import find_onset, load_recorded_notes
-from ..codec.sound_fonts import find_sound_fonts
 from .conditions import PhraseConditions
 from .phrase_scores import ScoreNote, draw_conditions, vary, write_score
+from .players.player import SILENCE, SOUND_FONT, Play, Player, PlayerLostError
+from .players.sound_font_players import find_sound_font_players
 
 _TICKS_PER_SECOND: Final = 960
-#: Between what is played for one clip and for the next.
+#: Of silence, between what is played for one clip and for the next.
 _PAUSE_SECONDS: Final = 0.5
 _CLIPS_PER_RENDERING: Final = 120
-# General MIDI programs whose sound has the pitch of its key: no fifths, no harmonics, no effects.
-PROGRAMS: Final[dict[str, tuple[int, ...]]] = {
-    "piano": (0, 1, 2, 3, 4, 5, 6, 7),
-    "mallet": (10, 11, 12, 13, 15),
-    "organ": (17, 18, 20, 21, 22, 23),
-    "guitar": (24, 25, 26, 27, 28, 29, 30),
-    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
-    "string": (40, 41, 42, 43, 44, 45, 46, 48, 49, 50, 51),
-    "voice": (52, 53, 54, 85, 91),
-    "brass": (56, 57, 58, 59, 60, 61, 62, 63),
-    "reed": (64, 65, 66, 67, 68, 69, 70, 71),
-    "flute": (72, 73, 74, 75, 76, 79),
-    "synth": (80, 81, 82, 84, 88, 89, 90, 95),
-    "drums": (0, 8, 16, 24, 25, 40),
-}
-# Organ stops that sound an octave below the key: played an octave higher.
-_SIXTEEN_FOOT: Final = (17, 18)
-_SILENCE: Final = 0.003
-#: How often a sound font plays, best first: recorded instruments more often than a synthesiser's imitations,
-#: the last of those that are found by name.
-_FONT_SHARES: Final = (0.48, 0.4, 0.12)
-#: Never trained on, in any sound font: one program a family.
-HELD_OUT_PROGRAMS: Final = {
-    "piano": 2, "mallet": 11, "organ": 18, "guitar": 25, "bass": 34, "string": 41, "voice": 53, "brass": 57,
-    "reed": 66, "flute": 74, "synth": 82, "drums": 16,
-}  # fmt: skip
+#: How many clips are by others than sound fonts, where there are others.
+_SYNTHESISERS_SHARE: Final = 1.0 / 3.0
+_DRUM_KITS_SHARE: Final = 0.5
+#: Never trained on.
 HELD_OUT_RECORDINGS: Final = (
     "sullivan-wurlitzer-ep200", "vcsl-folk-harp", "iowa-soprano-saxophone", "iowa-french-horn",
     "voice-claudia-ah", "voice-claudia-ih", "iowa-bass-flute",
@@ -88,9 +67,7 @@ class Clip:
 class _Slot:
     """What a player plays in one go, and the clip cut out of it ``cut_at`` seconds after its start."""
 
-    font: Path
-    program: int
-    drums: bool
+    player: Player
     notes: list[ScoreNote]
     cut_at: float
     clip: Clip
@@ -158,32 +135,52 @@ def _read_row(row: dict[str, str]) -> Clip:
 
 
 def build_phrase_data(
-    data: Path, folder: Path, *, singles: int, phrases: int, held_out: int, seed: int, report: Report
+    data: Path,
+    folder: Path,
+    *,
+    singles: int,
+    phrases: int,
+    held_out: int,
+    seed: int,
+    others: Sequence[Player] = (),
+    report: Report,
 ) -> PhraseData:
     """Render everything into ``folder``; the same arguments give the same data.
 
     Args:
         data: folder with ``notes/``.
-        singles: single notes from sound fonts, beside all recorded ones.
+        singles: single notes, beside all recorded ones.
         phrases: phrases; a third of them is followed by another, which counts too.
-        held_out: clips by held-out programs, half of them single notes, beside the recorded ones held out.
+        held_out: clips by held-out players, half of them single notes, beside the recorded ones held out.
+        others: players beside those of sound fonts; what one plays that fails is left out.
 
     Raises:
         StruckError: FluidSynth, a sound font or the recorded notes are missing.
     """
     rng = np.random.default_rng(seed)
-    slots = _plan(rng, singles, phrases, held_out)
+    players = [*find_sound_font_players(), *others]
+    for kind, count in Counter(player.kind for player in players).items():
+        report(f"{count} players of the kind {kind}")
+    slots = _plan(rng, players, singles, phrases, held_out)
     sounds: list[np.ndarray | None] = [None] * len(slots)
     done = 0
-    for font in sorted({slot.font for slot in slots}):
-        mine = [i for i, slot in enumerate(slots) if slot.font == font]
+    played_together: dict[Play, list[int]] = {}
+    for i, slot in enumerate(slots):
+        played_together.setdefault(slot.player.play, []).append(i)
+    for play, mine in played_together.items():
         for first in range(0, len(mine), _CLIPS_PER_RENDERING):
             chosen = mine[first : first + _CLIPS_PER_RENDERING]
-            for i, sound in zip(chosen, _render([slots[i] for i in chosen]), strict=True):
-                if np.abs(sound).max() > _SILENCE:  # some instruments have no such key
-                    sounds[i] = _level(sound, slots[i].clip.conditions.velocity)
             done += len(chosen)
             report(f"{done} of {len(slots)} clips played")
+            try:
+                rendered = _render(play, [slots[i] for i in chosen])
+            except PlayerLostError as error:
+                report(f"{slots[chosen[0]].player.source}: {len(chosen)} clips are left out: {error}")
+                continue
+            for i, sound in zip(chosen, rendered, strict=True):
+                # Some instruments have no such key.
+                if np.isfinite(sound).all() and np.abs(sound).max() > SILENCE:
+                    sounds[i] = _level(sound, slots[i].clip.conditions.velocity)
     kept = [i for i, sound in enumerate(sounds) if sound is not None]
     place = {old: new for new, old in enumerate(kept)}
     clips = [replace(slots[i].clip, previous=place.get(slots[i].clip.previous, -1)) for i in kept]
@@ -205,32 +202,28 @@ def build_phrase_data(
     return PhraseData(folder)
 
 
-def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -> list[_Slot]:
-    fonts = find_sound_fonts()
-    shares = np.resize(_FONT_SHARES, len(fonts))
-    shares /= shares.sum()
+def _plan(
+    rng: np.random.Generator, players: Sequence[Player], singles: int, phrases: int, held_out: int
+) -> list[_Slot]:
     slots: list[_Slot] = []
 
     def add(conditions: PhraseConditions, held: bool) -> None:
-        family = conditions.instrument
-        kept_back = HELD_OUT_PROGRAMS[family]
-        program = kept_back if held else int(rng.choice([p for p in PROGRAMS[family] if p != kept_back]))
-        font = fonts[rng.choice(len(fonts), p=shares)]
-        source = f"{font.stem}:{program}{'d' if family == 'drums' else ''}"
         score = write_score(conditions, rng)
-        drums = family == "drums"
-        clip = Clip(conditions, source, held)
+        able = [p for p in players if (p.family, p.held_out) == (conditions.instrument, held)]
+        player = _choose(rng, able, score)
+        clip = Clip(conditions, player.source, held)
         if conditions.style == "single":
-            slots.append(_Slot(font, program, drums, score, 0.0, clip))
+            slots.append(_Slot(player, score, 0.0, clip))
             return
         length = conditions.loop_seconds
-        slots.append(_Slot(font, program, drums, score + _later(score, length), length, clip))
+        slots.append(_Slot(player, score + _later(score, length), length, clip))
         if rng.random() > 1.0 / 3.0:
             return
         following = vary(conditions, rng)
-        more = _later(write_score(following, rng), length)
-        clip = Clip(following, source, held, previous=len(slots) - 1)
-        slots.append(_Slot(font, program, drums, score + more, length, clip))
+        more = write_score(following, rng)
+        if player.has(_keys(more)):
+            clip = Clip(following, player.source, held, previous=len(slots) - 1)
+            slots.append(_Slot(player, score + _later(more, length), length, clip))
 
     for _ in range(singles):
         add(draw_conditions(rng, "single"), False)
@@ -244,12 +237,26 @@ def _plan(rng: np.random.Generator, singles: int, phrases: int, held_out: int) -
     return slots
 
 
+def _choose(rng: np.random.Generator, players: Sequence[Player], score: list[ScoreNote]) -> Player:
+    """One of those that can play a score."""
+    fonts = [player for player in players if player.kind == SOUND_FONT]
+    others = [player for player in players if player.kind != SOUND_FONT and player.has(_keys(score))]
+    share = _DRUM_KITS_SHARE if fonts[0].family == "drums" else _SYNTHESISERS_SHARE
+    able = others if others and rng.random() < share else fonts
+    weights = np.array([player.weight for player in able])
+    return able[rng.choice(len(able), p=weights / weights.sum())]
+
+
+def _keys(score: list[ScoreNote]) -> set[int]:
+    return {note.key for note in score}
+
+
 def _later(score: list[ScoreNote], seconds: float) -> list[ScoreNote]:
     return [replace(note, start=note.start + seconds) for note in score]
 
 
-def _render(slots: list[_Slot]) -> list[np.ndarray]:
-    """float32 [samples of its clip] each, all by one run of FluidSynth."""
+def _render(play: Play, slots: list[_Slot]) -> list[np.ndarray]:
+    """float32 [samples of its clip] each, all played in one go."""
     midi = mido.MidiFile(ticks_per_beat=_TICKS_PER_SECOND // 2)  # at the default 120 beats per minute
     track = mido.MidiTrack()
     midi.tracks.append(track)
@@ -258,24 +265,29 @@ def _render(slots: list[_Slot]) -> list[np.ndarray]:
     begins = []
     for slot in slots:
         begins.append(begin)
-        channel = 9 if slot.drums else 0
-        octave = 12 if slot.program in _SIXTEEN_FOOT and not slot.drums else 0
-        messages.append((begin, mido.Message("program_change", channel=channel, program=slot.program)))
+        player = slot.player
+        channel = 9 if player.family == "drums" else 0
+        if player.program is not None:
+            messages.append((begin, mido.Message("program_change", channel=channel, program=player.program)))
         for note in slot.notes:
             on = begin + 1 + round(note.start * _TICKS_PER_SECOND)
             off = on + max(1, round(note.seconds * _TICKS_PER_SECOND))
-            key = min(127, note.key + octave)
+            key = min(127, max(0, note.key + 12 * player.octaves))
             messages.append((on, mido.Message("note_on", channel=channel, note=key, velocity=note.velocity)))
             messages.append((off, mido.Message("note_off", channel=channel, note=key)))
-        seconds = slot.cut_at + slot.clip.conditions.sample_count / ANALYSIS_RATE + _PAUSE_SECONDS
-        begin += round(seconds * _TICKS_PER_SECOND)
-        messages.append((begin - 1, mido.Message("control_change", channel=channel, control=120, value=0)))
+        seconds = slot.cut_at + slot.clip.conditions.sample_count / ANALYSIS_RATE
+        end = begin + 2 + round(seconds * _TICKS_PER_SECOND)  # the clip begins a tick after its slot
+        for control in (120, 123):  # all sound off, all notes off: some synthesisers know only one
+            message = mido.Message("control_change", channel=channel, control=control, value=0)
+            messages.append((end, message))
+        begin = end + round(_PAUSE_SECONDS * _TICKS_PER_SECOND)
     now = 0
     # A note that ends where the same key begins again must end first.
     for tick, message in sorted(messages, key=lambda m: (m[0], m[1].type != "note_off")):
         track.append(message.copy(time=tick - now))
         now = tick
-    sound = render_midi(midi, slots[0].font)
+    track.append(mido.MetaMessage("end_of_track", time=begin - now))
+    sound = play(midi)
     clips = []
     for slot, begin in zip(slots, begins, strict=True):
         first = round(((begin + 1) / _TICKS_PER_SECOND + slot.cut_at) * ANALYSIS_RATE)

@@ -7,6 +7,7 @@ only the transformer gains there, a third of its time, where that is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,9 +29,12 @@ from .losses import TokenData, listener_losses, mean_loss, tokenizer_losses, tra
 from .mars import Mars, Networks, sound_of
 from .next_scale import NextScaleSizes, NextScaleTransformer
 from .phrase_data import PhraseData, build_phrase_data
+from .players.drum_kits import find_drum_kits
+from .players.presets import Preset, choose_presets
 from .tokenizer import Tokenizer, TokenizerSizes
 
 N = TypeVar("N", bound=nn.Module)
+FindPresets = Callable[[Report], Sequence[Preset]]
 
 #: Small: in the hours there are, more steps teach more than surer ones.
 BATCH: Final = 8
@@ -240,6 +244,7 @@ def train(
     truncated: bool = False,
     stage: str | None = None,
     bfloat16: bool = False,
+    find_presets: FindPresets = lambda report: (),
     report: Report,
 ) -> Path:
     """Make the clips where there are none yet, train the networks, and write ``folder/mars.safetensors``.
@@ -252,6 +257,7 @@ def train(
         truncated: for comparison, with truncation instead of channel multiplexing.
         stage: one of ``STAGES``, which gets all of the minutes; the other networks are those of ``start``.
         bfloat16: transformers compute with it on a CPU too.
+        find_presets: finds the presets of synthesisers for clips that must be made.
 
     Raises:
         StruckError: the recorded notes, FluidSynth or a sound font are missing, ``start`` is not MARS'
@@ -260,7 +266,7 @@ def train(
     device = choose_device(device)
     begins = None if start is None else Mars.load(start, "cpu")
     run = TrainingRun(folder, device, report, seed, resume, begins, truncated, bfloat16)
-    clips = _clips(data, folder / "data", report)
+    clips = _clips(data, folder / "data", find_presets, report)
     if stage is None:
         phrases, notes = _train_all(clips, minutes, run)
     elif begins is None:
@@ -289,11 +295,18 @@ def _train_all(clips: PhraseData, minutes: float, run: TrainingRun) -> tuple[Net
     return train_networks(PHRASE_KIND, clips, listener, minutes - listening - noting, run), notes
 
 
-def _clips(data: Path, made_in: Path, report: Report) -> PhraseData:
+def _clips(data: Path, made_in: Path, find_presets: FindPresets, report: Report) -> PhraseData:
     """The clips in ``data`` itself, or those made of its notes before or now."""
     for folder in (data, made_in):
         if (folder / "clips.csv").is_file():
             return PhraseData(folder)
     return build_phrase_data(
-        data, made_in, singles=SINGLES, phrases=PHRASES, held_out=HELD_OUT, seed=DATA_SEED, report=report
+        data,
+        made_in,
+        singles=SINGLES,
+        phrases=PHRASES,
+        held_out=HELD_OUT,
+        seed=DATA_SEED,
+        others=[*choose_presets(find_presets(report), DATA_SEED, report), *find_drum_kits()],
+        report=report,
     )

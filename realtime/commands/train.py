@@ -124,6 +124,7 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         )
     else:
         from ...models.mars import train as train_mars
+        from ..inserts.synthesisers.presets import find_presets
 
         weights = train_mars.train(
             options.data,
@@ -133,6 +134,7 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
             truncated=options.truncated,
             stage=options.stage,
             bfloat16=options.bfloat16,
+            find_presets=find_presets,
             **common,
         )
     console.finish({"weights": str(weights)}, f"weights: {weights}")

@@ -1,0 +1,1 @@
+"""Who plays the training sound: sound fonts, presets of synthesisers, drum kits."""

@@ -1,0 +1,1 @@
+"""Synthesisers among the plug-ins, played from MIDI files, each time in a process of its own."""
