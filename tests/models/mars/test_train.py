@@ -19,7 +19,8 @@ from struck.models.mars import train as train_mars
 from struck.models.mars.condition_inputs import CLIP_SAMPLES
 from struck.models.mars.listener import Listener
 from struck.models.mars.mars import Mars, Networks
-from struck.models.mars.phrase_data import HELD_OUT_PROGRAMS, PhraseData, build_phrase_data
+from struck.models.mars.phrase_data import PhraseData, build_phrase_data
+from struck.models.mars.players.sound_font_players import HELD_OUT_PROGRAMS
 from struck.models.mars.quantizer import LAYOUTS
 from struck.models.mars.sound.spectrum import MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer
@@ -77,7 +78,7 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     recorded_notes(folder)
     return build_phrase_data(
-        folder, folder / "data", singles=8, phrases=10, held_out=4, seed=3, report=lambda _: None
+        folder, folder / "data", singles=8, phrases=10, held_out=4, seed=4, report=lambda _: None
     )
 
 
@@ -124,6 +125,28 @@ def test_the_same_seed_plays_the_same(clips, tmp_path):
     second = build_phrase_data(tmp_path, tmp_path / "second", **arguments)
     assert first.clips == second.clips
     assert np.array_equal(first.audio, second.audio)
+
+
+def test_clips_are_made_with_presets_and_drum_kits(tmp_path, monkeypatch):
+    given = []
+
+    def build(*arguments, others, **options):
+        given.extend(others)
+        raise StruckError("enough")
+
+    monkeypatch.setattr(train_mars, "build_phrase_data", build)
+    monkeypatch.setattr(train_mars, "choose_presets", lambda presets, seed, report: presets)
+    monkeypatch.setattr(train_mars, "find_drum_kits", lambda: ["kit"])
+    with pytest.raises(StruckError, match="enough"):
+        train_mars.train(
+            tmp_path,
+            1.0,
+            folder=tmp_path / "run",
+            device="cpu",
+            find_presets=lambda report: ["preset"],
+            report=lambda _: None,
+        )
+    assert given == ["preset", "kit"]
 
 
 def test_what_is_no_data_is_told(tmp_path):

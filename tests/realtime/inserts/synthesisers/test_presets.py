@@ -9,7 +9,7 @@ import pytest
 from struck.codec.events.errors import StruckError
 from struck.codec.events.event_spec import ANALYSIS_RATE
 from struck.models.mars.players.player import PlayerLostError
-from struck.models.mars.players.presets import measure
+from struck.models.mars.players.presets import audition, measure
 from struck.realtime.inserts.synthesisers.presets import MidiServer, find_presets
 
 MDA = "http://drobilla.net/plugins/mda/"
@@ -58,7 +58,7 @@ def test_an_instrument_plays_each_note_in_time_and_twice_the_same(found):
     level = np.abs(np.fft.rfft(sound[half : 2 * half]))
     assert abs(2.0 * level[100:].argmax() + 200.0 - 440.0) <= 4.0
     assert np.array_equal(preset.play(note()), sound)
-    assert measure(preset.play, (48, 67)) == 0
+    assert measure(preset.play(audition("piano")), "piano") == 0
 
 
 def test_a_preset_that_is_not_there_is_told(found):
