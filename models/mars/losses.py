@@ -87,16 +87,20 @@ def listener_losses(
 
 
 def tokenizer_losses(
-    tokenizer: Tokenizer, listener: Listener, batches: Iterator[ClipBatch], seed: int, device: str
+    tokenizer: Tokenizer,
+    listener: Listener,
+    batches: Iterator[ClipBatch],
+    seed: int,
+    device: str,
+    half: bool,
 ) -> Losses:
-    """Losses of the tokenizer, a batch each."""
+    """Losses of the tokenizer, a batch each; ``half``: in bfloat16."""
     chance = np.random.default_rng(seed)
-    half = device != "cpu"
     for _, wanted, conditions in batches:
         scales = None
         if chance.random() < COARSE_SHARE:
             scales = int(chance.integers(3, len(tokenizer.quantizer.scales)))
-        with torch.autocast("cuda", torch.bfloat16, enabled=half):
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
             made, quantized = tokenizer(wanted, conditions, scales)
         parts = spectrogram_loss(made.float(), wanted)
         parts["listener"] = listener.distance(made.float(), wanted)

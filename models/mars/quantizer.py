@@ -97,7 +97,10 @@ class MultiScaleQuantizer(nn.Module):
 
     def forward(self, latent: Tensor, scales_used: int | None = None) -> Quantized:
         """Quantise ``latent`` [B, C, H, W] by all scales, or the first so many; learns codes in training."""
-        latent = latent.float()
+        with torch.autocast(latent.device.type, enabled=False):  # which code is nearest is not for bfloat16
+            return self._quantise(latent.float(), scales_used)
+
+    def _quantise(self, latent: Tensor, scales_used: int | None) -> Quantized:
         rest = latent.detach()
         total = torch.zeros_like(latent)
         tokens, losses = [], []

@@ -1,8 +1,7 @@
 """Training MARS: data, a listener, then for notes and for phrases a tokenizer and a transformer.
 
 Each stage has its share of the minutes and its own checkpoint, so that one may be trained on while the other
-stays. Gradients flow in bfloat16 on GPUs, and in float32 on CPUs: few of them compute with bfloat16, and
-only the transformer gains there, a third of its time, where that is asked for.
+stays. Gradients flow in bfloat16 on GPUs, and on CPUs where that is asked for: few of them compute with it.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class TrainingRun:
         resume: go on from the checkpoints in ``folder``.
         start: a network without a checkpoint begins as its like in here, as far as the two fit.
         truncated: for comparison, with truncation instead of channel multiplexing.
-        bfloat16: transformers compute with it on a CPU too.
+        bfloat16: tokenizers and transformers compute with it on a CPU too.
     """
 
     folder: Path
@@ -80,6 +79,11 @@ class TrainingRun:
     start: Mars | None = None
     truncated: bool = False
     bfloat16: bool = False
+
+    @property
+    def half(self) -> bool:
+        """Whether gradients flow in bfloat16."""
+        return self.bfloat16 or self.device != "cpu"
 
     def trainer(self, name: str, network: N, like: nn.Module | None = None) -> NetworkTrainer[N]:
         """A trainer of ``network``, which begins from the checkpoint, as ``like``, or as it is."""
@@ -162,7 +166,8 @@ class Kind:
 PHRASE_KIND: Final = Kind("", "beats", single=False)
 NOTE_KIND: Final = Kind("note_", "seconds", single=True)
 #: What may be trained by itself, by the names of the checkpoints.
-STAGES: Final = {"transformer": PHRASE_KIND, "note_transformer": NOTE_KIND}
+TOKENIZER_STAGES: Final = {"tokenizer": PHRASE_KIND, "note_tokenizer": NOTE_KIND}
+TRANSFORMER_STAGES: Final = {"transformer": PHRASE_KIND, "note_transformer": NOTE_KIND}
 
 
 def train_tokenizer(
@@ -175,7 +180,7 @@ def train_tokenizer(
     trainer = run.trainer(f"{kind.name}tokenizer", Tokenizer(sizes), like and like.tokenizer)
     seed = run.seed + trainer.step
     batches = ClipBatches(data, kind.rows(data), run.device, seed, BATCH)
-    losses = tokenizer_losses(trainer.network.train(), listener, iter(batches), seed, run.device)
+    losses = tokenizer_losses(trainer.network.train(), listener, iter(batches), seed, run.device, run.half)
     return _train(trainer, TOKENIZER_RATE, minutes, losses)
 
 
@@ -209,8 +214,7 @@ def train_transformer(
     for network in (trainer.network, trainer.average):  # a tokenizer trained on has other codes
         network.codes.copy_(tokenizer.quantizer.codes)
     seed = run.seed + trainer.step
-    half = run.bfloat16 or run.device != "cpu"
-    losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device, half)
+    losses = transformer_losses(trainer.network.train(), tokenizer, data, BATCH, seed, run.device, run.half)
 
     def checked() -> Losses:
         for loss, values in losses:
@@ -255,8 +259,9 @@ def train(
         resume: go on from the checkpoints in ``folder``.
         start: weights to begin with, as far as they fit, where there is no checkpoint.
         truncated: for comparison, with truncation instead of channel multiplexing.
-        stage: one of ``STAGES``, which gets all of the minutes; the other networks are those of ``start``.
-        bfloat16: transformers compute with it on a CPU too.
+        stage: one of ``TOKENIZER_STAGES`` (with a listener) or ``TRANSFORMER_STAGES``, which gets all
+            minutes; the other networks are those of ``start``.
+        bfloat16: tokenizers and transformers compute with it on a CPU too.
         find_presets: finds the presets of synthesisers for clips that must be made.
 
     Raises:
@@ -272,10 +277,7 @@ def train(
     elif begins is None:
         raise StruckError(f"to train the {stage} alone the other networks must be given: --start FILE")
     else:
-        kind = STAGES[stage]
-        tokenizer = (begins.notes if kind.single else begins.phrases).tokenizer.to(device)
-        mine = Networks(tokenizer, train_transformer(kind, clips, tokenizer, minutes, run))
-        phrases, notes = (begins.phrases, mine) if kind.single else (mine, begins.notes)
+        phrases, notes = _train_stage(stage, clips, minutes, run, begins)
     weights = folder / "mars.safetensors"
     mars = Mars(phrases, notes, device)
     late = measure_lateness(
@@ -293,6 +295,25 @@ def _train_all(clips: PhraseData, minutes: float, run: TrainingRun) -> tuple[Net
     noting = NOTES_MINUTES_SHARE * (minutes - listening)
     notes = train_networks(NOTE_KIND, clips, listener, noting, run)
     return train_networks(PHRASE_KIND, clips, listener, minutes - listening - noting, run), notes
+
+
+def _train_stage(
+    stage: str, clips: PhraseData, minutes: float, run: TrainingRun, begins: Mars
+) -> tuple[Networks, Networks]:
+    """Networks of phrases and of notes, those of ``begins`` but for what ``stage`` trains."""
+    if stage in TOKENIZER_STAGES:
+        kind = TOKENIZER_STAGES[stage]
+        listening = LISTENER_MINUTES_SHARE * minutes
+        listener = train_listener(clips, listening, run)
+        tokenizer = train_tokenizer(kind, clips, listener, minutes - listening, run)
+        transformer = (begins.notes if kind.single else begins.phrases).transformer
+        transformer.codes.copy_(tokenizer.quantizer.codes)
+    else:
+        kind = TRANSFORMER_STAGES[stage]
+        tokenizer = (begins.notes if kind.single else begins.phrases).tokenizer.to(run.device)
+        transformer = train_transformer(kind, clips, tokenizer, minutes, run)
+    mine = Networks(tokenizer, transformer)
+    return (begins.phrases, mine) if kind.single else (mine, begins.notes)
 
 
 def _clips(data: Path, made_in: Path, find_presets: FindPresets, report: Report) -> PhraseData:

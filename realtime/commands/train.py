@@ -9,7 +9,7 @@ from .console import Console
 from .options import Commands, add_command, number
 
 _CODEC_STAGES = ("supervised", "greedy", "adversarial", "refitted")
-_MARS_STAGES = ("transformer", "note_transformer")
+_MARS_STAGES = ("tokenizer", "transformer", "note_tokenizer", "note_transformer")
 
 
 def add_to(commands: Commands) -> None:
@@ -62,13 +62,13 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--stage",
         choices=(*_CODEC_STAGES, *_MARS_STAGES),
-        help="train this stage alone, for all of the minutes; codec: one of the first four; mars: the "
-        "transformer of phrases or that of notes, with the other networks of --start",
+        help="train this stage alone, for all of the minutes; codec: one of the first four; mars: tokenizer "
+        "or transformer of phrases, or those of notes, with the other networks of --start",
     )
     parser.add_argument(
         "--bfloat16",
         action="store_true",
-        help="mars: transformers compute in bfloat16 on a processor too: faster on those that have it, "
+        help="mars: networks compute in bfloat16 on a processor too: faster on those that have it, "
         "slower on others",
     )
     parser.add_argument(

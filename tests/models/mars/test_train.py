@@ -231,7 +231,7 @@ def test_the_command_trains_on_clips_made_before(clips, tiny, tmp_path, capsys):
     assert not (tmp_path / "run" / "data").exists()
 
 
-@pytest.mark.parametrize("stage", ["transformer", "note_transformer"])
+@pytest.mark.parametrize("stage", ["tokenizer", "transformer", "note_tokenizer", "note_transformer"])
 def test_the_command_trains_a_stage_alone(clips, tiny, tmp_path, capsys, monkeypatch, stage):
     monkeypatch.setattr(train_mars, "BATCH", 1)
     monkeypatch.setattr(train_mars, "CHECK_STEPS", 2)
@@ -245,17 +245,21 @@ def test_the_command_trains_a_stage_alone(clips, tiny, tmp_path, capsys, monkeyp
     command += ["--bfloat16", "--start", str(tmp_path / "start.safetensors")]
     assert main(command) == 0
     trained = Mars.load(json.loads(capsys.readouterr().out)["weights"], "cpu")
-    assert [path.name for path in (tmp_path / "run").glob("*.pt")] == [f"{stage}.pt"]
+    made = {"listener.pt", f"{stage}.pt"} if "tokenizer" in stage else {f"{stage}.pt"}
+    assert {path.name for path in (tmp_path / "run").glob("*.pt")} == made
     log = [json.loads(line) for line in (tmp_path / "run" / f"{stage}.jsonl").read_text().splitlines()]
-    assert np.isfinite([line["held_out"] for line in log]).all()
+    assert np.isfinite([line["loss"] for line in log]).all()
+    assert all("held_out" in line for line in log) == ("transformer" in stage)
     shipped = Mars.load(tmp_path / "start.safetensors", "cpu")
-    pairs = {
-        "transformer": (trained.phrases, shipped.phrases),
-        "note_transformer": (trained.notes, shipped.notes),
-    }
-    for name, (now, before) in pairs.items():
-        assert _same(now.tokenizer, before.tokenizer)
-        assert _same(now.transformer, before.transformer) == (name != stage)
+    for kind, now, before in (
+        ("", trained.phrases, shipped.phrases),
+        ("note_", trained.notes, shipped.notes),
+    ):
+        assert _same(now.tokenizer, before.tokenizer) == (stage != f"{kind}tokenizer")
+        assert _same(now.transformer, before.transformer) == (stage != f"{kind}transformer")
+    mine = trained.notes if stage.startswith("note_") else trained.phrases
+    # What writes tokens reads them by the tokenizer's codes.
+    assert torch.equal(mine.transformer.codes, mine.tokenizer.quantizer.codes)
 
 
 def _same(one, other):
