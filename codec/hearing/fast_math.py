@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from ..playing.kernel_options import EXACT, INNER
+from ..playing.kernel_options import LINKED, VECTORISED
 
 #: Options of loops whose sums may be added in any order, so that they are vectorised.
-SINGLE: Final[dict[str, Any]] = EXACT | {"fastmath": {"reassoc", "contract", "nsz"}}
+SINGLE: Final[dict[str, Any]] = VECTORISED | {"fastmath": {"reassoc", "contract", "nsz"}}
 
 _PER_LN2: Final = np.float32(1.4426950408889634)
 #: ln 2 as a short number, whose products with n are exact, and the rest (Cody & Waite).
@@ -49,7 +49,7 @@ _A7: Final = np.float32(1.0 / 7.0)
 _A9: Final = np.float32(1.0 / 9.0)
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _exp_single(x):
     x = min(max(x, _LEAST), _MOST)
     n = np.floor(x * _PER_LN2 + _HALF)
@@ -58,7 +58,7 @@ def _exp_single(x):
     return value * np.int32((np.int32(n) + _BIAS) << _MANTISSA_BITS).view(np.float32)
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _log_parts(x):
     """Exponent ``n`` and ``atanh((m - 1) / (m + 1))`` of ``x = 2^n m``, ``sqrt(1/2) <= m < sqrt(2)``."""
     shifted = np.int32(np.float32(max(x, _SMALLEST)).view(np.int32) - _ROOT_HALF)
@@ -69,19 +69,19 @@ def _log_parts(x):
     return np.float32(np.int32(shifted >> _MANTISSA_BITS)), series
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _log_single(x):
     n, series = _log_parts(x)
     return n * _LN2 + _TWO * series
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _log10_single(x):
     n, series = _log_parts(x)
     return n * _LOG10_2 + _TWO_PER_LN10 * series
 
 
-@njit(**INNER, fastmath={"contract"})
+@njit(**LINKED, fastmath={"contract"})
 def _tanh_single(x):
     return _ONE - _TWO / (_exp_single(_TWO * x) + _ONE)
 

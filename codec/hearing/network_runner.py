@@ -15,7 +15,7 @@ import numpy as np
 from numba import float32, njit, void
 from numpy.typing import NDArray
 
-from ..playing.kernel_options import EXACT
+from ..playing.kernel_options import VECTORISED
 from .event_network import (
     BLOCK_COUNT,
     FEATURE_HIDDEN,
@@ -63,7 +63,7 @@ def _bend(x, bias):
                 x[e, t, c] = y / (_ONE + fast_exp(_GELU * y))
 
 
-@njit(void(float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1]), **EXACT)
+@njit(void(float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1]), **VECTORISED)
 def _begin(x, of_time, mask, of_mask, of_scalars):
     """Add to ``x [E, T, C]`` what its frame, whether that is known, and the proposal's scalars say."""
     for e in range(x.shape[0]):

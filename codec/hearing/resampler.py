@@ -17,7 +17,7 @@ from numba import float32, int64, njit, void
 from numpy.typing import NDArray
 
 from ..events.event_spec import ANALYSIS_RATE
-from ..playing.kernel_options import EXACT
+from ..playing.kernel_options import VECTORISED
 
 FloatArray = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ _KAISER_BETA: Final = 7.857  # 80 dB
 _CUTOFF: Final = 0.95
 
 
-@njit(void(float32[::1], float32[:, ::1], int64, int64, float32[::1]), **EXACT)
+@njit(void(float32[::1], float32[:, ::1], int64, int64, float32[::1]), **VECTORISED)
 def _filter(samples, phases, first, step, out):
     """``out[k]`` is the sum of the taps of phase ``p`` over ``samples`` from ``n``, where ``first + k step``
     is ``n`` times the number of phases plus ``p``."""

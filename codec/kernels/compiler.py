@@ -13,7 +13,7 @@ What only other kernels call is never run by itself, so :class:`InnerCompiler` m
 optimised by itself all the same: left as it was written, it gets other vector instructions once all is one
 large function; it ran slower, and a sum's last bits hung on who called it. So :class:`OuterCompiler`, for
 what Python calls, neither unrolls loops nor makes vector instructions of them: done again, that made the code
-of what plays longer and slower. What hears ran slower without, and has :class:`ClosedCompiler`.
+longer and slower. :class:`VectorisingCompiler` does the latter: what hears ran slower without.
 
 Numba runs its passes over each function, then a cheap and a full set of them over the module. The last does
 the work of all three where no references are counted.
@@ -150,12 +150,21 @@ class _ClosedLibrary(JITCodeLibrary):
 class _OuterLibrary(_Library):
     """Machine code of all that is linked in, which is optimised already: it is only simplified."""
 
+    vectorises = False
+
     def _optimize_final_module(self) -> None:
         _close(self._final_module)
         tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-        tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
+        tuning.loop_vectorization = self.vectorises
+        tuning.slp_vectorization = tuning.loop_unrolling = False
         builder = llvm.create_pass_builder(self._codegen._tm, tuning)
         builder.getModulePassManager().run(self._final_module, builder)
+
+
+class _VectorisedLibrary(_OuterLibrary):
+    """As :class:`_OuterLibrary`, and loops are vectorised once more."""
+
+    vectorises = True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -177,6 +186,14 @@ class _OuterLowering(_ClosedLowering):
 
     _name = "outer_lowering"
     library = _OuterLibrary
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _VectorisedLowering(_ClosedLowering):
+    """Lowers to a :class:`_VectorisedLibrary`."""
+
+    _name = "vectorised_lowering"
+    library = _VectorisedLibrary
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -210,7 +227,7 @@ class _JoiningLowering(_InnerLowering):
 
 
 class ClosedCompiler(_KernelCompiler):
-    """Compiles what Python calls."""
+    """Compiles what Python calls and counts references."""
 
     lowering = _ClosedLowering
 
@@ -219,6 +236,12 @@ class OuterCompiler(_KernelCompiler):
     """Compiles what Python calls and whose inner kernels are optimised already."""
 
     lowering = _OuterLowering
+
+
+class VectorisingCompiler(_KernelCompiler):
+    """As :class:`OuterCompiler`, for kernels that compute much outside of their inner ones."""
+
+    lowering = _VectorisedLowering
 
 
 class InnerCompiler(_KernelCompiler):

@@ -20,7 +20,13 @@ from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, Use
 
 from ..events.errors import StruckWarning
 from ..kernels.cache import LOCATORS, PACKAGE, Index
-from ..kernels.compiler import ClosedCompiler, InnerCompiler, JoiningCompiler, OuterCompiler
+from ..kernels.compiler import (
+    ClosedCompiler,
+    InnerCompiler,
+    JoiningCompiler,
+    OuterCompiler,
+    VectorisingCompiler,
+)
 
 #: Folders of the package that have kernels in them.
 _FOLDERS: Final = ("codec", "models", "realtime")
@@ -77,12 +83,16 @@ BORROWING: Final[dict[str, Any]] = EXACT | {
     "no_rewrites": True,
     "pipeline_class": OuterCompiler,
 }
+#: As BORROWING, for what hears: loops become vector instructions once more in the end. Without, it ran slower
+#: in `studio`.
+VECTORISED: Final[dict[str, Any]] = BORROWING | {"pipeline_class": VectorisingCompiler}
 #: How those are compiled that only other kernels call: they are kept inside these, and Python cannot call
 #: them. A first start compiles in half the time: most of a small kernel's code was its wrappers, which take
 #: apart tuples of arrays, and they were compiled again in each kernel that calls it.
 _INSIDE: Final[dict[str, Any]] = {"cache": False, "no_cpython_wrapper": True}
 INNER: Final[dict[str, Any]] = EXACT | _INSIDE | {"pipeline_class": InnerCompiler}
-#: As INNER, inside BORROWING.
+#: As INNER, inside BORROWING and VECTORISED. What counts references must not call one that returns arrays: it
+#: would give up references that nobody took.
 LINKED: Final[dict[str, Any]] = BORROWING | _INSIDE | {"pipeline_class": InnerCompiler}
 #: As LINKED, for what calls other kernels in turn and computes little itself.
 JOINING: Final[dict[str, Any]] = LINKED | {"pipeline_class": JoiningCompiler}

@@ -81,7 +81,7 @@ class Canvas:
         self._power, self._fourth = heard.power.copy(), heard.fourth.copy()
         self._own = np.zeros_like(heard.power), np.zeros_like(heard.power)
         self._changes = np.zeros((len(_TRIED_DB), len(heard.power)))
-        self._bands, self._apart = np.empty_like(heard.mel_db), np.empty_like(heard.mel_db)
+        self._bands, self._apart, self._own_bands = (np.empty_like(heard.mel_db) for _ in range(3))
         self._fill_bands(0, len(self._power))
 
     def paint(self, events: WindowEvents) -> None:
@@ -200,6 +200,6 @@ class Canvas:
         refitter = self._refitter
         fill_changes(
             self._heard, refitter.renderer.mels, refitter.mel_weight, self._power, self._fourth, self._bands,
-            self._apart, *self._own, first, last, factors, self._changes,
+            self._apart, *self._own, self._own_bands, first, last, factors, self._changes,
         )  # fmt: skip
         return self._changes[: len(factors), first:last]

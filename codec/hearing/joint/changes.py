@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numba import float32, float64, int64, njit, typeof, void
 
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import VECTORISED
 from ..fast_math import fast_log10
 from ..refit.bands import gather_bands, make_band_matrix
 from ..refit.loss import INNER_SUMS
@@ -68,15 +68,29 @@ def _difference_change(bands, by, own_bands, floor, mel_db, apart):
         _FRAMES,
         _FRAMES,
         _FRAMES,
+        _FRAMES,
         int64,
         int64,
         float32[::1],
         float64[:, ::1],
     ),
-    **EXACT,
+    **VECTORISED,
 )
 def fill_changes(
-    heard, mels, mel_weight, power, fourth, bands, apart, own_power, own_fourth, first, last, factors, changes
+    heard,
+    mels,
+    mel_weight,
+    power,
+    fourth,
+    bands,
+    apart,
+    own_power,
+    own_fourth,
+    own_bands,
+    first,
+    last,
+    factors,
+    changes,
 ):
     """Change of :func:`struck.codec.hearing.refit.loss.judge`'s loss, times its weights, row by row.
 
@@ -85,11 +99,11 @@ def fill_changes(
         power, fourth: sums of all that is modelled, ``[T, F]``; ``bands [T, K]`` is its power in mel bands,
             ``apart [T, K]`` how far their levels are from those heard, in dB.
         own_power, own_fourth: of the event, ``[T, F]``, read in rows ``first`` to ``last``.
+        own_bands: scratch, ``[T, K]``.
         factors: what the event's power is multiplied by, ``[L]``; -1 takes it out.
         changes: out, ``[L, >= last]``, in the rows read: over these their sum is the change of the loss.
     """
     count = mels.values.shape[0]
-    own_bands = np.empty_like(bands)
     gather_bands(mels, own_power, first, last, own_bands)
     floor = heard.mel_floor[0]
     for t in range(first, last):
@@ -100,7 +114,7 @@ def fill_changes(
             changes[i, t] = error * heard.scale[0] + mel_weight * difference / (power.shape[0] * count)
 
 
-@njit(void(_FRAMES, _FRAMES, _FRAMES, _FRAMES), **EXACT)
+@njit(void(_FRAMES, _FRAMES, _FRAMES, _FRAMES), **VECTORISED)
 def fill_residual(observed, power, fourth, residual):
     """Fill ``residual [T, F]`` with what is heard beyond the mean magnitude of the sums, see
     :func:`struck.codec.hearing.spectrum.mean_magnitude`."""
@@ -112,7 +126,7 @@ def fill_residual(observed, power, fourth, residual):
             residual[t, f] = max(observed[t, f] - mean, _ZERO)
 
 
-@njit(void(_HEARD, _MELS, _FRAMES, int64, int64, _FRAMES, _FRAMES), **EXACT)
+@njit(void(_HEARD, _MELS, _FRAMES, int64, int64, _FRAMES, _FRAMES), **VECTORISED)
 def fill_bands(heard, mels, power, first, last, bands, apart):
     """Fill ``bands`` and ``apart [T, K]`` of :func:`loss_change` in rows ``first`` to ``last``."""
     floor = heard.mel_floor[0]

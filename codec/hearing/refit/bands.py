@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 
-_FUSED: Final[dict[str, Any]] = INNER | {"fastmath": {"contract"}}
+_FUSED: Final[dict[str, Any]] = LINKED | {"fastmath": {"contract"}}
 _ZERO: Final = np.float32(0.0)
 
 

@@ -1,6 +1,6 @@
-"""What an event's compiled controls are made of: their columns, the constants, and the tape of the way back.
+"""What an event's compiled controls are made of: columns, constants, the tape of the way back, scratch.
 
-Axes: E event, M mode, B noise band, H hidden unit, O output of the timbre network.
+Axes: E event, M mode, B noise band; I input, H hidden unit, O output of the timbre network.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...events.controls import TIMBRE_HIDDEN, TIMBRE_OUTPUTS, make_tables
+from ...events.controls import TIMBRE_HIDDEN, TIMBRE_INPUTS, TIMBRE_OUTPUTS, make_tables
 from ...events.event_spec import FIELDS, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT, VECTOR_SIZE
 
 #: Columns of an event's scalar controls; from ROOM on, the squared weight of each room.
@@ -101,4 +101,27 @@ def make_tape(count: int, dtype: Any = np.float32) -> Tape:
         empty(MODE_COUNT),
         empty(MODE_COUNT),
         empty(NOISE_BAND_COUNT),
+    )
+
+
+class ControlScratch(NamedTuple):
+    """What is written on for one event, there and back."""
+
+    inputs: np.ndarray  # [I] and their gradients
+    hidden: np.ndarray  # [H] what the last layer reads; gradients of the second
+    d_first: np.ndarray  # [H]
+    d_out: np.ndarray  # [O]
+    d_ratio: np.ndarray  # [M]
+    d_values: np.ndarray  # float64 [32]
+
+
+def make_control_scratch(dtype: Any = np.float32) -> ControlScratch:
+    """Scratch for any number of events, one after the other."""
+    return ControlScratch(
+        np.empty(TIMBRE_INPUTS, dtype),
+        np.empty(TIMBRE_HIDDEN, dtype),
+        np.empty(TIMBRE_HIDDEN, dtype),
+        np.empty(TIMBRE_OUTPUTS, dtype),
+        np.empty(MODE_COUNT, dtype),
+        np.empty(VECTOR_SIZE),
     )

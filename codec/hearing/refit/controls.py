@@ -22,7 +22,7 @@ from ...events.event_spec import (
     ROOM_COUNT,
     VECTOR_SIZE,
 )
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 from ..fast_math import fast_exp, fast_log, fast_log10, fast_tanh
 from .control_tables import (
     ATTACK,
@@ -106,7 +106,7 @@ _FASTEST_RATE: Final = np.float32(LN_1000 / (0.004 * 1.00001))
 _SLOWEST_RATE: Final = np.float32(LN_1000 / (80.0 * 0.99999))
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _read_scale(kind, low, high, span, v):
     """Physical value and its slope at ``v``; see :func:`struck.codec.events.event_spec.to_physical`."""
     u = 0.5 * (v + 1.0)
@@ -127,7 +127,7 @@ def _read_scale(kind, low, high, span, v):
     return v, 1.0
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _family_weights(bar_membrane, plate_bell):
     """Weights of bar, membrane, plate and bell, and what their sum was divided by."""
     norm = max(1.0, abs(bar_membrane) + abs(plate_bell))
@@ -135,7 +135,7 @@ def _family_weights(bar_membrane, plate_bell):
     return bar, max(-bar_membrane, 0.0) / norm, plate, max(-plate_bell, 0.0) / norm, norm
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _tune_modes(base_hz, stiffness, bar, membrane, plate, bell, constants, log_ratio, frequency):
     """Fill ``log_ratio`` to the base and ``frequency [M]`` in Hz."""
     families = constants.families
@@ -148,7 +148,7 @@ def _tune_modes(base_hz, stiffness, bar, membrane, plate, bell, constants, log_r
         frequency[m] = min(max(base_hz * fast_exp(ratio), _LOWEST_HZ), _HIGHEST_HZ)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _level_modes(out, tilt, log_ratio, frequency, place, level, power):
     """Fill ``place [M]`` between the envelope's points, ``level [M]`` in dB, and ``power [M]``."""
     for m in range(MODE_COUNT):
@@ -165,7 +165,7 @@ def _level_modes(out, tilt, log_ratio, frequency, place, level, power):
         power[m] = fast_exp(_NEPER * min(max(db, -_LARGEST_DB), _LARGEST_DB)) * audible
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _decay_modes(out, decay, decay_tilt, tail_ratio, log_ratio, bend, decay_rate, tail_rate):
     """Fill ``bend`` (of the network's outputs), and rates of both stages of decay, ``[M]`` in 1/s."""
     for m in range(MODE_COUNT):
@@ -176,7 +176,7 @@ def _decay_modes(out, decay, decay_tilt, tail_ratio, log_ratio, bend, decay_rate
         tail_rate[m] = _LN_1000 / (seconds * tail_ratio)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _share(power, total, loudness, share, gain):
     """Fill the shares ``[M]`` that modes of ``power`` have of the ``total``, and their amplitudes."""
     for m in range(MODE_COUNT):
@@ -184,11 +184,12 @@ def _share(power, total, loudness, share, gain):
         gain[m] = np.sqrt(_TWO * loudness * share[m] + _TINY)
 
 
-@njit(**INNER)
-def compute_event_controls(parameters, timbre, constants, tape, e, scalars, modes, bands):
+@njit(**LINKED)
+def compute_event_controls(parameters, timbre, constants, tape, scratch, e, scalars, modes, bands):
     """Controls of event ``e`` with ``parameters [34]``; the shift is not read here.
 
     Args:
+        scratch: a :class:`struck.codec.hearing.refit.control_tables.ControlScratch`.
         scalars: out, ``[SCALAR_COUNT]``.
         modes: out, ``[4, M]``: frequency in Hz, amplitude, decay rate, rate of the second stage.
         bands: out, ``[B]`` noise *power* in each band.
@@ -200,7 +201,7 @@ def compute_event_controls(parameters, timbre, constants, tape, e, scalars, mode
             constants.kinds[i], constants.low[i], constants.high[i], constants.spans[i], vector[i]
         )
     out = tape.out[e]
-    run_timbre(vector, timbre, tape.first[e], tape.second[e], out)
+    run_timbre(vector, timbre, scratch, tape.first[e], tape.second[e], out)
     real = modes.dtype.type
     power = exp(_LN10_OVER_10 * parameters[GAIN_DB])
     noisiness = value[_NOISINESS]
@@ -316,9 +317,9 @@ def _tune_modes_back(stiffness, constants, frequency, d_frequency, d_ratio):
     return d_pitch, d_stiffness, d_bar, d_membrane, d_plate, d_bell
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def compute_event_controls_back(
-    parameters, timbre, constants, tape, e, scalars, modes, d_scalars, d_modes, d_bands, gradient
+    parameters, timbre, constants, tape, scratch, e, scalars, modes, d_scalars, d_modes, d_bands, gradient
 ):
     """Add to ``gradient [34]`` what the controls' gradients say of event ``e``'s parameters.
 
@@ -326,8 +327,9 @@ def compute_event_controls_back(
     """
     value = tape.values[e]
     out = tape.out[e]
-    d_out = np.zeros_like(out)
-    d_value = np.zeros(VECTOR_SIZE)
+    d_out, d_value, d_ratio = scratch.d_out, scratch.d_values, scratch.d_ratio
+    d_out.fill(_ZERO)
+    d_value.fill(_ZERO)
     power = exp(_LN10_OVER_10 * parameters[GAIN_DB])
     noisiness = value[_NOISINESS]
     tone_power = (1.0 - noisiness) * power
@@ -345,7 +347,6 @@ def compute_event_controls_back(
 
     bar, membrane, plate, bell, norm = _family_weights(value[_BAR_MEMBRANE], value[_PLATE_BELL])
     real = out.dtype.type
-    d_ratio = np.empty_like(tape.log_ratio[e])
     d_value[_TILT] = _level_modes_back(
         out, value[_TILT], real(tone_power), real(d_tone), modes, d_modes[GAIN], tape, e, d_ratio,
         d_modes[FREQUENCY], d_out,
@@ -403,4 +404,4 @@ def compute_event_controls_back(
 
     for i in range(VECTOR_SIZE):
         gradient[VECTOR + i] += d_value[i] * tape.slopes[e, i]
-    run_timbre_back(d_out, timbre, tape.first[e], tape.second[e], gradient[VECTOR:SHIFT])
+    run_timbre_back(timbre, scratch, tape.first[e], tape.second[e], gradient[VECTOR:SHIFT])

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 from ..spectrum import make_frame_tables
 from .control_tables import ATTACK, HOLD, NOISE_RATE, RELEASE_RATE
 
@@ -43,21 +43,19 @@ def make_window_places(n_fft: int, dtype: Any = np.float32) -> WindowPlaces:
     return WindowPlaces(*(a.astype(dtype) for a in (tables.places, tables.window, tables.window_squared)))
 
 
-@njit(**INNER)
-def _at_places(scalars, common, places):
-    """What decay, fading and release make of each place of a window, beside its centre, ``[3, J]``.
+@njit(**LINKED)
+def _fill_factors(scalars, common, places, factors):
+    """Fill ``factors [3, J]``: what decay, fading and release make of each place beside a window's centre.
 
     An exponential of ``time + place`` is a product: three exponentials a frame do for all its places.
     """
-    factors = np.empty((3, places.seconds.shape[0]))
     for j in range(places.seconds.shape[0]):
         factors[_DECAYED, j] = exp(-common * places.seconds[j])
         factors[_FADED, j] = exp(-scalars[NOISE_RATE] * places.seconds[j])
         factors[_RELEASED, j] = exp(-scalars[RELEASE_RATE] * places.seconds[j])
-    return factors
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _at_centre(scalars, common, time, last_place):
     """Age of an event at a window's centre, its decay, fading and release there, and the release's time."""
     reference = max(time, 0.0)
@@ -66,16 +64,17 @@ def _at_centre(scalars, common, time, last_place):
     return reference, exp(-common * (time - reference)), exp(-scalars[NOISE_RATE] * time), fall, released
 
 
-@njit(**INNER)
-def shape_envelope(scalars, common, first_second, frame_seconds, count, places, envelope):
+@njit(**LINKED)
+def shape_envelope(scalars, common, first_second, frame_seconds, count, places, factors, envelope):
     """Fill ``envelope [>= count, 4]`` for frames ``frame_seconds`` apart.
 
     Args:
         common: decay rate (1/s) that all modes are taken to have under the window.
         first_second: age of the event at the first frame's centre; negative before the onset.
+        factors: scratch, float64 ``[3, J]``.
     """
     attack = scalars[ATTACK]
-    factors = _at_places(scalars, common, places)
+    _fill_factors(scalars, common, places, factors)
     size = places.seconds.shape[0]
     for k in range(count):
         time = first_second + k * frame_seconds
@@ -100,16 +99,16 @@ def shape_envelope(scalars, common, first_second, frame_seconds, count, places, 
         envelope[k, NOISE] = noise
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def shape_envelope_back(
-    scalars, common, first_second, frame_seconds, count, places, envelope, d_envelope, d_scalars
+    scalars, common, first_second, frame_seconds, count, places, factors, envelope, d_envelope, d_scalars
 ):
     """Add to ``d_scalars`` what ``d_envelope [T, 4]`` says of them.
 
     Returns the gradients of ``common`` and of ``first_second``.
     """
     attack, release_rate, noise_rate = scalars[ATTACK], scalars[RELEASE_RATE], scalars[NOISE_RATE]
-    factors = _at_places(scalars, common, places)
+    _fill_factors(scalars, common, places, factors)
     size = places.seconds.shape[0]
     d_common = d_first = 0.0
     d_attack = d_hold = d_release = d_noise_rate = 0.0

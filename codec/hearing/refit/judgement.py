@@ -32,12 +32,13 @@ class Judgement:
         largest_scale = np.float32(1.0 / (least_energy + 1e-12))
         self._heard = heard._replace(scale=np.minimum(heard.scale, largest_scale))
         self._refitter = refitter
+        self._bands = np.empty_like(heard.mel_db)
         self._slopes = heard.observed[:0], heard.observed[:0]  # none are wanted
 
     def loss(self, power: NDArray[np.float32], fourth: NDArray[np.float32]) -> float:
         """Of the sums ``power`` and ``fourth``, of the rows that the refitter looks at, ``[T, F]``."""
         weight = self._refitter.mel_weight
         error, mel_db = judge_window(
-            self._refitter.renderer, self._heard, weight, power, fourth, *self._slopes
+            self._refitter.renderer, self._heard, weight, power, fourth, self._bands, *self._slopes
         )
         return float(error + weight * mel_db)

@@ -14,7 +14,7 @@ from numba import float32, int64, njit, void
 from numpy.typing import NDArray
 
 from ...events.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, read_field
-from ...playing.kernel_options import EXACT
+from ...playing.kernel_options import VECTORISED
 from ..spectrum import RAYLEIGH_SHARE
 from .loss import SUMS
 from .refitter import Refitter
@@ -31,9 +31,10 @@ _FLOOR_SHARE: Final = 1e-4
 _SHARE: Final = np.float32(RAYLEIGH_SHARE)
 _ZERO: Final = np.float32(0.0)
 _NOISINESS: Final = INDEX["noisiness"]
+_NUMBERS: Final = float32[::1]
 
 
-@njit(void(float32[:, ::1], float32[:, ::1], float32[:, ::1]), **EXACT)
+@njit(void(float32[:, ::1], float32[:, ::1], float32[:, ::1]), **VECTORISED)
 def _fill_atoms(power, fourth, atoms):
     """Amplitudes of tone and noise, ``atoms [2 T, F]``, of one event's sums ``[T, F]``."""
     rows = power.shape[0]
@@ -44,15 +45,13 @@ def _fill_atoms(power, fourth, atoms):
             atoms[rows + t, f] = np.sqrt(_SHARE * max(power[t, f] - square, _ZERO))
 
 
-@njit(void(float32[:, ::1], float32[::1], float32[::1], float32[::1], int64), **SUMS)
-def _scale_atoms(atoms, observed, rest, scales, updates):
+@njit(void(float32[:, ::1], _NUMBERS, _NUMBERS, _NUMBERS, int64, _NUMBERS, _NUMBERS), **SUMS)
+def _scale_atoms(atoms, observed, rest, scales, updates, totals, ratio):
     """Move ``scales [A]`` to where ``scales @ atoms [A, N] + rest [N]`` is likest to ``observed [N]``.
 
-    What cannot be heard stays at the scale it has.
+    What cannot be heard stays at the scale it has. ``totals [A]`` and ``ratio [N]`` are scratch.
     """
     count, size = atoms.shape
-    ratio = np.empty_like(observed)
-    totals = np.zeros_like(scales)
     for a in range(count):
         total = _ZERO
         for n in range(size):
@@ -108,7 +107,10 @@ def follow_levels(
     rest = np.sqrt(power[:: refitter.stride]) + np.float32(_FLOOR_SHARE * loudest)
     scales = np.ones(2 * len(events), np.float32)
     heard = np.ascontiguousarray(looked, np.float32).ravel()
-    _scale_atoms(atoms.reshape(2 * len(events), looked.size), heard, rest.ravel(), scales, updates)
+    _scale_atoms(
+        atoms.reshape(2 * len(events), looked.size), heard, rest.ravel(), scales, updates,
+        np.empty_like(scales), np.empty_like(heard),
+    )  # fmt: skip
     most = np.full(len(events), _LARGEST_FACTOR) if most is None else most
     return scale_levels(events, np.minimum(scales[0::2], most), np.minimum(scales[1::2], most))
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 
 #: Quieter partials show in no bin.
 _QUIETEST: Final = np.float32(1e-7)
@@ -35,7 +35,7 @@ _FOUR: Final = np.float32(4.0)
 _ZERO: Final = np.float32(0.0)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def hann_lobes(parts, count, lobes, slopes):
     """Lobes ``[4, M]`` at ``parts [M]`` of a bin, and their slopes over the part."""
     for i in range(count):
@@ -57,7 +57,7 @@ def hann_lobes(parts, count, lobes, slopes):
         slopes[3, i] = (d_g * p + g) * q1 * q2 + lobes[3, i] * (q1 + q2)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def find_places(frequency_hz, count, bins_per_hz, placed):
     """Find the bins of partials, and their lobes there.
 
@@ -76,7 +76,7 @@ def find_places(frequency_hz, count, bins_per_hz, placed):
     hann_lobes(parts, count, placed.lobes, placed.slopes)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def place_partials(amplitude, count, placed):
     """Add partials of ``amplitude [M]``, whose places are found, into an empty frame."""
     bins, lobes, frame = placed.bins, placed.lobes, placed.frame
@@ -88,7 +88,7 @@ def place_partials(amplitude, count, placed):
                 frame[at + s] += a * lobes[s, i]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def take_powers(amplitude, count, placed, power, fourth):
     """Add squares and fourth powers of what was placed to the sums ``[F]``, and empty the frame."""
     bins, frame = placed.bins, placed.frame
@@ -102,7 +102,7 @@ def take_powers(amplitude, count, placed, power, fourth):
                 frame[f] = _ZERO
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def place_partials_back(amplitude, count, placed, d_power, d_fourth, d_amplitude, d_place):
     """Gradients of each partial's amplitude and place (in bins) ``[M]``; empties the frame."""
     bins, lobes, slopes, frame = placed.bins, placed.lobes, placed.slopes, placed.frame

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import EXACT, INNER
+from ...playing.kernel_options import LINKED, NOUGHT, VECTORISED
 from ..fast_math import fast_log10
 from ..spectrum import RAYLEIGH_SHARE
 from .bands import gather_bands, spread_bands
@@ -23,8 +23,8 @@ FLOOR_DB: Final = 60.0
 
 _ANY_ORDER: Final[dict[str, Any]] = {"fastmath": {"reassoc", "contract", "nsz"}}
 #: How sums are compiled whose terms may be added in any order, so that they are vectorised.
-SUMS: Final[dict[str, Any]] = EXACT | _ANY_ORDER
-INNER_SUMS: Final[dict[str, Any]] = INNER | _ANY_ORDER
+SUMS: Final[dict[str, Any]] = VECTORISED | _ANY_ORDER
+INNER_SUMS: Final[dict[str, Any]] = LINKED | _ANY_ORDER
 _SHARE: Final = np.float32(RAYLEIGH_SHARE)
 _ZERO: Final = np.float32(0.0)
 _QUARTER: Final = np.float32(0.25)
@@ -70,16 +70,16 @@ def _expect_error_back(observed, power, fourth, scale, d_power, d_fourth):
 
 
 @njit(**SUMS)
-def sum_bands(magnitudes, mels, bands, energies):
-    """Powers of ``magnitudes [T, F]``: in mel bands into ``bands [T, K]``, in all into ``energies [T]``."""
-    squares = np.empty_like(magnitudes)
+def sum_bands(magnitudes, mels, squares, bands, energies):
+    """Powers of ``magnitudes [T, F]``: of each into ``squares``, in mel bands into ``bands [T, K]``, in all
+    into ``energies [T]``."""
     for t in range(magnitudes.shape[0]):
         total = 0.0
         for f in range(magnitudes.shape[1]):
             squares[t, f] = magnitudes[t, f] * magnitudes[t, f]
             total += squares[t, f]
         energies[t] = total
-    gather_bands(mels, squares, 0, len(squares), bands)
+    gather_bands(mels, squares, NOUGHT, len(squares), bands)
 
 
 @njit(**INNER_SUMS)
@@ -99,14 +99,15 @@ def _compare_bands(bands, floor, mel_db, slope):
     return total
 
 
-@njit(**INNER)
-def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
+@njit(**LINKED)
+def judge(heard, power, fourth, mels, mel_weight, bands, d_power, d_fourth):
     """Expected error over the energy heard, and the mean difference of mel bands in dB.
 
     Args:
         heard: a :class:`struck.codec.hearing.refit.window.Heard`.
         power, fourth: the model's sums, ``[T, F]``.
         mel_weight: of a dB of mel difference in the loss; at 0 that is not computed.
+        bands: scratch, ``[T, K]``.
         d_power, d_fourth: out, the loss's gradients ``[T, F]``; without rows where none are wanted.
     """
     frames = power.shape[0]
@@ -120,12 +121,11 @@ def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
             error += scale * _expect_error(observed, power[t], fourth[t])
     difference = 0.0
     if mel_weight > 0.0:
-        bands = np.empty((frames, mels.values.shape[0]), power.dtype)
-        gather_bands(mels, power, 0, frames, bands)
+        gather_bands(mels, power, NOUGHT, frames, bands)
         for t in range(frames):
             share = heard.shares[t] / bands.shape[1]
             slope = power.dtype.type(mel_weight * share * _DB_PER_E)
             difference += share * _compare_bands(bands[t], heard.mel_floor[0], heard.mel_db[t], slope)
         if back:
-            spread_bands(mels, bands, 0, frames, d_power)
+            spread_bands(mels, bands, NOUGHT, frames, d_power)
     return error, difference

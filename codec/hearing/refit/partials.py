@@ -18,7 +18,7 @@ from numba import njit
 
 from ...events.controls import LN_1000
 from ...events.event_spec import ROOM_COUNT, ROOM_T60_SECONDS
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 from ..fast_math import fast_exp
 from .control_tables import DECAY, DIRECT, FREQUENCY, GAIN, ROOM, TAIL, TAIL_SHARE
 from .envelope import AGE, CENTRE, LEVEL, NOISE
@@ -53,7 +53,7 @@ def make_room_filters(frame_seconds: float, dtype: type = np.float32) -> RoomFil
     return RoomFilters(*(a.astype(dtype) for a in (1.0 - half, half * (1.0 - half**2), half**2)))
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def gather_modes(modes, heard, heard_count, gathered):
     """Fill ``gathered [4, M]`` with the modes that are heard, side by side, for loops that are vectorised."""
     for row in (FREQUENCY, GAIN, DECAY, TAIL):
@@ -61,7 +61,7 @@ def gather_modes(modes, heard, heard_count, gathered):
             gathered[row, i] = modes[row, heard[i]]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def scatter_modes(gathered, heard, heard_count, modes):
     """Fill ``modes [4, M]`` with what is ``gathered`` of the modes heard; of others nothing."""
     modes.fill(_ZERO)
@@ -70,7 +70,7 @@ def scatter_modes(gathered, heard, heard_count, modes):
             modes[row, heard[i]] = gathered[row, i]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def sound_partials(scalars, modes, heard_count, common, envelope, count, rooms, tracks, noise, state):
     """Fill ``tracks [T, 4, M]`` and the noise's power ``noise [T]`` of one event.
 

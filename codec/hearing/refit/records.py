@@ -1,6 +1,7 @@
 """Arrays of the refitting kernels: constants of a window length, what is heard, and scratch.
 
-Axes: E event, T row looked at, F bin, M mode, B noise band, K mel band, R room.
+Axes: E event, T row looked at, F bin, M mode, B noise band, K mel band, R room, J place
+under a window.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ import numpy as np
 from ...events.event_spec import ANALYSIS_RATE, MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT, ROOM_T60_SECONDS
 from ..spectrum import HOP, mel_band_matrix, noise_band_matrix
 from .bands import BandMatrix, make_band_matrix
-from .control_tables import SCALAR_COUNT, ControlConstants, Tape, make_control_constants, make_tape
+from .control_tables import (
+    SCALAR_COUNT,
+    ControlConstants,
+    ControlScratch,
+    Tape,
+    make_control_constants,
+    make_control_scratch,
+    make_tape,
+)
 from .envelope import WindowPlaces, make_window_places
 from .loss import FLOOR_DB, sum_bands
 from .partials import RoomFilters, make_room_filters
@@ -90,7 +99,7 @@ def make_heard(
     bands = np.empty((len(heard), len(renderer.mels.values)), dtype)
     energies = np.empty(len(heard))
     if len(heard):
-        sum_bands(heard, renderer.mels, bands, energies)
+        sum_bands(heard, renderer.mels, np.empty_like(heard), bands, energies)
     floor = max(float(bands.max(initial=0.0)), loudest) * 10.0 ** (-FLOOR_DB / 10.0) + 1e-14
     mel_db = (10.0 * np.log10(bands + dtype.type(floor))).astype(dtype)
     shares = np.ones(len(heard)) if weights is None else weights[::stride].astype(np.float64)
@@ -121,6 +130,7 @@ class Sounding(NamedTuple):
 class Tracks(NamedTuple):
     """One event in the rows computed."""
 
+    factors: np.ndarray  # float64 [3, J] of places under a window
     envelope: np.ndarray  # [rows, 4]
     heard: np.ndarray  # [4, M] the modes that are heard, side by side
     modes: np.ndarray  # [rows, 4, M]
@@ -155,10 +165,12 @@ class Scratch(NamedTuple):
     """What the kernels write on, allocated once per set of events."""
 
     sounding: Sounding
+    controls: ControlScratch
     tracks: Tracks
     placed: Placed
     gradients: Gradients
     noise_rows: np.ndarray  # [T, B]
+    mel_rows: np.ndarray  # [T, K]
 
 
 def make_scratch(renderer: Renderer, events: int, rows: int) -> Scratch:
@@ -181,8 +193,14 @@ def make_scratch(renderer: Renderer, events: int, rows: int) -> Scratch:
             np.empty((events, 3), np.int64),
             empty(events),
         ),
+        make_control_scratch(dtype),
         Tracks(
-            empty(computed, 4), empty(4, m), empty(computed, 4, m), empty(computed), empty(ROOM_COUNT, m + 1)
+            np.empty((3, len(renderer.places.seconds))),
+            empty(computed, 4),
+            empty(4, m),
+            empty(computed, 4, m),
+            empty(computed),
+            empty(ROOM_COUNT, m + 1),
         ),
         Placed(
             np.empty(m, np.int32),
@@ -202,4 +220,5 @@ def make_scratch(renderer: Renderer, events: int, rows: int) -> Scratch:
             np.empty(NOISE_BAND_COUNT),
         ),
         empty(looked, NOISE_BAND_COUNT),
+        empty(looked, len(renderer.mels.values)),
     )

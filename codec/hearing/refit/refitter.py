@@ -14,7 +14,7 @@ from ...events.event_spec import GAIN_DB_HIGH, GAIN_DB_LOW, INDEX
 from ..event_frames import FRAMES_BEFORE
 from .control_tables import GAIN_DB, PARAMETER_COUNT, SHIFT, VECTOR
 from .records import Heard, Renderer, Scratch, make_heard, make_renderer, make_scratch
-from .window import add_each_event, add_events, compute_loss
+from .window import add_events, compute_loss
 from .window_events import WindowEvents, quantize_parameters
 
 #: Every second frame says nearly as much as every one does, at half the cost.
@@ -159,11 +159,13 @@ class Refitter:
     def each_sums(self, events: WindowEvents, rows: int) -> NDArray[np.float32]:
         """As :meth:`sums`, of each event alone: ``[E, 2, ceil(rows / stride), F]``."""
         sums = np.zeros((len(events), 2, -(-rows // self.stride), self.bins), np.float32)
-        if len(events):
-            add_each_event(
-                self.renderer, events.to_parameters(), events.first_rows(), events.last_rows(), rows,
-                self._scratch(1, rows), sums,
-            )  # fmt: skip
+        parameters, first_rows, last_rows = events.to_parameters(), events.first_rows(), events.last_rows()
+        scratch = self._scratch(1, rows)
+        for e, (power, fourth) in enumerate(sums):
+            one = slice(e, e + 1)
+            add_events(
+                self.renderer, parameters[one], first_rows[one], last_rows[one], rows, scratch, power, fourth
+            )
         return sums
 
     def _scratch(self, events: int, rows: int) -> Scratch:

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from ...events.controls import TIMBRE_INPUTS, TIMBRE_SHAPES
+from ...events.controls import TIMBRE_SHAPES
 from ...events.event_spec import INDEX, LATENTS
-from ...playing.kernel_options import INNER
+from ...playing.kernel_options import LINKED
 from ..fast_math import fast_tanh
 
+_ZERO: Final = np.float32(0.0)
 _ONE: Final = np.float32(1.0)
 
 
@@ -50,14 +51,14 @@ def make_timbre(weights: Mapping[str, np.ndarray], dtype: Any = np.float32) -> T
     return Timbre(np.array([*LATENTS, INDEX["pitch"]]), w1, w2, w3, b1, b2, b3, *back)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _copy(source, out):
     """``out = source``; a loop compiles ten times faster than a slice does."""
     for j in range(out.shape[0]):
         out[j] = source[j]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _add_product(x, matrix, out):
     """``out [C] += x [R] @ matrix [R, C]``; four rows at a time, so that ``out`` is read and written less."""
     count = matrix.shape[0]
@@ -73,13 +74,16 @@ def _add_product(x, matrix, out):
             out[j] += a * p[j]
 
 
-@njit(**INNER)
-def run_timbre(vector, timbre, first, second, out):
-    """Outputs ``out [O]`` for ``vector [32]``; ``first [H]``, ``second [H]`` keep the hyperbolic tangents."""
-    inputs = np.empty(TIMBRE_INPUTS, vector.dtype)
-    for i in range(TIMBRE_INPUTS):
+@njit(**LINKED)
+def run_timbre(vector, timbre, scratch, first, second, out):
+    """Outputs ``out [O]`` for ``vector [32]``; ``first [H]``, ``second [H]`` keep the hyperbolic tangents.
+
+    Args:
+        scratch: a :class:`struck.codec.hearing.refit.control_tables.ControlScratch`.
+    """
+    inputs, hidden = scratch.inputs, scratch.hidden
+    for i in range(inputs.shape[0]):
         inputs[i] = vector[timbre.inputs[i]]
-    hidden = np.empty_like(first)
     _copy(timbre.b1, first)
     _add_product(inputs, timbre.w1, first)
     for j in range(first.shape[0]):
@@ -93,18 +97,21 @@ def run_timbre(vector, timbre, first, second, out):
     _add_product(hidden, timbre.w3, out)
 
 
-@njit(**INNER)
-def run_timbre_back(d_out, timbre, first, second, d_vector):
-    """Add to ``d_vector [32]`` what ``d_out [O]`` says of it; ``first``, ``second`` are of the way there."""
-    d_first = np.zeros_like(first)
-    d_second = np.empty_like(second)
+@njit(**LINKED)
+def run_timbre_back(timbre, scratch, first, second, d_vector):
+    """Add to ``d_vector [32]`` what ``d_out [O]`` of the scratch says of it.
+
+    ``first`` and ``second`` are of the way there.
+    """
+    d_out, d_first, d_second, d_inputs = scratch.d_out, scratch.d_first, scratch.hidden, scratch.inputs
+    d_first.fill(_ZERO)
     _add_product(d_out, timbre.w3_back, d_first)
     for j in range(d_second.shape[0]):
         d_second[j] = d_first[j] * (_ONE - second[j] * second[j])
     _add_product(d_second, timbre.w2_back, d_first)
     for j in range(d_first.shape[0]):
         d_first[j] *= _ONE - first[j] * first[j]
-    d_inputs = np.zeros(TIMBRE_INPUTS, first.dtype)
+    d_inputs.fill(_ZERO)
     _add_product(d_first, timbre.w1_back, d_inputs)
-    for i in range(TIMBRE_INPUTS):
+    for i in range(d_inputs.shape[0]):
         d_vector[timbre.inputs[i]] += d_inputs[i]

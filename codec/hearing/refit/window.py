@@ -21,7 +21,7 @@ from numba.types import UniTuple
 
 from ...events.controls import LN_1000, TIMBRE_SHAPES
 from ...events.event_spec import MODE_COUNT, NOISE_BAND_COUNT, ROOM_COUNT
-from ...playing.kernel_options import EXACT, INNER
+from ...playing.kernel_options import LINKED, NOUGHT, VECTORISED
 from ..event_frames import FRAMES_BEFORE
 from .bands import gather_bands, spread_bands
 from .control_tables import (
@@ -66,7 +66,7 @@ _FRAMES: Final = float32[:, ::1]
 _ROWS: Final = int64[::1]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _find_span(scalars, slowest_rate, onset_row, end_row, rows, stride):
     """First row of an event that must be computed, on the stride's grid, and how many rows from there.
 
@@ -87,7 +87,7 @@ def _find_span(scalars, slowest_rate, onset_row, end_row, rows, stride):
     return first, max(0, (min(rows, end_row, faded) - first + stride - 1) // stride)
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _listen(modes, heard):
     """List the modes that are heard.
 
@@ -109,7 +109,7 @@ def _listen(modes, heard):
     return count, min(rate / power, _FASTEST_COMMON_RATE), slowest
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _listen_back(modes, common, d_common, d_modes):
     """Add what the common rate's gradient says of the modes' gains and rates."""
     if common >= _FASTEST_COMMON_RATE:
@@ -123,7 +123,7 @@ def _listen_back(modes, common, d_common, d_modes):
         d_modes[DECAY, m] += gain * gain / power * d_common
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _bins_per_hz(scalars, age, bins_per_hz):
     """Bins per hertz of the settled frequency, and how far the glide still is from its end, 1 to 0."""
     bend = min(max(1.0 - age / scalars[GLIDE_SECONDS], 0.0), 1.0)
@@ -140,19 +140,21 @@ def _add_places(frequency_hz, d_place, count, scale, d_frequency):
     return d_scale
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _of_event(sounding, e):
     """Scalars, modes, noise bands and modes heard of event ``e``."""
     return sounding.scalars[e], sounding.modes[e], sounding.bands[e], sounding.heard[e]
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _sound(renderer, sounding, e, first_second, tracks):
     """Envelope, modes and noise of event ``e`` into ``tracks``."""
     count, heard_count = sounding.spans[e, 1], sounding.spans[e, 2]
     scalars, common = sounding.scalars[e], sounding.common[e]
     seconds = renderer.stride[0] * HOP_SECONDS
-    shape_envelope(scalars, common, first_second, seconds, count, renderer.places, tracks.envelope)
+    shape_envelope(
+        scalars, common, first_second, seconds, count, renderer.places, tracks.factors, tracks.envelope
+    )
     gather_modes(sounding.modes[e], sounding.heard[e], heard_count, tracks.heard)
     sound_partials(
         scalars, tracks.heard, heard_count, common, tracks.envelope, count, renderer.rooms, tracks.modes,
@@ -160,7 +162,7 @@ def _sound(renderer, sounding, e, first_second, tracks):
     )  # fmt: skip
 
 
-@njit(**INNER)
+@njit(**LINKED)
 def _place(scalars, frequency_hz, amplitude, age, count, bins_per_hz, found, placed):
     """Place partials at an age into an empty frame; where they stand is found anew where the glide has moved.
 
@@ -176,7 +178,7 @@ def _place(scalars, frequency_hz, amplitude, age, count, bins_per_hz, found, pla
 
 @njit(
     void(_RENDERER, _FRAMES, _ROWS, _ROWS, int64, _SCRATCH, _FRAMES, _FRAMES),
-    **EXACT,
+    **VECTORISED,
 )
 def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power, fourth):
     """Add events to the sums ``power`` and ``fourth [T, F]`` of the rows looked at.
@@ -189,13 +191,14 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
     """
     stride = renderer.stride[0]
     sounding, tracks, placed = scratch.sounding, scratch.tracks, scratch.placed
-    scratch.noise_rows.fill(0.0)
-    start, stop = power.shape[0], 0  # rows in which anything sounds
+    scratch.noise_rows.fill(_ZERO)
+    start, stop = power.shape[0], NOUGHT  # rows in which anything sounds
     for e in range(parameters.shape[0]):
         scalars, modes, bands, heard = _of_event(sounding, e)
         compute_event_controls(
-            parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes, bands
-        )
+            parameters[e], renderer.timbre, renderer.constants, sounding.tape, scratch.controls, e, scalars,
+            modes, bands,
+        )  # fmt: skip
         heard_count, common, slowest = _listen(modes, heard)
         first, count = _find_span(scalars, slowest, onset_rows[e], end_rows[e], rows, stride)
         sounding.common[e] = common
@@ -218,23 +221,16 @@ def add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power,
     spread_bands(renderer.noise, scratch.noise_rows, start, stop, power)
 
 
-@njit(void(_RENDERER, _FRAMES, _ROWS, _ROWS, int64, _SCRATCH, float32[:, :, :, ::1]), **EXACT)
-def add_each_event(renderer, parameters, onset_rows, end_rows, rows, scratch, sums):
-    """As :func:`add_events`, of each event into sums of its own, ``sums [E, 2, T, F]``."""
-    for e in range(parameters.shape[0]):
-        one = slice(e, e + 1)
-        add_events(
-            renderer, parameters[one], onset_rows[one], end_rows[one], rows, scratch, sums[e, 0], sums[e, 1]
-        )
-
-
-@njit(UniTuple(float64, 2)(_RENDERER, _HEARD, float64, _FRAMES, _FRAMES, _FRAMES, _FRAMES), **EXACT)
-def judge_window(renderer, heard, mel_weight, power, fourth, d_power, d_fourth):
+@njit(
+    UniTuple(float64, 2)(_RENDERER, _HEARD, float64, _FRAMES, _FRAMES, _FRAMES, _FRAMES, _FRAMES),
+    **VECTORISED,
+)
+def judge_window(renderer, heard, mel_weight, power, fourth, bands, d_power, d_fourth):
     """See :func:`struck.codec.hearing.refit.loss.judge`."""
-    return judge(heard, power, fourth, renderer.mels, mel_weight, d_power, d_fourth)
+    return judge(heard, power, fourth, renderer.mels, mel_weight, bands, d_power, d_fourth)
 
 
-@njit(void(_RENDERER, _FRAMES, _ROWS, _SCRATCH, _FRAMES, _FRAMES, _FRAMES), **EXACT)
+@njit(void(_RENDERER, _FRAMES, _ROWS, _SCRATCH, _FRAMES, _FRAMES, _FRAMES), **VECTORISED)
 def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth, gradient):
     """Fill ``gradient [E, 34]`` with what ``d_power`` and ``d_fourth [T, F]`` say of the parameters.
 
@@ -242,8 +238,8 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
     """
     stride = renderer.stride[0]
     sounding, tracks, placed, back = scratch.sounding, scratch.tracks, scratch.placed, scratch.gradients
-    gradient.fill(0.0)
-    gather_bands(renderer.noise, d_power, 0, d_power.shape[0], scratch.noise_rows)
+    gradient.fill(_ZERO)
+    gather_bands(renderer.noise, d_power, NOUGHT, d_power.shape[0], scratch.noise_rows)
     for e in range(parameters.shape[0]):
         first, count, heard_count = sounding.spans[e, 0], sounding.spans[e, 1], sounding.spans[e, 2]
         skipped = max(0, -first // stride)
@@ -253,12 +249,12 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         common = sounding.common[e]
         first_second = (first - onset_rows[e]) * HOP_SECONDS - parameters[e, SHIFT]
         _sound(renderer, sounding, e, first_second, tracks)
-        back.amplitude.fill(0.0)
-        back.envelope.fill(0.0)
-        back.heard.fill(0.0)
-        back.noise.fill(0.0)
-        back.scalars.fill(0.0)
-        back.bands.fill(0.0)
+        back.amplitude.fill(_ZERO)
+        back.envelope.fill(_ZERO)
+        back.heard.fill(_ZERO)
+        back.noise.fill(_ZERO)
+        back.scalars.fill(_ZERO)
+        back.bands.fill(_ZERO)
         found = _NOT_FOUND
         for k in range(skipped, count):
             t = first // stride + k
@@ -291,14 +287,14 @@ def add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth
         scatter_modes(back.heard, heard, heard_count, back.modes)
         seconds = stride * HOP_SECONDS
         of_envelope, d_first = shape_envelope_back(
-            scalars, common, first_second, seconds, count, renderer.places, tracks.envelope, back.envelope,
-            back.scalars,
+            scalars, common, first_second, seconds, count, renderer.places, tracks.factors, tracks.envelope,
+            back.envelope, back.scalars,
         )  # fmt: skip
         _listen_back(modes, common, d_common + of_envelope, back.modes)
         gradient[e, SHIFT] = -d_first
         compute_event_controls_back(
-            parameters[e], renderer.timbre, renderer.constants, sounding.tape, e, scalars, modes,
-            back.scalars, back.modes, back.bands, gradient[e],
+            parameters[e], renderer.timbre, renderer.constants, sounding.tape, scratch.controls, e, scalars,
+            modes, back.scalars, back.modes, back.bands, gradient[e],
         )  # fmt: skip
 
 
@@ -325,7 +321,7 @@ def compute_loss(
     size = (0 if gradient is None else len(power), power.shape[1])
     d_power, d_fourth = np.empty(size, power.dtype), np.empty(size, power.dtype)
     add_events(renderer, parameters, onset_rows, end_rows, rows, scratch, power, fourth)
-    loss = judge_window(renderer, heard, mel_weight, power, fourth, d_power, d_fourth)
+    loss = judge_window(renderer, heard, mel_weight, power, fourth, scratch.mel_rows, d_power, d_fourth)
     if gradient is not None:
         add_events_back(renderer, parameters, onset_rows, scratch, d_power, d_fourth, gradient)
     return loss

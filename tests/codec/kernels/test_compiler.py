@@ -8,7 +8,7 @@ from llvmlite import binding as llvm
 from numba import njit
 from numba.core.errors import NumbaError
 
-from struck.codec.playing.kernel_options import BORROWING, EXACT, INNER, JOINING, LINKED
+from struck.codec.playing.kernel_options import BORROWING, EXACT, INNER, JOINING, LINKED, VECTORISED
 
 
 @njit(**JOINING)
@@ -63,8 +63,8 @@ def test_all_of_it_is_optimised_in_what_python_calls():
 
 @pytest.mark.parametrize(
     ("outer_options", "inner_options"),
-    [(EXACT, INNER), (BORROWING, LINKED), (BORROWING, JOINING)],
-    ids=["hears", "plays", "joins"],
+    [(EXACT, INNER), (VECTORISED, LINKED), (BORROWING, LINKED), (BORROWING, JOINING)],
+    ids=["counts", "hears", "plays", "joins"],
 )
 def test_a_kernel_runs_its_own_copies_of_other_kernels(outer_options, inner_options):
     """Whichever copy a process had first, as another kernel was compiled or loaded, would be run by all."""
@@ -100,8 +100,10 @@ def raises(x):
 
 
 @pytest.mark.parametrize("function", [allocates, raises])
-@pytest.mark.parametrize("options", [BORROWING | {"cache": False}, JOINING, LINKED])
-def test_what_plays_can_neither_allocate_nor_raise(function, options):
+@pytest.mark.parametrize(
+    "options", [BORROWING | {"cache": False}, VECTORISED | {"cache": False}, JOINING, LINKED]
+)
+def test_what_plays_or_hears_can_neither_allocate_nor_raise(function, options):
     assert njit(**EXACT | {"cache": False})(function)(1.0) == 1.0
     kernel = njit(**options)(function)
 

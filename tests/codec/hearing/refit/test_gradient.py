@@ -8,6 +8,7 @@ from numba import njit
 from struck.codec.hearing.event_frames import FRAMES_BEFORE
 from struck.codec.hearing.refit.records import make_heard, make_renderer, make_scratch
 from struck.codec.hearing.refit.window import add_events, add_events_back, compute_loss, judge_window
+from struck.codec.playing.kernel_options import VECTORISED
 from struck.models.codec.event_spectrum import EventSpectrum
 from struck.models.codec.losses import expected_error
 
@@ -61,8 +62,9 @@ def test_it_is_torchs(n_fft, mel_weight):
 
 def test_it_is_the_slope_in_double_precision():
     """All kernels once in double: the outer ones, compiled anew, take the inner ones along."""
+    options = VECTORISED | {"cache": False}
     add, judge, add_back = (
-        njit(kernel.py_func, error_model="numpy") for kernel in (add_events, judge_window, add_events_back)
+        njit(kernel.py_func, **options) for kernel in (add_events, judge_window, add_events_back)
     )
     renderer = make_renderer(WEIGHTS, 512, 2, np.float64)
     rng = np.random.default_rng(0)
@@ -82,7 +84,9 @@ def test_it_is_the_slope_in_double_precision():
         power, fourth = heard.power.copy(), heard.fourth.copy()
         d_power, d_fourth = np.empty_like(power), np.empty_like(power)
         add(renderer, at, onset_rows, ends, rows, scratch, power, fourth)
-        error, difference = judge(renderer, heard, mel_weight, power, fourth, d_power, d_fourth)
+        error, difference = judge(
+            renderer, heard, mel_weight, power, fourth, scratch.mel_rows, d_power, d_fourth
+        )
         if gradient is not None:
             add_back(renderer, at, onset_rows, scratch, d_power, d_fourth, gradient)
         return error + mel_weight * difference

@@ -12,9 +12,10 @@ from .window_scenes import WEIGHTS
 
 
 @njit(error_model="numpy")
-def judge(*arguments):
+def judge(heard, power, fourth, mels, mel_weight, d_power, d_fourth):
     """The kernel, which only kernels call."""
-    return judge_kernel(*arguments)
+    bands = np.empty_like(heard.mel_db)
+    return judge_kernel(heard, power, fourth, mels, mel_weight, bands, d_power, d_fourth)
 
 
 N_FFT = 512
