@@ -133,10 +133,12 @@ def _close(module: Any) -> None:
 
     Else a process has one of the copies that several kernels brought along for all of them, whichever it got
     first; they differ in the last bits of sums, and so did the first start, which compiles, from later ones.
+    Private, not internal: the process would find what is internal by its name, too, and LLVM may have changed
+    its arguments.
     """
     for function in module.functions:
         if not function.is_declaration and function.linkage == llvm.Linkage.linkonce_odr:
-            function.linkage = llvm.Linkage.internal
+            function.linkage = llvm.Linkage.private
 
 
 class _ClosedLibrary(JITCodeLibrary):

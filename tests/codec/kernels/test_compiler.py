@@ -70,17 +70,34 @@ def test_a_kernel_runs_its_own_copies_of_other_kernels(outer_options, inner_opti
     """Whichever copy a process had first, as another kernel was compiled or loaded, would be run by all."""
 
     @njit(**inner_options)
-    def halves(count):  # what calls itself is not dissolved in its callers
-        return 1.0 if count < 2 else 1.0 + halves(count // 2)
+    def halves(count, step):  # what calls itself is not dissolved in its callers
+        return 1.0 if count < 2 else step + halves(count // 2, step)
 
     @njit(**outer_options | {"cache": False})
     def calls(count):
-        return halves(count)
+        return halves(count, 1.0)  # here it can do without its second argument
 
     assert calls(9) == 4.0
     (compiled,) = calls.overloads.values()
     linkages = {f.name: f.linkage for f in compiled.library.get_defined_functions() if "halves" in f.name}
-    assert set(linkages.values()) == {llvm.Linkage.internal}
+    assert set(linkages.values()) == {llvm.Linkage.private}
+
+
+def test_others_run_the_copy_that_anyone_may_run():
+    @njit(**EXACT | {"cache": False})
+    def halves(count, step):
+        return 1.0 if count < 2 else step + halves(count // 2, step)
+
+    @njit(**EXACT | {"cache": False})
+    def calls(count):
+        return halves(count, 1.0)
+
+    @njit
+    def knows_nothing_of_kernels(count, step):
+        return halves(count, step)
+
+    assert calls(9) == 4.0
+    assert knows_nothing_of_kernels(9, 2.0) == 7.0
 
 
 def test_the_garbage_collector_is_left_as_it_was():
