@@ -17,8 +17,9 @@ RIG := pedalboard playwright axe-playwright-python python-oscquery LinkPython-ex
 
 .PHONY: demo test setup live check format bench clean
 
+# One thread of the BLAS, as struck itself has: with another number of them sums differ in their last bits.
 demo: setup
-	@$(BIN)/python -m struck.realtime.demo "$(INPUT)" demo
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m struck.realtime.demo "$(INPUT)" demo
 
 # Kernels are compiled first, so that no two processes do. Tests that need the machine to themselves (marked `alone`) come
 # last. All one after the other: .venv/bin/python -m pytest -q
