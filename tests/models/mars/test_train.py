@@ -249,7 +249,8 @@ def test_the_command_trains_a_stage_alone(clips, tiny, tmp_path, capsys, monkeyp
     assert {path.name for path in (tmp_path / "run").glob("*.pt")} == made
     log = [json.loads(line) for line in (tmp_path / "run" / f"{stage}.jsonl").read_text().splitlines()]
     assert np.isfinite([line["loss"] for line in log]).all()
-    assert all("held_out" in line for line in log) == ("transformer" in stage)
+    if "transformer" in stage:
+        assert np.isfinite([line["held_out"] for line in log]).all()
     shipped = Mars.load(tmp_path / "start.safetensors", "cpu")
     for kind, now, before in (
         ("", trained.phrases, shipped.phrases),
