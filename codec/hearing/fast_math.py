@@ -19,7 +19,7 @@ from numba.extending import overload
 from ..playing.kernel_options import LINKED, VECTORISED
 
 #: Options of loops whose sums may be added in any order, so that they are vectorised.
-SINGLE: Final[dict[str, Any]] = VECTORISED | {"fastmath": {"reassoc", "contract", "nsz"}}
+SUMS: Final[dict[str, Any]] = VECTORISED | {"fastmath": {"reassoc", "contract", "nsz"}}
 
 _PER_LN2: Final = np.float32(1.4426950408889634)
 #: ln 2 as a short number, whose products with n are exact, and the rest (Cody & Waite).

@@ -28,7 +28,7 @@ from .event_network import (
     TIME_HIDDEN,
     WIDTH,
 )
-from .fast_math import SINGLE, fast_exp
+from .fast_math import SUMS, fast_exp
 
 FloatArray = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ _GELU: Final = np.float32(-1.702)
 _TINY: Final = np.float32(1e-5)
 
 
-@njit(void(float32[:, :, ::1], float32[::1], float32[:, :, ::1]), **SINGLE)
+@njit(void(float32[:, :, ::1], float32[::1], float32[:, :, ::1]), **SUMS)
 def _normalise(x, scale, out):
     """``out [E, T, C]``: rows of ``x`` with mean square 1, times ``scale [C]``."""
     for e in range(x.shape[0]):
@@ -53,7 +53,7 @@ def _normalise(x, scale, out):
                 out[e, t, c] = x[e, t, c] * scale[c] * factor
 
 
-@njit(void(float32[:, :, ::1], float32[:, ::1]), **SINGLE)
+@njit(void(float32[:, :, ::1], float32[:, ::1]), **SUMS)
 def _bend(x, bias):
     """GELU of ``x [E, T, C]`` plus ``bias [T, C]``, in place; ``x sigmoid(1.702 x)`` is the law's by tanh."""
     for e in range(x.shape[0]):

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ...events.event_spec import FIELDS, GAIN_DB_HIGH, GAIN_DB_LOW, INDEX, read_field
 from ...playing.kernel_options import VECTORISED
+from ..fast_math import SUMS
 from ..spectrum import RAYLEIGH_SHARE
-from .loss import SUMS
 from .refitter import Refitter
 from .window_events import WindowEvents
 

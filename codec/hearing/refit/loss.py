@@ -13,18 +13,16 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from ...playing.kernel_options import LINKED, NOUGHT, VECTORISED
-from ..fast_math import fast_log10
+from ...playing.kernel_options import LINKED, NOUGHT
+from ..fast_math import SUMS, fast_log10
 from ..spectrum import RAYLEIGH_SHARE
 from .bands import gather_bands, spread_bands
 
 #: Mel bands are floored this far under the loudest one heard.
 FLOOR_DB: Final = 60.0
 
-_ANY_ORDER: Final[dict[str, Any]] = {"fastmath": {"reassoc", "contract", "nsz"}}
-#: How sums are compiled whose terms may be added in any order, so that they are vectorised.
-SUMS: Final[dict[str, Any]] = VECTORISED | _ANY_ORDER
-INNER_SUMS: Final[dict[str, Any]] = LINKED | _ANY_ORDER
+#: As SUMS, for what only kernels call.
+INNER_SUMS: Final[dict[str, Any]] = LINKED | {"fastmath": SUMS["fastmath"]}
 _SHARE: Final = np.float32(RAYLEIGH_SHARE)
 _ZERO: Final = np.float32(0.0)
 _QUARTER: Final = np.float32(0.25)
