@@ -235,6 +235,12 @@ class StreamingEncoder:
         """Samples between an onset and the latest moment at which its event is returned."""
         return self.profile.latency_samples
 
+    @property
+    def waiting(self) -> list[Event]:
+        """Events found in the lookahead, as they are known by now; they are told later. Here there are none:
+        every event is told in the hop in which it is found."""
+        return []
+
     def reset(self) -> None:
         """Forget everything heard; the next sample is sample 0."""
         p = self.profile
@@ -570,11 +576,15 @@ class StreamingEncoder:
         """Move an onset to where the sound rises."""
         if self._model is None:
             return
-        hop = self._hop_index * self.profile.hop_samples
-        end = hop + (self._hop_frames + self._reach - 1) * HOP + self.profile.n_fft // 2
-        onset = find_onset(self._sound, end - len(self._sound), candidate.onset_sample)
+        onset = self._find_onset(candidate.onset_sample)
         shift = np.array([(onset - candidate.onset_frame * HOP) / ANALYSIS_RATE])
         candidate.shift_seconds = float(self._in_time(shift, np.array([candidate.onset_frame]))[0])
+
+    def _find_onset(self, sample: int) -> int:
+        """Where the sound rises near ``sample`` of the stream."""
+        hop = self._hop_index * self.profile.hop_samples
+        end = hop + (self._hop_frames + self._reach - 1) * HOP + self.profile.n_fft // 2
+        return find_onset(self._sound, end - len(self._sound), sample)
 
     def _fit_gain(self, residual: np.ndarray, candidate: _Candidate) -> None:
         """Set the gain, among a few near the residual's own, that removes most."""

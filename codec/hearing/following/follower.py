@@ -27,10 +27,13 @@ from ...weights.codec_weights import CodecWeights
 from ..amending.amender import Amender, Scene
 from ..amending.sounding import Sounding, as_known, as_told, told_from_seconds
 from ..encoder import ROUND, STEP, TELLING, StreamingEncoder
+from ..joint.profile_encoder import JOINT_MEL_WEIGHT
+from ..joint.window_encoder import LAST_ROUNDS, Picking, WindowEncoder
 from ..pace import Pace
 from ..refit.levels import follow_levels
 from ..refit.profile_refiner import MEL_WEIGHT
 from ..refit.refitter import FRAME_STRIDE, Refitter
+from ..shadows import PriceList
 from ..spectrum import HOP, mel_band_matrix
 from .memory import Memory
 from .second_reading import SecondReader
@@ -86,6 +89,20 @@ _FIRST_GUESS: Final = {
     1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2, "room_mix": 0.0},
     2048: {"hold": 0.25, "release": 0.3, "decay": 1.5, "noise_decay": 0.5, "room_mix": 0.0},
 }
+#: How new events are picked where the lookahead shows more than an attack: from all that is known, and fitted
+#: together until they are told. Of so short a window an event is a larger share than of a file's, and what is
+#: missed now may be amended.
+_PICKING: Final = Picking(
+    prices=PriceList(event=0.012, detail=0.024, part=0.07),
+    rounds=1,
+    stride=FRAME_STRIDE,
+    proposals=4,
+    noises=1,
+    ahead_frames=12,
+    unseen_frames=2,
+    at_most=_FIRST_GUESS[_LONG_N_FFT],
+    heard_frames=4,
+)
 #: A frame is silent whose loudest bin is below this.
 _SILENCE: Final = 1e-7
 #: Errors in a window count as shares of its energy, but at least of this share of what was loud lately.
@@ -128,15 +145,26 @@ class Follower:
             return Refitter(weights.decoder, n_fft, steps, MEL_WEIGHT, stride, highest_rise_db)
 
         steps = profile.refine_steps if steps is None else steps
-        self._encoder = StreamingEncoder(
-            weights,
-            profile,
-            refine=refitter(n_fft, stride, steps, _HASTY_RISE_DB if hasty else inf) if steps else None,
-            model=self,
-            whitening=_WHITENING,
-            at_most=_FIRST_GUESS[n_fft],
-            pace=self.pace,
-        )
+        if steps and not hasty:
+            self._encoder: StreamingEncoder = WindowEncoder(
+                weights,
+                profile,
+                _PICKING,
+                max(1, steps // LAST_ROUNDS),
+                JOINT_MEL_WEIGHT,
+                model=self,
+                pace=self.pace,
+            )
+        else:
+            self._encoder = StreamingEncoder(
+                weights,
+                profile,
+                refine=refitter(n_fft, 1, steps, _HASTY_RISE_DB) if steps else None,
+                model=self,
+                whitening=_WHITENING,
+                at_most=_FIRST_GUESS[n_fft],
+                pace=self.pace,
+            )
         self._every_frame = refitter(n_fft, 1)
         self._short = Memory(n_fft, _YOUNG_FRAMES)
         #: From the longest window to the profile's own.
@@ -200,6 +228,8 @@ class Follower:
         for view in self._views:
             view.memory.reset()
         self._soundings: list[Sounding] = []
+        #: What was found in the lookahead and will be told in a later hop.
+        self._waiting: list[Sounding] = []
         self._items: list[StreamItem] = []
         self._next_id = 0
         self._loudest_power = 0.0
@@ -270,6 +300,7 @@ class Follower:
 
     def take(self, events: list[Event]) -> None:
         """See :meth:`struck.codec.hearing.encoder.Model.take`."""
+        self._waiting = [Sounding.of(event) for event in self._encoder.waiting]
         if events:
             with self.pace.measure(TELLING):
                 self._begin(events)
@@ -310,7 +341,8 @@ class Follower:
             self._loudest_power,
             _QUIET_SHARE * self._loud_energy * looked,
         )
-        self._items += in_stream_order(self._amender.amend(self._soundings, scene))
+        waiting = self._levels_refitter.sums(as_known(self._waiting, scene.first_frame), rows)
+        self._items += in_stream_order(self._amender.amend(self._soundings, scene, waiting))
         self._soundings = [s for s in self._soundings if not s.ended]
 
     def _end_all(self, at_seconds: float) -> list[StreamItem]:
@@ -333,7 +365,7 @@ class Follower:
     def _follow_old(self) -> None:
         """Of what began long ago only the levels of tone and noise follow."""
         old = [s for s in self._soundings if not self._is_young(s)]
-        young = [s for s in self._soundings if self._is_young(s)]
+        young = [s for s in self._soundings if self._is_young(s)] + self._waiting
         rows = max(_LEVEL_FRAMES, self._short.end_frame - self._at_frame)
         first = self._short.end_frame - rows
         power, _ = self._every_frame.sums(as_known(young, first), rows)
@@ -358,7 +390,7 @@ class Follower:
                 continue  # it stays due
             with self.pace.measure(f"{_READING} {number}"):
                 loudest = max(due, key=lambda s: s.gain_db)
-                others = [s for s in self._soundings if s is not loudest]
+                others = [s for s in self._soundings if s is not loudest] + self._waiting
                 reader.read(loudest, others, self._loudest_power)
 
     def _refit(self, then: tuple[str, ...]) -> None:
@@ -372,7 +404,7 @@ class Follower:
         for view in reversed(self._views):
             moved = [s for s, its_view in views if its_view is view]
             if moved:
-                others = [s for s in self._soundings if not any(s is one for one in moved)]
+                others = [s for s in self._soundings if not any(s is one for one in moved)] + self._waiting
                 with self.pace.measure(_REFIT, len(moved)):
                     view.refit(moved, others, young_from, self._loudest_power)
 

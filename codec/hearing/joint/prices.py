@@ -7,18 +7,17 @@ costs more; the more so while a much stronger one sounds that it may be part of:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from ...events.event_spec import ANALYSIS_RATE, read_field
 from ..refit.window_events import WindowEvents
-from ..shadows import NEAR_FRAMES, is_part, needed_worth
+from ..shadows import NEAR_FRAMES, PriceList, is_part, needed_worth
 from ..spectrum import HOP
 from .canvas import Canvas
 
-#: By how much an event must lessen the loss of a window.
-PRICE: Final = 0.00035
 #: An event that does not begin with a rise of this much mends another: it costs up to so many times as much.
 _NO_RISE_DB: Final = 1.0
 _RISE_DB: Final = 4.0
@@ -28,8 +27,8 @@ _MENDING_PRICES: Final = 6.0
 class Prices:
     """What events must be worth beside those on a canvas."""
 
-    def __init__(self, canvas: Canvas, events: WindowEvents) -> None:
-        self._canvas, self._events = canvas, events
+    def __init__(self, canvas: Canvas, events: WindowEvents, prices: PriceList) -> None:
+        self._canvas, self._events, self._prices = canvas, events, prices
         self._pitches, attack, hold, release, decay = (
             read_field(events.vectors, name) for name in ("pitch", "attack", "hold", "release", "decay")
         )
@@ -55,19 +54,20 @@ class Prices:
         self, event: WindowEvents, worth: float, pitch_midi: float, noise_like: bool, but: int = -1
     ) -> float:
         """What one event worth ``worth`` must be worth; ``but``: its place, where it is on the canvas."""
-        if worth < PRICE:
-            return PRICE
+        if worth < self._prices.event:
+            return self._prices.event
         row, rows = int(event.onset_rows[0]), self._events.onset_rows
         rise_db = self._canvas.rise_db(event, noise_like)
         risen = min(max((rise_db - _NO_RISE_DB) / (_RISE_DB - _NO_RISE_DB), 0.0), 1.0)
-        price = PRICE * (_MENDING_PRICES + (1.0 - _MENDING_PRICES) * risen)
+        price = self._prices.event * (_MENDING_PRICES + (1.0 - _MENDING_PRICES) * risen)
+        prices = replace(self._prices, event=price)
         others = self.near(row, but)
         if risen < 1.0:
             others = self._present((rows <= row + NEAR_FRAMES) & (self._faded >= row - NEAR_FRAMES), but)
         return max(
             [
                 needed_worth(
-                    price,
+                    prices,
                     worth,
                     # Noise of another colour beside noise is no part of it.
                     is_part(pitch_midi, noise_like, float(self._pitches[j]))

@@ -110,6 +110,10 @@ class WindowEvents:
         gain_db, vectors, shift = parameters[:, GAIN_DB], parameters[:, VECTOR:SHIFT], parameters[:, SHIFT]
         return WindowEvents(gain_db.copy(), vectors.copy(), self.onset_rows, shift.copy(), self.end_rows)
 
+    def quantized(self) -> WindowEvents:
+        """The same events as a take gives them back: see :func:`quantize_parameters`."""
+        return self.with_parameters(quantize_parameters(self.to_parameters()))
+
     def last_rows(self) -> NDArray[np.int64]:
         """``end_rows``, or rows that no window reaches."""
         if self.end_rows is None:
