@@ -89,19 +89,18 @@ _FIRST_GUESS: Final = {
     1024: {"hold": 0.1, "release": 0.15, "decay": 0.5, "noise_decay": 0.2, "room_mix": 0.0},
     2048: {"hold": 0.25, "release": 0.3, "decay": 1.5, "noise_decay": 0.5, "room_mix": 0.0},
 }
-#: How new events are picked where the lookahead shows more than an attack: from all that is known, and fitted
-#: together until they are told. Of so short a window an event is a larger share than of a file's, and what is
-#: missed now may be amended.
+#: How new events are picked where the lookahead shows more than an attack. Of so short a window an event is a
+#: larger share than of a file's, and what is missed now may be amended.
 _PICKING: Final = Picking(
-    prices=PriceList(event=0.012, detail=0.024, part=0.07),
+    prices=PriceList(event=0.012, detail=0.036, part=0.072),
     rounds=1,
     stride=FRAME_STRIDE,
     proposals=4,
     noises=1,
     ahead_frames=12,
     unseen_frames=2,
+    kept_frames=10,
     at_most=_FIRST_GUESS[_LONG_N_FFT],
-    heard_frames=4,
 )
 #: A frame is silent whose loudest bin is below this.
 _SILENCE: Final = 1e-7

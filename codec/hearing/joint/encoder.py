@@ -38,6 +38,7 @@ _PICKING: Final = Picking(
     noises=2,
     ahead_frames=160,
     unseen_frames=8,
+    kept_frames=0,
     at_most={"room_mix": 0.0},
 )
 #: After the last frame all is silent within so many.

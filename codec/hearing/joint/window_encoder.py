@@ -2,7 +2,8 @@
 
 The window is the hop that is decided now and some of what follows. Only the hop's events are told. Those that
 begin later wait, and the next hop goes on from them, so that an event has been fitted with what sounds around
-it on both sides::
+it on both sides. What begins so late that little more than its attack was heard is only there so that
+nothing else takes its place; the next hop, which knows more, finds it anew::
 
     |  hop: told now  |  lookahead: picked and fitted, told later  |
 """
@@ -64,9 +65,9 @@ class Picking:
         proposals, noises: of pitches and of noise, that are read in a round.
         ahead_frames: of the lookahead that are fitted.
         unseen_frames: in the last frames nothing is picked: too little of it would be heard.
+        kept_frames: what begins in the lookahead waits for its hop where at least so many of its frames were
+            heard; of what fewer were heard the next hop finds anew.
         at_most: values that fields have at most when an event is read, in their units.
-        heard_frames: what was not worth it, and of which more frames than this were heard, is not tried again
-            in later windows; None: in each window all is tried.
     """
 
     prices: PriceList
@@ -76,8 +77,8 @@ class Picking:
     noises: int
     ahead_frames: int
     unseen_frames: int
+    kept_frames: int
     at_most: Mapping[str, float]
-    heard_frames: int | None = None
 
 
 class WindowEncoder(StreamingEncoder):
@@ -123,8 +124,6 @@ class WindowEncoder(StreamingEncoder):
         """Forget everything heard; the next sample is sample 0."""
         super().reset()
         self._pending, self._pending_from = WindowEvents.none(), 0
-        #: Frames of the stream, and pitches, of what was not worth it.
-        self._tried: list[tuple[int, float]] = []
         self._loudest_power = 0.0
 
     @property
@@ -144,7 +143,8 @@ class WindowEncoder(StreamingEncoder):
 
     def _encode_hop(self) -> list[Event]:
         self._earn_allowance()
-        events = self._pending.moved(self._hop_frames)
+        last = self._hop_end + self._picking.ahead_frames - self._picking.kept_frames
+        events = self._pending.take(self._pending.onset_rows <= last).moved(self._hop_frames)
         window, silent = self._hear_window()
         self._hear_told(window, events)
         return self._tell(WindowEvents.none() if silent else self._find(window, events))
@@ -177,7 +177,7 @@ class WindowEncoder(StreamingEncoder):
             return events.quantized()
         canvas = Canvas(self._refitter, window)
         momentum = Momentum.at_rest(len(events))
-        tried = self._still_tried(len(window.observed))
+        tried: list[tuple[int, float]] = []
         idle_rounds = 0
         for number in range(self._picking.rounds):
             if idle_rounds < _IDLE_ROUNDS and self._may_search(number):
@@ -188,24 +188,14 @@ class WindowEncoder(StreamingEncoder):
                 events = events.join(found)
                 momentum = momentum.join(Momentum.at_rest(len(found)))
             events, momentum = self._refit(self._refitter, window, events, momentum)
-        self._tried = [(self._first_frame + row, pitch) for row, pitch in tried]
         if not len(events):
             return events
         canvas.paint(events)
         events, kept = self._prune(canvas, events)
+        momentum = momentum.take(kept)
         if not (events.onset_rows < self._hop_end).any():
             return events
-        momentum = momentum.take(kept)
         return self._refit(self._last_refitter, window, events, momentum, quantized=True)[0].quantized()
-
-    def _still_tried(self, rows: int) -> list[tuple[int, float]]:
-        """Rows and pitches of what was tried when enough of it had been heard, in a window of ``rows``."""
-        heard = self._picking.heard_frames
-        if heard is None:
-            return []
-        last = rows - self._hop_frames - heard
-        tried = ((frame - self._first_frame, pitch) for frame, pitch in self._tried)
-        return [(row, pitch) for row, pitch in tried if 0 <= row < last]
 
     def _may_search(self, number: int) -> bool:
         may = number == 0 or self._pace.count(ROUND, 1, TELLING) > 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from struck.codec.hearing.shadows import is_part, needed_worth
+from struck.codec.hearing.shadows import PriceList, is_part, needed_worth
 
 
 @pytest.mark.parametrize("ratio_semitones", [12.0, 19.02, 24.0, 27.86, -12.0])
@@ -17,8 +17,10 @@ def test_other_notes_of_a_chord_are_not(semitones):
 
 
 def test_only_beside_much_stronger_ones_more_is_needed():
-    price = 1e-4
-    assert needed_worth(price, 0.1, True, 0.3, 0) == price
-    assert needed_worth(price, 0.01, False, 0.5, 0) > price
-    assert needed_worth(price, 0.01, False, 0.5, 8) == price
-    assert needed_worth(price, 0.01, True, 0.5, 8) > needed_worth(price, 0.01, False, 0.5, 0)
+    prices = PriceList(event=1e-4, detail=1.5e-3, part=5e-3)
+    assert needed_worth(prices, 0.1, True, 0.3, 0) == prices.event
+    assert needed_worth(prices, 0.01, False, 0.5, 0) == prices.detail
+    assert needed_worth(prices, 0.01, False, 0.5, 8) == prices.event
+    assert needed_worth(prices, 0.01, True, 0.03, 8) == prices.event
+    assert needed_worth(prices, 0.01, True, 0.5, 8) == pytest.approx(0.05)  # a tenth of the other's
+    assert needed_worth(prices, 1e-3, True, 0.01, 8) == prices.part

@@ -5,12 +5,15 @@ import pytest
 
 from struck.codec.events.event_spec import FIELDS, INDEX, from_physical
 from struck.codec.hearing.joint.canvas import Canvas, Window
-from struck.codec.hearing.joint.prices import PRICE, Prices
+from struck.codec.hearing.joint.prices import Prices
 from struck.codec.hearing.refit.refitter import Refitter
 from struck.codec.hearing.refit.window_events import WindowEvents
+from struck.codec.hearing.shadows import PriceList
 
 from ..refit.window_scenes import WEIGHTS
 
+PRICES = PriceList(event=0.00035, detail=0.0015, part=0.005)
+PRICE = PRICES.event
 N_FFT, ROWS, LATE = 1024, 100, 50
 REFITTER = Refitter(WEIGHTS, N_FFT, 1, 0.04, stride=2)
 EVERY = Refitter(WEIGHTS, N_FFT, 1, 0.04, stride=1)
@@ -35,7 +38,7 @@ def needed(heard, event, pitch):
     observed = np.sqrt(power) + np.float32(1e-4 * np.sqrt(power.max()))
     canvas = Canvas(REFITTER, Window(observed, 0.0 * power, 0.0 * power, 0.0, 0.0))
     canvas.paint(LONG)
-    return Prices(canvas, LONG).needed(event, 2.0 * PRICE, pitch, noise_like=False)
+    return Prices(canvas, LONG, PRICES).needed(event, 2.0 * PRICE, pitch, noise_like=False)
 
 
 def test_a_new_sound_costs_the_price():
@@ -57,4 +60,4 @@ def test_a_part_of_what_sounds_costs_most():
 
 def test_what_is_hardly_worth_anything_is_not_looked_at():
     canvas = Canvas(REFITTER, Window(*np.ones((3, ROWS, N_FFT // 2 + 1), np.float32), 0.0, 0.0))
-    assert Prices(canvas, LONG).needed(note(62.0, LATE, -60.0), 0.1 * PRICE, 62.0, False) == PRICE
+    assert Prices(canvas, LONG, PRICES).needed(note(62.0, LATE, -60.0), 0.1 * PRICE, 62.0, False) == PRICE
