@@ -169,11 +169,27 @@ class Follower:
         #: From the longest window to the profile's own.
         self._views: list[View] = []
 
-        def look(n_fft: int, stride: int, steps: int, heard_frames: int, rows: int, recent: float) -> View:
+        def look(
+            n_fft: int,
+            stride: int,
+            steps: int,
+            heard_frames: int,
+            rows: int,
+            recent: float,
+            unsearched_rows: int = 0,
+        ) -> View:
             memory, every_frame = self._short, self._every_frame
             if n_fft != profile.n_fft:
                 memory, every_frame = Memory(n_fft, _YOUNG_FRAMES), refitter(n_fft, 1)
-            view = View(memory, every_frame, refitter(n_fft, stride, steps), heard_frames, rows, recent)
+            view = View(
+                memory,
+                every_frame,
+                refitter(n_fft, stride, steps),
+                heard_frames,
+                rows,
+                recent,
+                unsearched_rows,
+            )
             self._views.append(view)
             return view
 
@@ -183,7 +199,10 @@ class Follower:
             )
 
         long_steps = _HASTY_LONG_STEPS if hasty else _LONG_STEPS
-        longest = look(_LONG_N_FFT, FRAME_STRIDE, long_steps, 2, _YOUNG_FRAMES, 16.0)
+        # Where hops are searched up to the last frames, those of a hop are not known before.
+        unsearched = 0 if hasty else profile.hop_samples // HOP + _PICKING.unseen_frames
+        rows = _YOUNG_FRAMES - unsearched
+        longest = look(_LONG_N_FFT, FRAME_STRIDE, long_steps, 2, rows, 16.0, unsearched)
         age = _HASTY_READ_AGAIN if hasty else _READ_AGAIN
         #: In the order in which an event is read.
         self._second_readers = [second_reader(longest, _LONG_N_FFT, longest.refitter, age)]

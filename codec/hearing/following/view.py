@@ -27,7 +27,9 @@ class View:
         refitter: the same, of any stride: moves events, by its steps.
         heard_frames: of which an event must have been heard before it is fitted.
         rows: of the memory that events are fitted to.
-        recent: what was heard so many frames ago counts 1 / e of what is heard now.
+        recent: what was heard so many frames before the last of these counts 1 / e of what was heard then.
+        unsearched_rows: after these; what begins there is not known yet, and would be taken for more of what
+            sounds.
     """
 
     memory: Memory
@@ -36,10 +38,16 @@ class View:
     heard_frames: int
     rows: int
     recent: float
+    unsearched_rows: int = 0
+
+    @property
+    def end_frame(self) -> int:
+        """Of the stream: the one after the last that events are fitted to."""
+        return self.memory.end_frame - self.unsearched_rows
 
     def has_heard(self, sounding: Sounding) -> bool:
         """Whether enough of an event was heard for it to be fitted."""
-        return sounding.onset_frame < self.memory.end_frame - self.heard_frames
+        return sounding.onset_frame < self.end_frame - self.heard_frames
 
     def refit(
         self, moved: Sequence[Sounding], others: Sequence[Sounding], young_from: int, loudest_power: float
@@ -51,15 +59,16 @@ class View:
             young_from: frame from which on events may still become anything; older ones only go on.
             loudest_power: of the loudest mel band so far.
         """
-        first = self.memory.end_frame - self.rows
+        first = self.end_frame - self.rows
         sums = self.every_frame.sums(as_known(others, first), self.rows)
         trust = np.zeros((len(moved), PARAMETER_COUNT), np.float32)
-        for row, sounding in zip(trust, moved, strict=True):
+        for own, sounding in zip(trust, moved, strict=True):
             if sounding.onset_frame >= young_from:
-                row[:SHIFT] = 1.0
+                own[:SHIFT] = 1.0
                 sounding.highest_db = sounding.gain_db + _MOST_RISE_DB
-            row[GOES_ON] = 1.0
+            own[GOES_ON] = 1.0
         ago = np.arange(self.rows)[::-1]
         weights = np.exp(-ago / self.recent).astype(np.float32)
-        observed = self.memory.observed[-self.rows :]
+        row = first - self.memory.first_frame
+        observed = self.memory.observed[row : row + self.rows]
         refit_soundings(self.refitter, moved, first, observed, sums, trust, weights, loudest_power)
