@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from .clip_batches import ClipBatch
 from .condition_inputs import ConditionBatch
 from .listener import Listener
 from .next_scale import NextScaleTransformer, images_before_scales, split_scales
+from .sound.spectrum import FLOOR_DB
 from .tokenizer import Tokenizer
 
 #: A token counts by its scale's token count to this power, inverted: the finest scale would have half of the
@@ -38,6 +40,8 @@ ONSET_WEIGHT: Final = 4.0
 ONSET_FRAMES: Final = 6
 #: What the slopes between frames count, beside levels and slopes between bins.
 RISE_WEIGHT: Final = 0.5
+#: What it counts by how much the frequencies are off that bins tell.
+PITCH_WEIGHT: Final = 0.5
 
 
 def spectrogram_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
@@ -50,7 +54,38 @@ def spectrogram_loss(made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
     levels = (weight * (error.abs() + 4.0 * error.square())).mean()
     slopes = (made.diff(dim=1) - wanted.diff(dim=1)).abs() * weight[:, 1:]
     rises = (made.diff(dim=2) - wanted.diff(dim=2)).abs() * weight[:, :, 1:]
-    return {"levels": levels, "slopes": slopes.mean(), "rises": rises.mean(), "mse": error.square().mean()}
+    return {
+        "levels": levels,
+        "slopes": slopes.mean(),
+        "rises": rises.mean(),
+        "pitches": _pitch_error(made, wanted),
+        "mse": error.square().mean(),
+    }
+
+
+def _pitch_error(made: Tensor, wanted: Tensor) -> Tensor:
+    """How far off the frequencies are that bins of ``made`` tell, of ``wanted`` [B, F, T]: 0 where they are
+    right, 0.5 where they are a semitone off, never 1.
+
+    Where a steady partial lies between bins, its main lobe tells: how its neighbours differ. At 65 Hz a
+    semitone is a third of a bin, so which note it is hangs on some dB in a few bins, which hardly count among
+    a thousand. So a bin counts as its power in its frame, and a frame as the root of its power.
+    """
+    unit = math.log(10.0) * -FLOOR_DB / 20.0  # of a level, as a logarithm of amplitude
+    power = torch.exp(2.0 * unit * (wanted[:, 1:-1] - 1.0)) * (wanted[:, 1:-1] > 0.0)
+    whole = power.sum(1, keepdim=True)
+    share = power / whole.clamp(min=1e-12)
+    loudness = whole.sqrt()
+    weight = share * loudness / loudness.mean((1, 2), keepdim=True).clamp(min=1e-6)
+
+    def bins_above(levels: Tensor) -> Tensor:
+        # By a Hann window's main lobe, as in ``sound.phase``.
+        tilt = torch.tanh(0.5 * unit * (levels[:, 2:] - levels[:, :-2]))
+        return 4.0 * tilt / (3.0 + (9.0 - 8.0 * tilt.square()).sqrt())
+
+    bins = torch.arange(1.0, made.shape[1] - 1.0, device=made.device)[:, None]
+    semitones = 12.0 / math.log(2.0) * (bins_above(made) - bins_above(wanted)).abs() / bins
+    return (weight * semitones / (1.0 + semitones)).sum(1).mean()
 
 
 def _weight(wanted: Tensor) -> Tensor:
@@ -105,7 +140,7 @@ def tokenizer_losses(
         parts = spectrogram_loss(made.float(), wanted)
         parts["listener"] = listener.distance(made.float(), wanted)
         loss = parts["levels"] + 0.7 * parts["slopes"] + RISE_WEIGHT * parts["rises"]
-        loss = loss + 0.1 * quantized.commitment
+        loss = loss + PITCH_WEIGHT * parts["pitches"] + 0.1 * quantized.commitment
         loss = loss + LISTENER_WEIGHT * parts["listener"]
         use = (tokenizer.quantizer.use > 0.1 / tokenizer.sizes.code_count).float().mean(1)
         yield (

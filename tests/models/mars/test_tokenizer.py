@@ -7,7 +7,7 @@ import torch
 from struck.models.mars.condition_inputs import batch_conditions, frames_of
 from struck.models.mars.conditions import FRAMES, FRAMES_PER_BEAT, PhraseConditions
 from struck.models.mars.losses import spectrogram_loss
-from struck.models.mars.sound.spectrum import MARS_FRAMES
+from struck.models.mars.sound.spectrum import FLOOR_DB, MARS_FRAMES
 from struck.models.mars.tokenizer import Tokenizer, TokenizerSizes
 
 from .mars_fixtures import TINY_TOKENIZER
@@ -142,6 +142,25 @@ def test_an_attack_that_comes_a_frame_late_is_told_by_its_slope():
     rises = [float(spectrogram_loss(made, wanted)["rises"]) for made in (wanted, soft, late)]
     assert rises[0] == 0.0
     assert rises[1] < rises[2]
+
+
+@pytest.mark.parametrize("pitch", [36.3, 43.0])
+def test_a_low_tone_that_is_a_semitone_off_is_told_by_a_few_bins(pitch):
+    time = np.arange(FRAMES * MARS_FRAMES.hop_samples) / MARS_FRAMES.rate_hz
+
+    def levels(pitch, gain):
+        tone = gain * np.sin(2.0 * np.pi * 440.0 * 2.0 ** ((pitch - 69.0) / 12.0) * time)
+        level = MARS_FRAMES.log_magnitude(tone.astype(np.float32))
+        return torch.from_numpy(1.0 - level / FLOOR_DB)[None]
+
+    def error(made):
+        return float(spectrogram_loss(made, levels(pitch, 0.5))["pitches"])
+
+    assert error(levels(pitch, 0.5)) == 0.0
+    assert error(levels(pitch, 0.25)) < 0.02  # how loud it is does not matter
+    assert error(levels(pitch + 0.25, 0.5)) == pytest.approx(0.2, abs=0.03)
+    assert all(0.35 < error(levels(pitch + off, 0.5)) < 0.5 for off in (-1.0, 1.0))
+    assert spectrogram_loss(levels(pitch + 1.0, 0.5), levels(pitch, 0.5))["slopes"] < 0.05
 
 
 def test_training_makes_it_better():
