@@ -446,9 +446,8 @@ class Follower:
         """
         first = self._short.end_frame - _LEVEL_FRAMES
         quiet = _FORGOTTEN * float(self._short.observed[-_RECENT_FRAMES:].max()) ** 2
-        self._soundings = [
-            s for s in self._soundings if self._voice_lives.until_seconds(s.told) > self._at_seconds
-        ]
+        until = self._voice_lives.until_seconds([s.told for s in self._soundings])
+        self._soundings = [s for s, end in zip(self._soundings, until, strict=True) if end > self._at_seconds]
         parts = self._every_frame.each_sums(as_told(self._soundings, first), _LEVEL_FRAMES)
         self._soundings = [
             s

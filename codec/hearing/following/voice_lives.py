@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...events.controls import compute_controls, make_tables
 from ...events.event_spec import ANALYSIS_RATE
-from ...events.events import Event
+from ...events.events import Event, stack_vectors
 from ...playing.voice_records import CHUNK, mode_life_chunks, noise_life_samples
 from ...weights.codec_weights import CodecWeights
 
@@ -27,10 +29,13 @@ class VoiceLives:
         self._weights = weights.decoder
         self._tables = make_tables()
 
-    def until_seconds(self, event: Event) -> float:
-        """Stream time up to which ``event``, as it is now, can be amended."""
-        gain_db, vector = np.array([event.gain_db], np.float32), event.vector[None]
-        controls = compute_controls(self._weights, gain_db, vector, self._tables, np)
-        tone = float(mode_life_chunks(controls, ANALYSIS_RATE).max()) * CHUNK
-        noise = float(noise_life_samples(controls, ANALYSIS_RATE)[0])
-        return event.onset_seconds + max(tone, noise) / ANALYSIS_RATE - _MARGIN_SECONDS
+    def until_seconds(self, events: Sequence[Event]) -> NDArray[np.float64]:
+        """Stream times up to which each of ``events``, as it is now, can be amended: ``[E]``."""
+        if not events:
+            return np.zeros(0)
+        gain_db = np.array([event.gain_db for event in events], np.float32)
+        controls = compute_controls(self._weights, gain_db, stack_vectors(events), self._tables, np)
+        tone = mode_life_chunks(controls, ANALYSIS_RATE).max(1).astype(np.float64) * CHUNK
+        noise = noise_life_samples(controls, ANALYSIS_RATE).astype(np.float64)
+        onsets = np.array([event.onset_seconds for event in events])
+        return onsets + np.maximum(tone, noise) / ANALYSIS_RATE - _MARGIN_SECONDS

@@ -37,4 +37,11 @@ def test_it_is_given_up_just_before_its_voice_is_over(told):
         position += step
         assert position < 10 * ANALYSIS_RATE
     over = position / ANALYSIS_RATE
-    assert over - 0.04 < VoiceLives(WEIGHTS).until_seconds(told) < over
+    other = event(-10.0, hold=0.5, decay=1.0)
+    until = VoiceLives(WEIGHTS).until_seconds([other, told])
+    assert over - 0.04 < until[1] < over
+    assert until[0] != until[1]
+
+
+def test_of_no_events_there_are_no_lives():
+    assert VoiceLives(WEIGHTS).until_seconds([]).shape == (0,)
