@@ -5,8 +5,8 @@
 Run it from the root of the repository. Of the phrases by held-out players some are drawn. Each row is
 measured as ``struck evaluate mars`` does (``docs/evaluation.md``): as played; what comes back from tokens,
 with the mean squared error of its levels in units of 80 dB; what is generated for the same conditions, each
-phrase from its own seed. Columns ``comping`` and ``pads`` are onsets a phrase. Without ``--weights`` they are those
-shipped.
+phrase from its own seed. Columns ``comping`` and ``pads`` are onsets a phrase. Without ``--weights`` they are
+those shipped.
 """
 
 from __future__ import annotations
