@@ -1,6 +1,6 @@
 """What phrases by several weights are worth, side by side, without judges: after training, before shipping.
 
-    python -m tests.bench.bench_phrases --data runs/mars/data [--weights FILE ...] [--phrases 185] [--seed 5]
+    python -m tests.models.evaluation.bench_phrases --data runs/mars/data [--weights FILE ...] [--phrases 185]
 
 Run it from the root of the repository. Of the phrases by held-out players some are drawn. Each row is
 measured as ``struck evaluate mars`` does (``docs/evaluation.md``): as played; what comes back from tokens,
