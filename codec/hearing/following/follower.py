@@ -199,7 +199,7 @@ class Follower:
             )
 
         long_steps = _HASTY_LONG_STEPS if hasty else _LONG_STEPS
-        # Where hops are searched up to the last frames, those of a hop are not known before.
+        # Of the frames that came with a hop none has been searched yet, nor the last ones of the hop before.
         unsearched = 0 if hasty else profile.hop_samples // HOP + _PICKING.unseen_frames
         rows = _YOUNG_FRAMES - unsearched
         longest = look(_LONG_N_FFT, FRAME_STRIDE, long_steps, 2, rows, 16.0, unsearched)
