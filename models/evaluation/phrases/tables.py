@@ -10,43 +10,45 @@ from .evaluation import PhraseReport
 from .figures import PhraseFigures, Rhythm
 
 
-def _number(value: float | None, digits: int) -> str:
+def format_number(value: float | None, digits: int) -> str:
+    """``value`` with so many digits after the point; a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100.0 * value:.0f} %"
+def format_percent(value: float | None, digits: int = 0) -> str:
+    """A share (0..1) in percent; a dash for None."""
+    return "-" if value is None else f"{100.0 * value:.{digits}f} %"
 
 
 _NOTE_COLUMNS: Final[tuple[tuple[str, Callable[[NoteFigures], str]], ...]] = (
-    ("PIS", lambda f: _number(f.pis, 1)),
-    ("IIS", lambda f: _number(f.iis, 2)),
+    ("PIS", lambda f: format_number(f.pis, 1)),
+    ("IIS", lambda f: format_number(f.iis, 2)),
     ("PKID", lambda f: f"{f.pkid.mean:.3f}+-{f.pkid.deviation:.3f}"),
     ("IKID", lambda f: f"{f.ikid.mean:.3f}+-{f.ikid.deviation:.3f}"),
-    ("NDB/k", lambda f: _number(f.ndb_share, 2)),
-    ("Frechet", lambda f: _number(f.frechet, 2)),
-    ("MSE", lambda f: _number(f.level_error.mse if f.level_error else None, 4)),
-    ("MAE", lambda f: _number(f.level_error.mae if f.level_error else None, 4)),
-    ("pitch", lambda f: _percent(f.pitch_right)),
-    ("cents", lambda f: _number(f.cents_median, 0)),
-    ("family", lambda f: _percent(f.family_right)),
-    ("nearest dB", lambda f: _number(f.nearest_db, 1)),
-    ("suspicious", lambda f: _percent(f.suspicious)),
+    ("NDB/k", lambda f: format_number(f.ndb_share, 2)),
+    ("Frechet", lambda f: format_number(f.frechet, 2)),
+    ("MSE", lambda f: format_number(f.level_error.mse if f.level_error else None, 4)),
+    ("MAE", lambda f: format_number(f.level_error.mae if f.level_error else None, 4)),
+    ("pitch", lambda f: format_percent(f.pitch_right)),
+    ("cents", lambda f: format_number(f.cents_median, 0)),
+    ("family", lambda f: format_percent(f.family_right)),
+    ("nearest dB", lambda f: format_number(f.nearest_db, 1)),
+    ("suspicious", lambda f: format_percent(f.suspicious)),
 )
 _PHRASE_COLUMNS: Final[tuple[tuple[str, Callable[[PhraseFigures], str]], ...]] = (
-    ("chroma", lambda f: _percent(f.chroma_share)),
-    ("pass", lambda f: _percent(f.chroma_passes)),
-    ("changes", lambda f: _percent(f.changes_share)),
-    ("onsets each", lambda f: _number(f.own_grid.onsets / f.count, 1)),
-    ("error ms", lambda f: _number(f.own_grid.error_ms, 1)),
-    ("chance ms", lambda f: _number(f.own_grid.chance_ms, 1)),
-    ("on grid", lambda f: _percent(f.own_grid.on_grid)),
-    ("chance", lambda f: _percent(f.own_grid.chance_on_grid)),
-    ("phrases on grid", lambda f: _percent(f.phrases_on_grid)),
-    ("arpeggio F", lambda f: _number(f.arpeggio_f, 2)),
-    ("seam dBFS", lambda f: _number(f.seam_db, 0)),
-    ("seam beat ms", lambda f: _number(f.seam_beat_ms, 1)),
-    ("other beats", lambda f: _number(f.other_beats_ms, 1)),
+    ("chroma", lambda f: format_percent(f.chroma_share)),
+    ("pass", lambda f: format_percent(f.chroma_passes)),
+    ("changes", lambda f: format_percent(f.changes_share)),
+    ("onsets each", lambda f: format_number(f.own_grid.onsets / f.count, 1)),
+    ("error ms", lambda f: format_number(f.own_grid.error_ms, 1)),
+    ("chance ms", lambda f: format_number(f.own_grid.chance_ms, 1)),
+    ("on grid", lambda f: format_percent(f.own_grid.on_grid)),
+    ("chance", lambda f: format_percent(f.own_grid.chance_on_grid)),
+    ("phrases on grid", lambda f: format_percent(f.phrases_on_grid)),
+    ("arpeggio F", lambda f: format_number(f.arpeggio_f, 2)),
+    ("seam dBFS", lambda f: format_number(f.seam_db, 0)),
+    ("seam beat ms", lambda f: format_number(f.seam_beat_ms, 1)),
+    ("other beats", lambda f: format_number(f.other_beats_ms, 1)),
 )
 
 _LEGEND: Final = (
@@ -88,14 +90,19 @@ def rhythm_rows(report: PhraseReport) -> list[list[str]]:
     ]
     first = measured[0][1]
     chances = [first.rhythmic, *(first.styles[style] for style in styles)]
-    rows.append(["chance", *(f"{_percent(r.chance_on_grid)}, {_number(r.chance_ms, 0)} ms" for r in chances)])
+    rows.append(
+        [
+            "chance",
+            *(f"{format_percent(r.chance_on_grid)}, {format_number(r.chance_ms, 0)} ms" for r in chances),
+        ]
+    )
     return [["onsets on sixteenths", "all but pads", *styles], *rows]
 
 
 def _rhythm(rhythm: Rhythm) -> str:
     if rhythm.error_ms is None:
         return "-"
-    return f"{_percent(rhythm.on_grid)}, {_number(rhythm.error_ms, 0)} ms"
+    return f"{format_percent(rhythm.on_grid)}, {format_number(rhythm.error_ms, 0)} ms"
 
 
 def format_text(report: PhraseReport) -> str:
@@ -139,7 +146,7 @@ def _facts(report: PhraseReport) -> list[str]:
     return [
         f"{len(report.asked_notes)} notes and {len(report.asked_phrases)} phrases a row; "
         f"{report.training_notes} training notes. On real notes held out the classifiers are right: "
-        f"pitch {_percent(held['pitch'])}, family {_percent(held['family'])}.",
+        f"pitch {format_percent(held['pitch'])}, family {format_percent(held['family'])}.",
         *_tokenizer(report),
         *report.notes,
     ]
@@ -149,7 +156,7 @@ def _tokenizer(report: PhraseReport) -> list[str]:
     lines = []
     for name, figures in report.tokenizers.items():
         use = ", ".join(
-            f"{rows}x{columns} {_percent(share)}"
+            f"{rows}x{columns} {format_percent(share)}"
             for (rows, columns), share in zip(figures.scales, figures.code_use, strict=True)
         )
         lines.append(

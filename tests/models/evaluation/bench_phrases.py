@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from struck.models.evaluation.phrases.figures import PhraseFigures, measure_phrases
+from struck.models.evaluation.phrases.tables import format_number, format_percent
 from struck.models.mars.condition_inputs import frames_of
 from struck.models.mars.mars import Mars, sound_of
 from struck.models.mars.phrase_data import PhraseData
@@ -41,15 +42,15 @@ def row(name: str, figures: PhraseFigures, mse: float | None = None) -> str:
     ]
     cells = [
         name,
-        f"{100.0 * (figures.chroma_share or 0.0):.1f} %",
-        f"{100.0 * (figures.changes_share or 0.0):.1f} %",
-        f"{100.0 * (figures.rhythmic.on_grid or 0.0):.1f} %",
-        f"{figures.rhythmic.error_ms or 0.0:.1f}",
-        f"{figures.arpeggio_f or 0.0:.2f}",
+        format_percent(figures.chroma_share, 1),
+        format_percent(figures.changes_share, 1),
+        format_percent(figures.rhythmic.on_grid, 1),
+        format_number(figures.rhythmic.error_ms, 1),
+        format_number(figures.arpeggio_f, 2),
         *each,
-        f"{figures.seam_db:.0f}",
-        f"{figures.seam_beat_ms or 0.0:.1f}",
-        "" if mse is None else f"{mse:.4f}",
+        format_number(figures.seam_db, 0),
+        format_number(figures.seam_beat_ms, 1),
+        format_number(mse, 4),
     ]
     return "| " + " | ".join(cells) + " |"
 
